@@ -1,0 +1,29 @@
+/* auth/client.h: the client side of a login, by Cyrus SASL.
+ *
+ * Shape    auth_client_new(what the smarthost offers) -> start -> step ... -> free
+ * Thread   all conversations of a process on one and the same thread (a lane of one): Cyrus may wait
+ *          and its thread safety is conditional
+ * Errors   -ENOTSUP: no offered mechanism fits; -EPROTO: the peer's challenge made no sense
+ */
+#pragma once
+
+#include "base/fault.h"
+#include "base/buf.h"
+
+struct auth_client;
+
+struct auth_client_conf {
+	const char *host;	/* the smarthost's name */
+	const char *user;
+	struct span password;
+	const char *offered;	/* "PLAIN LOGIN SCRAM-SHA-256" */
+	bool is_tls;		/* without TLS no mechanism that sends the password in clear */
+};
+
+struct auth_client *auth_client_new(const struct auth_client_conf *conf, struct fault *fault);
+void auth_client_free(struct auth_client **c);
+/* The mechanism chosen and its initial response (has_initial false: none). */
+int auth_client_start(struct auth_client *c, const char **mechanism, struct buf *initial,
+		      bool *has_initial, struct fault *fault);
+int auth_client_step(struct auth_client *c, struct span challenge, struct buf *response,
+		     struct fault *fault);

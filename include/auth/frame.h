@@ -1,0 +1,62 @@
+/* auth/frame.h: what the daemon and an auth worker say to each other.
+ *
+ * Shape    fixed fields with lengths, no text protocol; encode appends, decode borrows
+ * Errors   -EINVAL: a frame that is not one; the other side is then given up
+ *
+ * A login is asked for as a whole: mechanism and all the client's responses in order, so that no
+ * worker is held while a client thinks. That fits PLAIN and LOGIN, whose challenges are constant
+ * (auth/mech.h).
+ */
+#pragma once
+
+#include "base/buf.h"
+
+enum auth_backend { AUTH_BACKEND_USERS, AUTH_BACKEND_SASLAUTHD, AUTH_BACKEND_SASLDB };
+
+enum { AUTH_RESPONSES_MAX = 4, AUTH_NAMES_MAX = 64 };
+
+struct auth_hello {
+	enum auth_backend backend;
+	struct span users_file;	      /* for AUTH_BACKEND_USERS */
+	struct span saslauthd_socket; /* directory or "mux" path; empty: Cyrus's default */
+	struct span sasldb_file;
+	struct span realm;	/* given to saslauthd and sasldb with the name; may be empty */
+	struct span hostname;	/* Cyrus's server FQDN */
+	struct span mechanisms; /* "PLAIN LOGIN" */
+	struct span domains[AUTH_NAMES_MAX], nt_domains[AUTH_NAMES_MAX];
+	size_t domain_count, nt_domain_count;
+	bool ignore_case;
+	uint32_t cache_seconds; /* 0: no cache of slow checks */
+};
+
+struct auth_request {
+	struct span mechanism;
+	struct span responses[AUTH_RESPONSES_MAX];
+	size_t response_count;
+};
+
+#define AUTH_VERDICTS(X)                                                                           \
+	X(OK, "accepted")                                                                          \
+	X(WRONG, "wrong name or password")                                                         \
+	X(MALFORMED, "the client's response is malformed")                                         \
+	X(UNAVAILABLE, "the back end gave no verdict")
+
+enum auth_verdict {
+#define X(name, text) AUTH_##name,
+	AUTH_VERDICTS(X)
+#undef X
+};
+const char *auth_verdict_name(enum auth_verdict v);
+
+struct auth_answer {
+	enum auth_verdict verdict;
+	struct span account; /* canonical, where one could be read from the response; for the log too */
+	struct span detail;  /* for the log only, never for the client */
+};
+
+void auth_hello_encode(const struct auth_hello *hello, struct buf *out);
+int auth_hello_decode(struct span in, struct auth_hello *out);
+void auth_request_encode(const struct auth_request *request, struct buf *out);
+int auth_request_decode(struct span in, struct auth_request *out);
+void auth_answer_encode(const struct auth_answer *answer, struct buf *out);
+int auth_answer_decode(struct span in, struct auth_answer *out);

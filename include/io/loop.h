@@ -1,0 +1,54 @@
+/* io/loop.h: an event loop on a thread of its own.
+ *
+ * Shape    loop_new -> loop_start (thread) -> loop_post(work) from anywhere -> loop_stop, loop_join
+ * Thread   an object made on a loop is used on that loop only; loop_post() is the only call that may
+ *          come from another thread
+ * Owns     its thread, its read buffer, its timers; posted work stays the poster's
+ * Units    loop_now_ms() is monotonic ms, read once per turn; wall_now_ms() is ms since the epoch
+ *
+ * A completion never runs inside the call that asked for it.
+ */
+#pragma once
+
+#include "base/heap.h"
+#include "base/work.h"
+
+#include <stdint.h>
+
+struct loop;
+
+struct loop *loop_new(const char *thread_name);
+void loop_free(struct loop **loop); /* after loop_join(), or never started */
+void loop_start(struct loop *loop);
+/* Runs the loop on the calling thread until loop_stop(). For the main thread and for tests. */
+void loop_run(struct loop *loop);
+/* From any thread: the loop ends once it has run what was posted before. */
+void loop_stop(struct loop *loop);
+void loop_join(struct loop *loop);
+
+void loop_post(struct loop *loop, struct work *work);
+/* loop_post as a work_post, for rooms that do not know loops. */
+void loop_post_home(void *loop, struct work *work);
+bool loop_is_here(const struct loop *loop);
+int64_t loop_now_ms(const struct loop *loop);
+int64_t wall_now_ms(void);
+/* Fills `at` with octets nobody can guess. */
+void random_fill(void *at, size_t n);
+
+/* A deadline: cheap to move, one kernel timer for all of a loop. */
+struct timer {
+	struct heap_node node;
+	void (*fire)(struct timer *timer);
+};
+
+#define timer_entry(t, type, member) list_entry(t, type, member)
+
+/* In ms from now; replaces an earlier deadline. fire() is called once, on the loop. */
+void timer_set(struct loop *loop, struct timer *timer, int64_t in_ms);
+void timer_clear(struct loop *loop, struct timer *timer);
+
+/* Signals, on this loop: handler runs as ordinary loop code. */
+struct loop_signal;
+struct loop_signal *loop_signal_watch(struct loop *loop, int signum,
+				      void (*handler)(void *user, int signum), void *user);
+void loop_signal_free(struct loop_signal **watch);

@@ -1,0 +1,60 @@
+/* io/stream.h: one connection: TCP, and TLS on top when asked for.
+ *
+ * Shape    stream_accept()/stream_dial() -> ops.data(octets) / stream_write() -> stream_close() ->
+ *          ops.closed()
+ * Thread   its loop
+ * Owns     its socket and buffers; the user object is never freed here: ops.closed() is the last
+ *          call, and the user object may go then
+ * Units    octets. Reading stops while more than 64 KiB wait to be sent or the user left octets
+ *          unused; the user asks stream_unsent() before it makes more (back-pressure)
+ * Errors   told by ops.closed(fault); fault->code 0: closed by us. -ECONNRESET right after a peer's
+ *          goodbye is the user's to judge
+ */
+#pragma once
+
+#include "base/fault.h"
+#include "io/loop.h"
+#include "io/tls.h"
+
+struct stream;
+
+struct stream_ops {
+	/* Plain octets came. Returns how many were used; the rest is given again, together with
+	 * what comes later, after stream_resume() or with the next octets. */
+	size_t (*data)(void *user, struct span octets);
+	/* Less than the low mark (16 KiB) waits to be sent, after more did. May be NULL. */
+	void (*drained)(void *user);
+	/* The TLS handshake is done. */
+	void (*secured)(void *user);
+	/* The connection is gone. Comes once, last, never inside a call of the user. */
+	void (*closed)(void *user, const struct fault *fault);
+	/* Dialled: the TCP connection stands. NULL for accepted ones. */
+	void (*connected)(void *user);
+};
+
+/* Takes over a connected socket (always, also on failure; then NULL). */
+struct stream *stream_accept(struct loop *loop, int fd, const struct stream_ops *ops, void *user);
+
+/* Queues a copy; everything is sent in order. Nothing happens on a closing stream. A burst written
+ * within one turn of the loop leaves in one TLS record and one system call where it fits. */
+void stream_write(struct stream *s, struct span octets);
+size_t stream_unsent(const struct stream *s);
+/* Gives unused octets again (in a later turn, not inside this call). */
+void stream_resume(struct stream *s);
+
+/* TLS from the next octet on, both ways. False, and the stream is closed with -EPROTO, when plain
+ * octets of the peer are already here: what comes with STARTTLS is never executed. Octets written
+ * before go out in plain text first. */
+bool stream_start_tls_server(struct stream *s, struct tls_identity *identity);
+bool stream_start_tls_client(struct stream *s, struct tls_trust *trust, const char *host);
+/* NULL before TLS stands. */
+const char *stream_tls_describe(const struct stream *s);
+
+/* Sends what is queued (within 5 s), says close_notify, closes. ops.data() is not called any more. */
+void stream_close(struct stream *s);
+/* Closes at once (RST where octets are unsent). */
+void stream_abort(struct stream *s);
+
+/* "192.0.2.7", "2001:db8::1" and the port; of the peer and of our end. */
+const char *stream_peer_address(const struct stream *s);
+int stream_peer_port(const struct stream *s);

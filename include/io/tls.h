@@ -1,0 +1,70 @@
+/* io/tls.h: TLS as a memory codec: octets in, octets out, no sockets.
+ *
+ * Shape    tls_new -> loop of tls_step/tls_read/tls_write; ciphertext goes through two callbacks
+ *          (pull from what came, push to what leaves)
+ * Thread   a session on one loop; identities and trust are read-only and shared by all
+ * Owns     its GnuTLS session; a reference to its identity
+ * Errors   a fault with GnuTLS's words; after any error, alert or end the session is dead and the
+ *          connection with it: there is no way back to plain text
+ * Source   floor TLS 1.2, (EC)DHE and AEAD only; renegotiation by the peer ends the connection; ALPN
+ *          that does not offer "smtp" is refused; tickets with a key of the identity, new at each
+ *          reload, rotated by GnuTLS
+ */
+#pragma once
+
+#include "base/fault.h"
+#include "base/span.h"
+
+struct tls;
+/* Certificates and keys of a server. Counted: sessions keep theirs when a reload brings new ones. */
+struct tls_identity;
+/* What a client accepts as proof of a smarthost. Counted likewise. */
+struct tls_trust;
+
+struct tls_pair {
+	const char *chain_file; /* PEM, leaf first */
+	const char *key_file;	/* PEM, or a "pkcs11:" URI */
+};
+
+/* Several pairs: GnuTLS picks by SNI and by what the client can verify (ECDSA, RSA). Each key is
+ * checked against its certificate. */
+struct tls_identity *tls_identity_load(const struct tls_pair *pairs, size_t count,
+				       struct fault *fault);
+struct tls_identity *tls_identity_ref(struct tls_identity *identity);
+void tls_identity_unref(struct tls_identity **identity);
+/* Seconds since the epoch at which the first of its certificates ends. */
+int64_t tls_identity_expires(const struct tls_identity *identity);
+
+/* ca_file NULL: the system's trust store. */
+struct tls_trust *tls_trust_load(const char *ca_file, struct fault *fault);
+struct tls_trust *tls_trust_ref(struct tls_trust *trust);
+void tls_trust_unref(struct tls_trust **trust);
+
+struct tls_wire {
+	/* Takes up to n octets of what came: >0, 0 at the peer's end, -EAGAIN when there are none. */
+	long (*pull)(void *user, void *at, size_t n);
+	/* Takes all n octets; the caller looks at how much is due before it writes more. */
+	void (*push)(void *user, const void *at, size_t n);
+	void *user;
+};
+
+struct tls *tls_new_server(struct tls_identity *identity, const struct tls_wire *wire);
+/* host: for SNI and verification. trust NULL: nothing is verified (by explicit setting only). */
+struct tls *tls_new_client(struct tls_trust *trust, const char *host, const struct tls_wire *wire);
+void tls_free(struct tls **tls);
+
+enum tls_result {
+	TLS_OK,	   /* done: the handshake, or the octets in *n */
+	TLS_AGAIN, /* more octets must come from the peer first */
+	TLS_END,   /* the peer closed: with close_notify or without */
+	TLS_ERROR, /* fault says what */
+};
+
+enum tls_result tls_handshake(struct tls *tls, struct fault *fault);
+enum tls_result tls_read(struct tls *tls, void *at, size_t cap, size_t *n, struct fault *fault);
+/* Always takes all: at most 16 KiB a call. */
+enum tls_result tls_write(struct tls *tls, struct span plain, struct fault *fault);
+/* Sends close_notify; no answer is awaited. */
+void tls_bye(struct tls *tls);
+/* "TLS1.3 ECDHE-SECP256R1 AES-128-GCM" for the log; lives as long as the session. */
+const char *tls_describe(struct tls *tls);

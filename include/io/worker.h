@@ -1,0 +1,69 @@
+/* io/worker.h: helper processes that answer framed requests, one at a time each.
+ *
+ * Shape    worker_spawner_start() early in main -> worker_pool_new -> worker_ask(request) ->
+ *          done(answer, or none)
+ * Thread   a pool may be asked from any loop; done() is posted to the asker's loop
+ * Owns     the processes and the socketpairs; copies of request octets, wiped after use
+ * Errors   no answer within the deadline: the process is killed and replaced, the request ends
+ *          with -ETIMEDOUT; the process died: -EPIPE; queue full or not startable: -EAGAIN
+ *
+ * The spawner is a small process forked before threads start and before privileges are dropped; it
+ * starts each worker from our own binary with its own user, and forwards nothing else. Workers know
+ * only what the `hello` frame tells them. Frames on the wire: 32-bit length (little-endian), octets.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/fault.h"
+#include "io/loop.h"
+
+struct worker_spawner;
+struct worker_pool;
+
+struct worker_spawner_conf {
+	/* argv of a worker, NULL-terminated; argv[0] is run from our own binary. The socket is
+	 * descriptor 3. */
+	const char *const *argv;
+	/* The user that workers run as; NULL: no change. */
+	const char *user;
+};
+
+/* Forks; call before any thread exists. NULL and a fault on failure. */
+struct worker_spawner *worker_spawner_start(const struct worker_spawner_conf *conf,
+					    struct fault *fault);
+/* Ends the spawner process; workers end when their pools close their sockets. */
+void worker_spawner_stop(struct worker_spawner **spawner);
+
+struct worker_pool_conf {
+	struct worker_spawner *spawner;
+	struct span hello;	/* the first frame each worker gets; copied */
+	unsigned most;		/* processes */
+	unsigned waiting;	/* requests that may wait for a free one */
+	int64_t deadline_ms;	/* from the request's start in a worker to its answer; waiting for a
+				   free one counts too */
+	size_t answer_octets;	/* the largest answer */
+	/* Told on the pool's loop: a worker was killed, died or could not be started. May be NULL. */
+	void (*trouble)(void *user, const struct fault *fault);
+	void *user;
+};
+
+struct worker_ask {
+	struct work work;	/* private */
+	struct list_node node;	/* private */
+	struct loop *home;
+	struct buf request;	/* payload of the frame; wiped when it was sent */
+	struct buf answer;	/* payload; valid within done() */
+	int status;		/* 0, or the error */
+	int64_t due_ms;		/* private */
+	bool is_cancelled;	/* private */
+	void (*done)(struct worker_ask *ask);
+};
+
+/* The pool lives on `loop`: its sockets are watched there. */
+struct worker_pool *worker_pool_new(struct loop *loop, const struct worker_pool_conf *conf);
+/* No ask may be under way except cancelled ones. On the pool's loop. */
+void worker_pool_free(struct worker_pool **pool);
+/* From any loop. The ask stays the caller's until done(). */
+void worker_ask(struct worker_pool *pool, struct worker_ask *ask);
+/* New settings for workers (a reload): those that work finish, then all are replaced. */
+void worker_pool_renew(struct worker_pool *pool, struct span hello);

@@ -1,0 +1,40 @@
+/* smtp/body.h: the octets between 354 and CRLF.CRLF, both ways.
+ *
+ * Source   RFC 5321 4.1.1.4, 4.5.2. Only CRLF ends a line and only CRLF.CRLF ends the data; what a
+ *          bare CR, a bare LF or a NUL means is decided here and nowhere else.
+ */
+#pragma once
+
+#include "base/buf.h"
+
+/* In: dot-unstuffing, the end of data, and lone line ends. */
+struct smtp_body_decoder {
+	int state;	     /* private; 0 is the start of a line */
+	bool refuse_bare_lf; /* else a bare LF becomes CRLF */
+	bool has_bare_cr, has_bare_lf, has_nul;
+	uint64_t octets; /* content so far, after changes */
+};
+
+enum smtp_body_step {
+	SMTP_BODY_MORE,	 /* the input is used up */
+	SMTP_BODY_CHUNK, /* *out is content: call again */
+	SMTP_BODY_END,	 /* CRLF.CRLF: the input is used up to its end */
+};
+
+void smtp_body_decoder_reset(struct smtp_body_decoder *d);
+/* Takes octets from the front of *in. *out points into *in's octets or at a constant, and lives
+ * as long as those do. The final CRLF before the dot belongs to the content. */
+enum smtp_body_step smtp_body_decode(struct smtp_body_decoder *d, struct span *in,
+				     struct span *out);
+/* The content so far must not be accepted: a bare CR, a NUL, or a bare LF where refused. The end is
+ * still searched for, so that the client reads its reply. */
+bool smtp_body_is_bad(const struct smtp_body_decoder *d);
+
+/* Out: dot-stuffing. The content has CRLF line ends only (the spool holds nothing else). */
+struct smtp_body_encoder {
+	int state; /* private; 0 is the start of a line */
+};
+
+void smtp_body_encode(struct smtp_body_encoder *e, struct span content, struct buf *out);
+/* Appends what ends the data: ".CRLF", with a CRLF before it when the last line has none. */
+void smtp_body_encode_end(struct smtp_body_encoder *e, struct buf *out);

@@ -1,0 +1,113 @@
+/* smtp/client.h: the client side of a session with a smarthost as a pure engine.
+ *
+ * Shape    feed(octets) -> next(event)...; commands are put in by the functions below;
+ *          output() is what to send. Two cursors, sent and answered: what the peer offers with
+ *          PIPELINING goes out in one go.
+ * Thread   one at a time; no I/O, no clock, no log
+ * Owns     its output and copies of what it is told. Spans in an event live until the next call.
+ * Errors   any reply that cannot be one, one that nobody asked for, or octets behind the 220 of
+ *          STARTTLS: event LOST, and nothing more is ever sent
+ * Source   RFC 5321, 2920, 3207, 4954, 1870, 6152
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "smtp/reply.h"
+
+#define SMTP_CLIENT_EVENTS(X)                                                                      \
+	X(MORE)	     /* all input is used up */                                                    \
+	X(START_TLS) /* flush the output, start TLS, then smtp_client_tls_started() */             \
+	X(LOGIN)     /* text: mechanisms offered. Call smtp_client_login() or _no_login() */       \
+	X(CHALLENGE) /* data: decoded. Call smtp_client_respond() or _cancel() */                  \
+	X(READY)     /* a message may begin; comes after set-up, and after each message */         \
+	X(REFUSED)   /* reply, phrase: set-up failed for a reason the peer gave; the engine QUITs */\
+	X(RCPT)	     /* index, reply: the verdict on one recipient */                              \
+	X(SEND_BODY) /* 354: call smtp_client_body() for all of the content, then _body_end() */   \
+	X(RESULT)    /* reply: the verdict on the message (or on MAIL, or on DATA); for every      \
+			recipient that no RCPT event refused. READY or LOST follows */             \
+	X(LOST)	     /* phrase, and reply when one caused it: the connection is of no more use */
+
+enum smtp_client_event_type {
+#define X(name) SMTP_CLIENT_##name,
+	SMTP_CLIENT_EVENTS(X)
+#undef X
+};
+
+struct smtp_client_event {
+	enum smtp_client_event_type type;
+	size_t index;		 /* RCPT: which recipient */
+	struct smtp_reply reply; /* text: several lines are joined by one space */
+	const char *phrase;	 /* what we were doing: "waiting for the greeting" ... constant */
+	struct span text, data;
+	/* RESULT: true when the peer's words came before any content was sent; false after it */
+	bool is_before_body;
+};
+
+enum smtp_client_tls {
+	SMTP_CLIENT_TLS_NONE,	  /* plain text, by explicit setting only */
+	SMTP_CLIENT_TLS_STARTTLS, /* required: without it nothing but EHLO and QUIT is sent */
+	SMTP_CLIENT_TLS_IMPLICIT, /* the first octet is inside TLS */
+};
+
+struct smtp_client_conf {
+	const char *ehlo_name; /* copied */
+	enum smtp_client_tls tls;
+	bool login; /* log in before the first message; required when set */
+};
+
+/* What the peer offered in its last EHLO. */
+struct smtp_client_offers {
+	bool pipelining, eightbitmime, size, starttls, auth, smtputf8, dsn, chunking;
+	uint64_t size_octets; /* 0: no limit told */
+	char mechanisms[256];
+};
+
+struct smtp_client_message {
+	struct span sender; /* without angle brackets; empty: <> */
+	const struct span *recipients;
+	size_t recipient_count;
+	uint64_t size;	   /* of the content; 0: unknown */
+	bool has_8bit;	   /* the content holds octets above 127 */
+};
+
+struct smtp_client;
+
+struct smtp_client *smtp_client_new(const struct smtp_client_conf *conf);
+void smtp_client_free(struct smtp_client **cl);
+
+void smtp_client_feed(struct smtp_client *cl, struct span octets);
+enum smtp_client_event_type smtp_client_next(struct smtp_client *cl, struct smtp_client_event *out);
+
+void smtp_client_tls_started(struct smtp_client *cl);
+/* AUTH mechanism, with an initial response where `initial` is not NULL. Not base64 yet. */
+void smtp_client_login(struct smtp_client *cl, const char *mechanism, const struct span *initial);
+void smtp_client_respond(struct smtp_client *cl, struct span response);
+void smtp_client_cancel_login(struct smtp_client *cl);
+/* No offered mechanism fits: REFUSED follows, with these words. `why` is a constant. */
+void smtp_client_no_login(struct smtp_client *cl, const char *why);
+
+/* Only after READY. Spans are copied into the output at once. 8-bit content for a peer without
+ * 8BITMIME, or a size above the peer's SIZE, is refused without asking the peer: RESULT with 554
+ * 5.6.3 or 552 5.3.4 and the connection stays READY. */
+void smtp_client_message(struct smtp_client *cl, const struct smtp_client_message *message);
+/* Content with CRLF line ends, in parts; stuffed into the output. Only after SEND_BODY. */
+void smtp_client_body(struct smtp_client *cl, struct span content);
+void smtp_client_body_end(struct smtp_client *cl);
+/* QUIT; only while READY. Octets that come later are ignored. */
+void smtp_client_quit(struct smtp_client *cl);
+
+struct span smtp_client_output(const struct smtp_client *cl);
+void smtp_client_sent(struct smtp_client *cl, size_t octets);
+
+const struct smtp_client_offers *smtp_client_offers(const struct smtp_client *cl);
+
+/* What is awaited now: which deadline applies and how a failure is told. From one table indexed by
+ * the state; RFC 5321 4.5.3.2 gives the defaults. */
+struct smtp_client_wait {
+	const char *phrase; /* "waiting for the reply to MAIL" */
+	unsigned seconds;   /* 0: nothing is awaited (READY) */
+};
+struct smtp_client_wait smtp_client_waits(const struct smtp_client *cl);
+/* The connection ended or the deadline passed: LOST follows. True when the content's end had been
+ * sent and its reply was awaited: the message may have been taken. */
+bool smtp_client_lost(struct smtp_client *cl);

@@ -1,0 +1,137 @@
+/* smtp/server.h: the server side of a submission session as a pure engine.
+ *
+ * Shape    feed(octets) -> next(event)... -> answer(ticket, reply) at any later time -> output()
+ * Thread   one at a time; no I/O, no clock, no log
+ * Owns     its output and its line buffer. The octets given to feed() stay the caller's and must
+ *          not move until next() says MORE or the caller asks smtp_server_left() how many of them
+ *          are unused and feeds those again later. Spans in an event live until the next call of
+ *          next() or feed().
+ * Units    octets; tickets count commands and are never 0
+ * Source   RFC 5321, 2920 (PIPELINING), 3207 (STARTTLS), 4954 (AUTH), 1870 (SIZE), 6152
+ *          (8BITMIME), 2034 (ENHANCEDSTATUSCODES), 6409 (submission)
+ *
+ * The engine answers by itself whatever needs no decision: EHLO, HELO, NOOP, RSET, HELP, VRFY, QUIT,
+ * and each syntax and sequence error. The caller answers MAIL, RCPT, AUTH, AUTH_LINE, STARTTLS,
+ * BODY_BEGIN and BODY_END. Replies go out in the order of the commands, whatever the order of
+ * the answers. Several RCPT may wait for answers at once; every other command waits until those
+ * before it are answered (next() says WAIT).
+ *
+ * Every reply of class 4 and 5 gets the suffix " (ref SID-N)" and is reported by an event of type
+ * REFUSED, the caller's own answers too, so that one place logs every refusal.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "smtp/path.h"
+#include "smtp/reply.h"
+
+/* name, help for the reader of a log */
+#define SMTP_EVENTS(X)                                                                             \
+	X(MORE)	      /* all input is used up */                                                   \
+	X(WAIT)	      /* an answer is awaited, or the output is over its mark: call again later */ \
+	X(EHLO)	      /* text: the client's name; is_esmtp. Answered already */                    \
+	X(STARTTLS)   /* answer 220 and, once output() is flushed, start TLS; or 4xx/5xx */        \
+	X(AUTH)	      /* text: mechanism in upper case; data/has_data: initial response, decoded */\
+	X(AUTH_LINE)  /* data: the client's response, decoded. Same ticket rules as AUTH */        \
+	X(AUTH_CANCEL)/* the client sent "*", or broken base64: forget the login. Answered */      \
+	X(MAIL)	      /* path, mail */                                                             \
+	X(RCPT)	      /* path */                                                                   \
+	X(BODY_BEGIN) /* DATA with at least one accepted recipient: answer 354, or 4xx/5xx */      \
+	X(BODY_CHUNK) /* data: content octets, dots unstuffed, CRLF line ends. No ticket */        \
+	X(BODY_END)   /* the whole content came: answer 2xx, 4xx or 5xx */                         \
+	X(BODY_BAD)   /* the content ended but is too big or malformed: drop it. Answered */       \
+	X(RESET)      /* the transaction is gone (RSET, EHLO): forget it. Answered */              \
+	X(REFUSED)    /* ref, code, text: a 4xx or 5xx that has just been put in the output */     \
+	X(QUIT)	      /* 221 stands in the output: flush and close */                              \
+	X(CLOSE)      /* code, text: a violation; flush the output (which may be empty) and close */
+
+enum smtp_event_type {
+#define X(name) SMTP_EVENT_##name,
+	SMTP_EVENTS(X)
+#undef X
+};
+
+enum smtp_body_type { SMTP_BODY_7BIT, SMTP_BODY_8BITMIME };
+
+struct smtp_mail_params {
+	uint64_t size; /* 0: not given */
+	enum smtp_body_type body;
+	struct span auth; /* of AUTH=, decoded; at == NULL: not given */
+};
+
+struct smtp_event {
+	enum smtp_event_type type;
+	unsigned ticket; /* 0: nothing to answer */
+	unsigned ref;	 /* REFUSED: the N of "(ref SID-N)" */
+	int code;
+	bool is_esmtp, has_data;
+	struct span text, data;
+	struct smtp_path path;
+	struct smtp_mail_params mail;
+	const char *verb; /* REFUSED: the command that was refused; "-" for none */
+};
+
+struct smtp_server_conf {
+	const char *hostname;	/* in the greeting and in EHLO; must outlive the engine */
+	const char *mechanisms; /* "PLAIN LOGIN", as offered; must outlive the engine */
+	const char *sid;	/* for references; copied */
+	uint64_t message_octets;  /* SIZE; 0: no limit */
+	unsigned recipients;	  /* a message */
+	unsigned errors;	  /* a connection; then 421 and CLOSE */
+	unsigned login_failures;  /* a connection; then 421 and CLOSE */
+	size_t line_octets;	  /* a command with CRLF; at least 512 */
+	size_t auth_line_octets;  /* a base64 line with CRLF; RFC 4954 4.: 12288 */
+	size_t output_octets;	  /* next() says WAIT while more output than this is unsent */
+	bool refuse_bare_lf;
+	bool starttls_offered;	/* false with TLS from the first octet */
+	bool is_tls;		/* true with TLS from the first octet */
+	/* true: AUTH and MAIL work without TLS. Never set from a configuration; for the tests of
+	 * other things. */
+	bool allow_plaintext;
+};
+
+struct smtp_server;
+
+struct smtp_server *smtp_server_new(const struct smtp_server_conf *conf);
+void smtp_server_free(struct smtp_server **srv);
+
+/* Puts the greeting in the output: 220, or, with a reply of class 4 or 5, that one, after which
+ * next() says CLOSE. Called once, before anything else. */
+void smtp_server_greet(struct smtp_server *srv, const struct smtp_reply *refusal);
+
+void smtp_server_feed(struct smtp_server *srv, struct span octets);
+enum smtp_event_type smtp_server_next(struct smtp_server *srv, struct smtp_event *out);
+/* How many octets of the last feed() are not used up. They count as never fed once the caller asks
+ * with the intent to feed them again. */
+size_t smtp_server_left(const struct smtp_server *srv);
+
+/* The reply to the event with that ticket; its text is copied. 334 to AUTH and AUTH_LINE carries
+ * the challenge as raw octets (the engine encodes it); 235 ends the login with success. A ticket is
+ * answered exactly once. */
+void smtp_server_answer(struct smtp_server *srv, unsigned ticket, const struct smtp_reply *reply);
+
+/* Octets to send, oldest first; smtp_server_sent() uses them up. */
+struct span smtp_server_output(const struct smtp_server *srv);
+void smtp_server_sent(struct smtp_server *srv, size_t octets);
+
+/* The handshake after a 220 to STARTTLS is done: everything learned before is forgotten (RFC 3207
+ * 4.2). */
+void smtp_server_tls_started(struct smtp_server *srv);
+
+/* Ends the session from outside: the reply (421...) goes out behind what is due, open tickets are
+ * void (must not be answered any more), and next() says REFUSED and CLOSE. */
+void smtp_server_shut(struct smtp_server *srv, const struct smtp_reply *reply);
+
+enum smtp_server_phase {
+	SMTP_PHASE_GREETING, /* before EHLO */
+	SMTP_PHASE_COMMAND,  /* before or between transactions */
+	SMTP_PHASE_LOGIN,    /* within AUTH */
+	SMTP_PHASE_ENVELOPE, /* after MAIL */
+	SMTP_PHASE_BODY,     /* after 354 */
+	SMTP_PHASE_ANSWER,   /* all is sent, the client waits for us */
+	SMTP_PHASE_CLOSED,
+};
+
+/* Which deadline applies now. */
+enum smtp_server_phase smtp_server_phase(const struct smtp_server *srv);
+bool smtp_server_is_authenticated(const struct smtp_server *srv);

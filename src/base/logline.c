@@ -1,0 +1,139 @@
+#include "base/logline.h"
+
+#include "base/id.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+enum { VALUE_MAX = 256, MARK_OCTETS = 4 };
+
+static void put(struct logline *l, const char *at, size_t n)
+{
+	if (l->is_cut)
+		return;
+	if (l->len + n > sizeof(l->text) - 1 - MARK_OCTETS) {
+		memcpy(l->text + l->len, "...", 4);
+		l->len += 3;
+		l->is_cut = true;
+		return;
+	}
+	memcpy(l->text + l->len, at, n);
+	l->len += n;
+	l->text[l->len] = '\0';
+}
+
+static void put_key(struct logline *l, const char *key)
+{
+	put(l, " ", 1);
+	put(l, key, strlen(key));
+	put(l, "=", 1);
+}
+
+static bool is_bare(unsigned char c)
+{
+	return ascii_is_alnum(c) || (c && strchr("._:/@+<>,-", c));
+}
+
+static bool all_bare(struct span s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (!is_bare(s.at[i]))
+			return false;
+	return s.len > 0;
+}
+
+static size_t character_length(struct span s)
+{
+	for (size_t n = 1; n <= 4 && n <= s.len; n++)
+		if (span_is_utf8(span_first(s, n)))
+			return n;
+	return 0;
+}
+
+/* C1 controls are U+0080 to U+009F: C2 80 to C2 9F. */
+static bool is_plain_character(struct span c)
+{
+	if (c.len == 1)
+		return c.at[0] >= 0x20 && c.at[0] != 0x7F && c.at[0] != '"' && c.at[0] != '\\';
+	return !(c.len == 2 && c.at[0] == 0xC2 && c.at[1] < 0xA0);
+}
+
+static void put_escaped(struct logline *l, struct span s)
+{
+	while (s.len) {
+		size_t n = character_length(s);
+
+		if (n && is_plain_character(span_first(s, n))) {
+			put(l, (const char *)s.at, n);
+		} else {
+			char hex[5];
+
+			n = 1;
+			snprintf(hex, sizeof(hex), "\\x%02X", s.at[0]);
+			put(l, hex, 4);
+		}
+		s = span_from(s, n);
+	}
+}
+
+void logline_start(struct logline *l, enum log_level level, const char *event)
+{
+	l->level = level;
+	l->is_cut = false;
+	l->len = 0;
+	put(l, "event=", 6);
+	put(l, event, strlen(event));
+}
+
+void logline_span(struct logline *l, const char *key, struct span value)
+{
+	bool too_long = value.len > VALUE_MAX;
+
+	if (value.at == NULL)
+		return;
+	value = span_first(value, VALUE_MAX);
+	put_key(l, key);
+	if (!too_long && all_bare(value)) {
+		put(l, (const char *)value.at, value.len);
+		return;
+	}
+	put(l, "\"", 1);
+	put_escaped(l, value);
+	put(l, too_long ? "...\"" : "\"", too_long ? 4 : 1);
+}
+
+void logline_text(struct logline *l, const char *key, const char *value)
+{
+	if (value)
+		logline_span(l, key, span_text(value));
+}
+
+void logline_number(struct logline *l, const char *key, int64_t value)
+{
+	char text[24];
+
+	put_key(l, key);
+	put(l, text, (size_t)snprintf(text, sizeof(text), "%" PRId64, value));
+}
+
+void logline_id(struct logline *l, const char *key, uint64_t id)
+{
+	char text[ID_TEXT_MAX];
+
+	if (id == 0)
+		return;
+	id_format(id, text);
+	put_key(l, key);
+	put(l, text, ID_TEXT_MAX - 1);
+}
+
+void logline_format(struct logline *l, const char *key, const char *fmt, ...)
+{
+	char text[VALUE_MAX * 2];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	logline_text(l, key, text);
+}

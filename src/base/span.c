@@ -1,0 +1,117 @@
+#include "base/span.h"
+
+#include <errno.h>
+
+size_t span_find(struct span s, unsigned char octet)
+{
+	const unsigned char *p = s.len ? memchr(s.at, octet, s.len) : NULL;
+
+	return p ? (size_t)(p - s.at) : s.len;
+}
+
+bool span_ieq(struct span a, struct span b)
+{
+	if (a.len != b.len)
+		return false;
+	for (size_t i = 0; i < a.len; i++)
+		if (ascii_lower(a.at[i]) != ascii_lower(b.at[i]))
+			return false;
+	return true;
+}
+
+bool span_ieq_text(struct span a, const char *text)
+{
+	return span_ieq(a, span_text(text));
+}
+
+bool span_istarts(struct span s, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return s.len >= n && span_ieq(span_first(s, n), span_of(prefix, n));
+}
+
+static bool is_blank(unsigned char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+struct span span_trim(struct span s)
+{
+	while (s.len && is_blank(s.at[0])) {
+		s.at++;
+		s.len--;
+	}
+	while (s.len && is_blank(s.at[s.len - 1]))
+		s.len--;
+	return s;
+}
+
+bool span_is_ascii(struct span s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (s.at[i] & 0x80)
+			return false;
+	return true;
+}
+
+/* The octets of the UTF-8 character that starts here, 0 when it is none (RFC 3629 section 4). */
+static size_t utf8_length(struct span s)
+{
+	unsigned char c = s.at[0], low = 0x80, high = 0xBF;
+	size_t n;
+
+	if (c < 0x80)
+		return 1;
+	if (c >= 0xC2 && c <= 0xDF)
+		n = 2;
+	else if (c >= 0xE0 && c <= 0xEF)
+		n = 3;
+	else if (c >= 0xF0 && c <= 0xF4)
+		n = 4;
+	else
+		return 0;
+	if (c == 0xE0)
+		low = 0xA0;
+	else if (c == 0xED)
+		high = 0x9F;
+	else if (c == 0xF0)
+		low = 0x90;
+	else if (c == 0xF4)
+		high = 0x8F;
+	if (s.len < n || s.at[1] < low || s.at[1] > high)
+		return 0;
+	for (size_t i = 2; i < n; i++)
+		if ((s.at[i] & 0xC0) != 0x80)
+			return 0;
+	return n;
+}
+
+bool span_is_utf8(struct span s)
+{
+	while (s.len) {
+		size_t n = utf8_length(s);
+
+		if (n == 0)
+			return false;
+		s = span_from(s, n);
+	}
+	return true;
+}
+
+int span_number(struct span s, uint64_t *out)
+{
+	uint64_t value = 0;
+
+	if (s.len == 0)
+		return -EINVAL;
+	for (size_t i = 0; i < s.len; i++) {
+		if (!ascii_is_digit(s.at[i]))
+			return -EINVAL;
+		if (__builtin_mul_overflow(value, (uint64_t)10, &value) ||
+		    __builtin_add_overflow(value, (uint64_t)(s.at[i] - '0'), &value))
+			return -ERANGE;
+	}
+	*out = value;
+	return 0;
+}
