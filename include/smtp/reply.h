@@ -32,7 +32,8 @@ void smtp_reply_format(const struct smtp_reply *reply, struct span suffix, struc
  * `code`. */
 bool smtp_status_parse(struct span text, int code, struct smtp_status *out, struct span *rest);
 
-/* A peer's reply, of one line or many, in parts as they come. */
+/* A peer's reply, of one line or many, in parts as they come. A line may end in LF alone. Lines whose
+ * codes differ, a NUL, or a code outside 200 to 599 make no reply. A zeroed one is ready. */
 struct smtp_reply_parser {
 	int code;
 	bool is_done;
