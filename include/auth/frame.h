@@ -1,7 +1,9 @@
 /* auth/frame.h: what the daemon and an auth worker say to each other.
  *
  * Shape    fixed fields with lengths, no text protocol; encode appends, decode borrows
- * Errors   -EINVAL: a frame that is not one; the other side is then given up
+ * Owns     nothing: the spans of a decoded frame live as long as the octets they were read from
+ * Errors   -EINVAL: a frame that is not one; the other side is then given up. Decoding is strict:
+ *          nothing may be missing, beyond its bound, or left over
  *
  * A login is asked for as a whole: mechanism and all the client's responses in order, so that no
  * worker is held while a client thinks. That fits PLAIN and LOGIN, whose challenges are constant
@@ -14,6 +16,17 @@
 enum auth_backend { AUTH_BACKEND_USERS, AUTH_BACKEND_SASLAUTHD, AUTH_BACKEND_SASLDB };
 
 enum { AUTH_RESPONSES_MAX = 4, AUTH_NAMES_MAX = 64 };
+
+/* Bounds in octets. */
+enum {
+	AUTH_PATH_OCTETS_MAX = 4095,
+	AUTH_NAME_OCTETS_MAX = 255,	  /* host, realm, account, each domain */
+	AUTH_MECHANISMS_OCTETS_MAX = 255, /* of the list, and of the one asked for */
+	AUTH_RESPONSE_OCTETS_MAX = 12288, /* one response, decoded */
+	AUTH_DETAIL_OCTETS_MAX = 1024,
+	AUTH_ANSWER_OCTETS_MAX = 2048, /* what an encoded answer never exceeds */
+	AUTH_FRAME_OCTETS_MAX = 65536, /* what no frame exceeds */
+};
 
 struct auth_hello {
 	enum auth_backend backend;
@@ -46,17 +59,26 @@ enum auth_verdict {
 	AUTH_VERDICTS(X)
 #undef X
 };
+/* The sentence of the table; "wrong name or password" and so on. */
 const char *auth_verdict_name(enum auth_verdict v);
 
 struct auth_answer {
 	enum auth_verdict verdict;
-	struct span account; /* canonical, where one could be read from the response; for the log too */
-	struct span detail;  /* for the log only, never for the client */
+	struct span
+		account; /* canonical, where one could be read from the response; for the log too */
+	struct span detail; /* for the log only, never for the client */
 };
 
+/* Whether every field keeps its bound; a fault-free configuration may still have too many domains.
+ */
+bool auth_hello_fits(const struct auth_hello *hello);
+/* A hello that does not fit is a bug of the caller. */
 void auth_hello_encode(const struct auth_hello *hello, struct buf *out);
 int auth_hello_decode(struct span in, struct auth_hello *out);
+/* What a client sized is not trusted here: a request beyond the bounds goes without its responses,
+ * so that the verdict is AUTH_MALFORMED. */
 void auth_request_encode(const struct auth_request *request, struct buf *out);
 int auth_request_decode(struct span in, struct auth_request *out);
+/* A detail that is too long is cut. */
 void auth_answer_encode(const struct auth_answer *answer, struct buf *out);
 int auth_answer_decode(struct span in, struct auth_answer *out);

@@ -1,0 +1,222 @@
+#include "auth/frame.h"
+
+#include "base/require.h"
+
+#include <errno.h>
+
+/* The first octet of a frame says which kind it is. */
+enum kind { KIND_HELLO = 'H', KIND_REQUEST = 'Q', KIND_ANSWER = 'A' };
+
+static const char *const verdict_names[] = {
+#define X(name, text) text,
+	AUTH_VERDICTS(X)
+#undef X
+};
+
+enum { VERDICT_COUNT = sizeof(verdict_names) / sizeof(verdict_names[0]) };
+
+const char *auth_verdict_name(enum auth_verdict v)
+{
+	require((unsigned)v < VERDICT_COUNT);
+	return verdict_names[v];
+}
+
+static void put_number(struct buf *out, uint32_t n)
+{
+	unsigned char octets[4] = { n & 0xFF, n >> 8 & 0xFF, n >> 16 & 0xFF, n >> 24 };
+
+	buf_put(out, octets, sizeof(octets));
+}
+
+static void put_octet(struct buf *out, unsigned octet)
+{
+	buf_put_char(out, (char)octet);
+}
+
+static void put_span(struct buf *out, struct span s)
+{
+	put_number(out, (uint32_t)s.len);
+	buf_put_span(out, s);
+}
+
+static void put_spans(struct buf *out, const struct span *spans, size_t count)
+{
+	put_octet(out, (unsigned)count);
+	for (size_t i = 0; i < count; i++)
+		put_span(out, spans[i]);
+}
+
+/* What is still unread; `is_bad` once something was missing or out of bounds, and nothing more is
+ * handed out then. */
+struct reader {
+	struct span rest;
+	bool is_bad;
+};
+
+static struct span take(struct reader *r, size_t n)
+{
+	struct span taken;
+
+	if (r->is_bad || r->rest.len < n) {
+		r->is_bad = true;
+		return span_of(NULL, 0);
+	}
+	taken = span_first(r->rest, n);
+	r->rest = span_from(r->rest, n);
+	return taken;
+}
+
+static unsigned take_octet(struct reader *r, unsigned most)
+{
+	struct span s = take(r, 1);
+	unsigned octet = s.len ? s.at[0] : 0;
+
+	if (octet > most)
+		r->is_bad = true;
+	return r->is_bad ? 0 : octet;
+}
+
+static void take_kind(struct reader *r, enum kind kind)
+{
+	if (take_octet(r, 255) != kind)
+		r->is_bad = true;
+}
+
+static uint32_t take_number(struct reader *r)
+{
+	struct span s = take(r, 4);
+
+	if (s.len != 4)
+		return 0;
+	return (uint32_t)s.at[0] | (uint32_t)s.at[1] << 8 | (uint32_t)s.at[2] << 16 |
+	       (uint32_t)s.at[3] << 24;
+}
+
+static struct span take_span(struct reader *r, size_t most)
+{
+	uint32_t n = take_number(r);
+
+	if (n > most)
+		r->is_bad = true;
+	return take(r, n);
+}
+
+static size_t take_spans(struct reader *r, struct span *spans, unsigned count_most, size_t most)
+{
+	unsigned count = take_octet(r, count_most);
+
+	for (unsigned i = 0; i < count; i++)
+		spans[i] = take_span(r, most);
+	return count;
+}
+
+static int finish(const struct reader *r)
+{
+	return r->is_bad || r->rest.len ? -EINVAL : 0;
+}
+
+static bool spans_fit(const struct span *spans, size_t count, size_t count_most, size_t most)
+{
+	if (count > count_most)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (spans[i].len > most)
+			return false;
+	return true;
+}
+
+bool auth_hello_fits(const struct auth_hello *h)
+{
+	return h->users_file.len <= AUTH_PATH_OCTETS_MAX &&
+	       h->saslauthd_socket.len <= AUTH_PATH_OCTETS_MAX &&
+	       h->sasldb_file.len <= AUTH_PATH_OCTETS_MAX && h->realm.len <= AUTH_NAME_OCTETS_MAX &&
+	       h->hostname.len <= AUTH_NAME_OCTETS_MAX &&
+	       h->mechanisms.len <= AUTH_MECHANISMS_OCTETS_MAX &&
+	       spans_fit(h->domains, h->domain_count, AUTH_NAMES_MAX, AUTH_NAME_OCTETS_MAX) &&
+	       spans_fit(h->nt_domains, h->nt_domain_count, AUTH_NAMES_MAX, AUTH_NAME_OCTETS_MAX);
+}
+
+void auth_hello_encode(const struct auth_hello *hello, struct buf *out)
+{
+	require(auth_hello_fits(hello));
+	put_octet(out, KIND_HELLO);
+	put_octet(out, hello->backend);
+	put_span(out, hello->users_file);
+	put_span(out, hello->saslauthd_socket);
+	put_span(out, hello->sasldb_file);
+	put_span(out, hello->realm);
+	put_span(out, hello->hostname);
+	put_span(out, hello->mechanisms);
+	put_spans(out, hello->domains, hello->domain_count);
+	put_spans(out, hello->nt_domains, hello->nt_domain_count);
+	put_octet(out, hello->ignore_case);
+	put_number(out, hello->cache_seconds);
+}
+
+int auth_hello_decode(struct span in, struct auth_hello *out)
+{
+	struct reader r = { in, false };
+
+	*out = (struct auth_hello){ 0 };
+	take_kind(&r, KIND_HELLO);
+	out->backend = (enum auth_backend)take_octet(&r, AUTH_BACKEND_SASLDB);
+	out->users_file = take_span(&r, AUTH_PATH_OCTETS_MAX);
+	out->saslauthd_socket = take_span(&r, AUTH_PATH_OCTETS_MAX);
+	out->sasldb_file = take_span(&r, AUTH_PATH_OCTETS_MAX);
+	out->realm = take_span(&r, AUTH_NAME_OCTETS_MAX);
+	out->hostname = take_span(&r, AUTH_NAME_OCTETS_MAX);
+	out->mechanisms = take_span(&r, AUTH_MECHANISMS_OCTETS_MAX);
+	out->domain_count = take_spans(&r, out->domains, AUTH_NAMES_MAX, AUTH_NAME_OCTETS_MAX);
+	out->nt_domain_count =
+		take_spans(&r, out->nt_domains, AUTH_NAMES_MAX, AUTH_NAME_OCTETS_MAX);
+	out->ignore_case = take_octet(&r, 1) != 0;
+	out->cache_seconds = take_number(&r);
+	return finish(&r);
+}
+
+void auth_request_encode(const struct auth_request *request, struct buf *out)
+{
+	bool fits = request->mechanism.len <= AUTH_MECHANISMS_OCTETS_MAX &&
+		    spans_fit(request->responses, request->response_count, AUTH_RESPONSES_MAX,
+			      AUTH_RESPONSE_OCTETS_MAX);
+
+	put_octet(out, KIND_REQUEST);
+	put_span(out, span_first(request->mechanism, AUTH_MECHANISMS_OCTETS_MAX));
+	put_spans(out, request->responses, fits ? request->response_count : 0);
+}
+
+int auth_request_decode(struct span in, struct auth_request *out)
+{
+	struct reader r = { in, false };
+
+	*out = (struct auth_request){ 0 };
+	take_kind(&r, KIND_REQUEST);
+	out->mechanism = take_span(&r, AUTH_MECHANISMS_OCTETS_MAX);
+	out->response_count =
+		take_spans(&r, out->responses, AUTH_RESPONSES_MAX, AUTH_RESPONSE_OCTETS_MAX);
+	return finish(&r);
+}
+
+void auth_answer_encode(const struct auth_answer *answer, struct buf *out)
+{
+	require(answer->account.len <= AUTH_NAME_OCTETS_MAX);
+	put_octet(out, KIND_ANSWER);
+	put_octet(out, answer->verdict);
+	put_span(out, answer->account);
+	put_span(out, span_first(answer->detail, AUTH_DETAIL_OCTETS_MAX));
+}
+
+int auth_answer_decode(struct span in, struct auth_answer *out)
+{
+	struct reader r = { in, false };
+
+	*out = (struct auth_answer){ 0 };
+	take_kind(&r, KIND_ANSWER);
+	out->verdict = (enum auth_verdict)take_octet(&r, VERDICT_COUNT - 1);
+	out->account = take_span(&r, AUTH_NAME_OCTETS_MAX);
+	out->detail = take_span(&r, AUTH_DETAIL_OCTETS_MAX);
+	if (finish(&r) < 0)
+		/* Whoever forgets to look at what is returned must not find a login accepted. */
+		*out = (struct auth_answer){ .verdict = AUTH_UNAVAILABLE };
+	return finish(&r);
+}
