@@ -28,6 +28,7 @@ struct submit_settings {
 	_Atomic unsigned refs;
 	const struct conf *conf; /* lives as long */
 	struct tls_identity *identity;
+	const char *mechanisms; /* "PLAIN LOGIN", as offered */
 	void (*freed)(struct submit_settings *settings); /* after the last unref, on any loop */
 };
 

@@ -1,0 +1,405 @@
+#include "daemon.h"
+
+#include "base/mem.h"
+#include "load.h"
+#include "shard.h"
+#include "watchdog.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+/* Threads of the lanes. Look-ups may hang in a resolver; SASL wants to be alone. */
+enum { LOOKUP_THREADS = 2, READ_THREADS = 2, SASL_THREADS = 1 };
+
+/* How long clients may take to finish a message when the daemon stops. */
+enum { GRACE_MS = 10 * 1000 };
+
+struct found {
+	struct list_node node;
+	uint64_t id, content_octets;
+	unsigned chunks;
+	struct buf envelope, note;
+};
+
+struct daemon {
+	const char *file;
+	struct settings *settings; /* the current one */
+	struct log *log;
+	struct counters counters;
+	struct loop *loop;
+	struct lane *lookups, *reads, *sasl;
+	struct spool *spool;
+	struct worker_pool *logins;
+	struct submit_gate *gate;
+	struct watchdog *watchdog;
+	struct ctl *ctl;
+	struct shard **shards;
+	unsigned shard_count, shards_running;
+	_Atomic uint64_t next_sid;
+	_Atomic int64_t memory;
+	int64_t started_ms;
+	struct loop_signal *signals[3];
+	struct list found; /* between the spool's recovery and the shards' start */
+	bool is_stopping;
+};
+
+unsigned daemon_loops(const struct conf *conf)
+{
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (conf->loops > 0)
+		return (unsigned)conf->loops;
+	return processors > 0 ? (unsigned)processors : 1;
+}
+
+static void log_fault(struct daemon *d, enum log_level level, const char *event,
+		      const struct fault *fault)
+{
+	struct logline l;
+
+	logline_start(&l, level, event);
+	logline_text(&l, "reason", fault->text);
+	log_put(d->log, &l);
+}
+
+static void log_event(struct daemon *d, const char *event)
+{
+	struct logline l;
+
+	logline_start(&l, LOG_LEVEL_INFO, event);
+	log_put(d->log, &l);
+}
+
+static void on_found(void *user, const struct spool_found *message)
+{
+	struct daemon *d = user;
+	struct found *found = mem_new(struct found);
+
+	found->id = message->id;
+	found->content_octets = message->content_octets;
+	found->chunks = message->chunks;
+	buf_put_span(&found->envelope, message->envelope);
+	buf_put_span(&found->note, message->note);
+	list_push_back(&d->found, &found->node);
+}
+
+static void on_damaged(void *user, const struct fault *what)
+{
+	log_fault(user, LOG_LEVEL_ERROR, "spool-damage", what);
+}
+
+static void found_free(struct found *found)
+{
+	buf_fini(&found->envelope);
+	buf_fini(&found->note);
+	free(found);
+}
+
+static void recover(struct daemon *d)
+{
+	struct list_node *node;
+	unsigned next = 0;
+
+	while ((node = list_pop_front(&d->found))) {
+		struct found *found = list_entry(node, struct found, node);
+		struct spool_found message = { found->id, buf_span(&found->envelope),
+					       buf_span(&found->note), found->content_octets,
+					       found->chunks };
+		struct logline l;
+
+		if (shard_recover(d->shards[next++ % d->shard_count], &message) < 0) {
+			logline_start(&l, LOG_LEVEL_ERROR, "unreadable-envelope");
+			logline_id(&l, "qid", found->id);
+			log_put(d->log, &l);
+		}
+		found_free(found);
+	}
+}
+
+static void drop_found(struct daemon *d)
+{
+	struct list_node *node;
+
+	while ((node = list_pop_front(&d->found)))
+		found_free(list_entry(node, struct found, node));
+}
+
+static void on_worker_trouble(void *user, const struct fault *fault)
+{
+	log_fault(user, LOG_LEVEL_ERROR, "login-worker", fault);
+}
+
+static struct worker_pool *make_logins(struct daemon *d, struct worker_spawner *spawner)
+{
+	const struct conf_login *c = &d->settings->conf->login;
+
+	return worker_pool_new(d->loop, &(struct worker_pool_conf){
+						.spawner = spawner,
+						.hello = buf_span(&d->settings->hello),
+						.most = (unsigned)c->workers,
+						.waiting = (unsigned)c->waiting,
+						.deadline_ms = c->deadline_ms,
+						.answer_octets = 4096,
+						.trouble = on_worker_trouble,
+						.user = d,
+					});
+}
+
+static int open_spool(struct daemon *d, struct fault *fault)
+{
+	const struct conf *c = d->settings->conf;
+
+	d->spool = spool_open(
+		&(struct spool_conf){
+			.dir = c->queue.directory,
+			.reserve_octets = (uint64_t)c->queue.reserve_octets,
+			.post = loop_post_home,
+			.counters = &d->counters,
+			.wall_ms = wall_now_ms,
+			.found = on_found,
+			.damaged = on_damaged,
+			.user = d,
+		},
+		fault);
+	return d->spool ? 0 : fault->code;
+}
+
+static void make_shards(struct daemon *d, struct sockets *sockets, unsigned loops)
+{
+	d->shards = mem_array(loops, sizeof(*d->shards));
+	d->shard_count = loops;
+	for (unsigned i = 0; i < loops; i++)
+		d->shards[i] = shard_new(&(struct shard_conf){
+			.index = i,
+			.main_loop = d->loop,
+			.log = d->log,
+			.counters = &d->counters,
+			.spool = d->spool,
+			.lookups = d->lookups,
+			.reads = d->reads,
+			.sasl = d->sasl,
+			.logins = d->logins,
+			.gate = d->gate,
+			.settings = d->settings,
+			.next_sid = &d->next_sid,
+			.memory = &d->memory,
+		});
+	for (size_t i = 0; i < sockets->count; i++) {
+		struct socket_bound *bound = &sockets->at[i];
+
+		shard_listen(d->shards[bound->loop], bound->fd, bound->listen);
+		bound->fd = -1;
+	}
+}
+
+static void on_shard_stopped(void *user)
+{
+	struct daemon *d = user;
+
+	if (--d->shards_running == 0)
+		loop_stop(d->loop);
+}
+
+static void stop(struct daemon *d)
+{
+	if (d->is_stopping)
+		return;
+	d->is_stopping = true;
+	sd_notify(0, "STOPPING=1");
+	log_event(d, "stopping");
+	for (unsigned i = 0; i < d->shard_count; i++)
+		shard_stop(d->shards[i], GRACE_MS, on_shard_stopped, d);
+}
+
+/* What cannot change while we run keeps its value, and the log says so. */
+static void warn_about_fixed(struct daemon *d, const struct conf *old, const struct conf *new)
+{
+	bool same_listens = old->listen_count == new->listen_count;
+	struct fault fault;
+
+	for (size_t i = 0; same_listens && i < new->listen_count; i++)
+		same_listens = strcmp(old->listens[i].address, new->listens[i].address) == 0 &&
+			       old->listens[i].port == new->listens[i].port &&
+			       old->listens[i].tls == new->listens[i].tls;
+	if (same_listens && old->loops == new->loops &&strcmp(old->user, new->user) == 0 &&
+	    strcmp(old->queue.directory, new->queue.directory) == 0 &&
+	    strcmp(old->control, new->control) == 0 && old->login.workers == new->login.workers)
+		return;
+	fault_set(&fault, 0,
+		  "listen sections, loops, user, queue.directory, control and "
+		  "login.workers change only with a restart");
+	log_fault(d, LOG_LEVEL_WARN, "reload-incomplete", &fault);
+}
+
+static int reload(void *user, struct fault *fault)
+{
+	struct daemon *d = user;
+	struct settings *settings = NULL, *old = d->settings;
+	struct conf *conf;
+
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRId64, loop_now_ms(d->loop) * 1000);
+	conf = load_conf(d->file, fault);
+	if (conf)
+		settings = settings_load(conf, fault);
+	sd_notify(0, "READY=1");
+	if (settings == NULL) {
+		log_fault(d, LOG_LEVEL_ERROR, "reload-refused", fault);
+		return fault->code ? fault->code : -EINVAL;
+	}
+	warn_about_fixed(d, old->conf, settings->conf);
+	d->settings = settings;
+	for (unsigned i = 0; i < d->shard_count; i++)
+		shard_renew(d->shards[i], settings);
+	worker_pool_renew(d->logins, buf_span(&settings->hello));
+	settings_unref(&old);
+	log_event(d, "reloaded");
+	return 0;
+}
+
+static void on_signal(void *user, int signum)
+{
+	struct fault fault = { 0 };
+
+	if (signum == SIGHUP)
+		reload(user, &fault);
+	else
+		stop(user);
+}
+
+static int64_t certificate_expires(void *user)
+{
+	struct daemon *d = user;
+
+	return tls_identity_expires(d->settings->submit.identity);
+}
+
+static int open_ctl(struct daemon *d, struct fault *fault)
+{
+	struct ctl_lane *lanes = mem_array(d->shard_count, sizeof(*lanes));
+
+	for (unsigned i = 0; i < d->shard_count; i++)
+		lanes[i] = shard_view(d->shards[i]);
+	d->ctl = ctl_open(
+		&(struct ctl_conf){
+			.loop = d->loop,
+			.log = d->log,
+			.counters = &d->counters,
+			.path = d->settings->conf->control,
+			.lanes = lanes,
+			.lane_count = d->shard_count,
+			.started_ms = d->started_ms,
+			.version = DAEMON_VERSION,
+			.certificate_expires = certificate_expires,
+			.reload = reload,
+			.user = d,
+		},
+		fault);
+	free(lanes);
+	return d->ctl ? 0 : fault->code;
+}
+
+static void start_threads(struct daemon *d, struct worker_spawner *spawner)
+{
+	uint64_t seed;
+
+	random_fill(&seed, sizeof(seed));
+	d->loop = loop_new("main");
+	d->lookups = lane_new("lookups", LOOKUP_THREADS);
+	d->reads = lane_new("spool-reads", READ_THREADS);
+	d->sasl = lane_new("sasl-client", SASL_THREADS);
+	d->gate = submit_gate_new(seed);
+	d->logins = make_logins(d, spawner);
+	d->memory = d->settings->conf->limits.memory_octets;
+	/* Greater than those of an earlier run, so that a log of years has each sid once. */
+	d->next_sid = (uint64_t)d->started_ms << 16;
+}
+
+static void start_shards(struct daemon *d)
+{
+	static const int signums[] = { SIGHUP, SIGTERM, SIGINT };
+	struct loop *loops[256];
+
+	for (unsigned i = 0; i < 3; i++)
+		d->signals[i] = loop_signal_watch(d->loop, signums[i], on_signal, d);
+	recover(d);
+	for (unsigned i = 0; i < d->shard_count; i++) {
+		shard_start(d->shards[i]);
+		loops[i] = shard_loop(d->shards[i]);
+	}
+	d->shards_running = d->shard_count;
+	d->watchdog = watchdog_start(d->loop, loops, d->shard_count);
+}
+
+struct daemon *daemon_open(const struct daemon_conf *conf, struct fault *fault)
+{
+	struct daemon *d = mem_new(struct daemon);
+
+	list_init(&d->found);
+	d->file = conf->file;
+	d->started_ms = wall_now_ms();
+	d->settings = settings_load(conf->conf, fault);
+	if (d->settings == NULL)
+		goto fail;
+	d->log = log_new((enum log_to)d->settings->conf->log.to,
+			 (enum log_level)d->settings->conf->log.level);
+	if (open_spool(d, fault) < 0)
+		goto fail;
+	start_threads(d, conf->spawner);
+	make_shards(d, conf->sockets, conf->loops);
+	start_shards(d);
+	if (open_ctl(d, fault) < 0) {
+		log_fault(d, LOG_LEVEL_ERROR, "control-socket", fault);
+		stop(d);
+		daemon_run(d);
+		goto fail;
+	}
+	sd_notify(0, "READY=1\nSTATUS=Serving");
+	log_event(d, "ready");
+	return d;
+fail:
+	daemon_close(&d);
+	return NULL;
+}
+
+void daemon_run(struct daemon *d)
+{
+	loop_run(d->loop);
+}
+
+/* Lanes and spool still hand results to the loops: they end before these do. */
+void daemon_close(struct daemon **daemon)
+{
+	struct daemon *d = *daemon;
+
+	*daemon = NULL;
+	if (d->ctl)
+		ctl_close(&d->ctl);
+	for (unsigned i = 0; i < 3; i++)
+		if (d->signals[i])
+			loop_signal_free(&d->signals[i]);
+	if (d->logins)
+		worker_pool_free(&d->logins);
+	lane_free(&d->sasl);
+	lane_free(&d->reads);
+	lane_free(&d->lookups);
+	if (d->spool)
+		spool_close(&d->spool);
+	for (unsigned i = 0; i < d->shard_count; i++)
+		shard_free(&d->shards[i]);
+	free(d->shards);
+	watchdog_stop(&d->watchdog);
+	drop_found(d);
+	if (d->loop)
+		loop_free(&d->loop);
+	submit_gate_free(&d->gate);
+	if (d->log) {
+		log_event(d, "stopped");
+		log_free(&d->log);
+	}
+	settings_unref(&d->settings);
+	free(d);
+}

@@ -1,0 +1,30 @@
+/* main/daemon.h: the wiring of the rooms, from the first descriptor to the last free().
+ *
+ * Shape    daemon_open(conf, sockets) -> daemon_run() until a signal -> daemon_close()
+ * Thread   the main one; each lane (session loop with queue, relay and sessions) has its own
+ * Errors   opening: a fault for the terminal; later: log lines
+ */
+#pragma once
+
+#include "conf/conf.h"
+#include "io/worker.h"
+#include "sockets.h"
+
+#define DAEMON_VERSION "0.1.0"
+
+struct daemon;
+
+struct daemon_conf {
+	const char *file;	 /* the configuration file, for reloads */
+	struct conf *conf;	 /* taken over, also on failure */
+	struct sockets *sockets; /* its descriptors are taken */
+	struct worker_spawner *spawner;
+	unsigned loops;
+};
+
+struct daemon *daemon_open(const struct daemon_conf *conf, struct fault *fault);
+/* Until SIGTERM or SIGINT, and until what was in flight is finished or parked. */
+void daemon_run(struct daemon *d);
+void daemon_close(struct daemon **daemon);
+/* Session loops for this configuration: one a processor where it says 0. */
+unsigned daemon_loops(const struct conf *conf);

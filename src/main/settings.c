@@ -1,0 +1,163 @@
+#include "settings.h"
+
+#include "auth/frame.h"
+#include "base/mem.h"
+#include "password_file.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static void settings_free(struct submit_settings *submit)
+{
+	struct settings *s = (struct settings *)submit;
+
+	for (size_t i = 0; i < s->conf->smarthost_count; i++) {
+		if (s->trusts)
+			tls_trust_unref(&s->trusts[i]);
+		if (s->passwords)
+			secret_fini(&s->passwords[i]);
+	}
+	free(s->trusts);
+	free(s->passwords);
+	free(s->smarthosts);
+	free(s->limits);
+	tls_identity_unref(&s->submit.identity);
+	buf_fini(&s->hello);
+	free(s->mechanisms);
+	conf_free(&s->conf);
+	free(s);
+}
+
+void settings_unref(struct settings **settings)
+{
+	struct settings *s = *settings;
+
+	*settings = NULL;
+	if (s && atomic_fetch_sub(&s->submit.refs, 1) == 1)
+		settings_free(&s->submit);
+}
+
+static int load_identity(struct settings *s, struct fault *fault)
+{
+	const struct conf *conf = s->conf;
+	struct tls_pair *pairs = mem_array(conf->certificate_count, sizeof(*pairs));
+
+	for (size_t i = 0; i < conf->certificate_count; i++)
+		pairs[i] =
+			(struct tls_pair){ conf->certificates[i].chain, conf->certificates[i].key };
+	s->submit.identity = tls_identity_load(pairs, conf->certificate_count, fault);
+	free(pairs);
+	if (s->submit.identity)
+		return 0;
+	fault_prefix(fault, "%s:%d: ", conf->certificates[0].place.file,
+		     conf->certificates[0].place.line);
+	return fault->code;
+}
+
+static int load_smarthost(struct settings *s, size_t i, struct fault *fault)
+{
+	static const enum smtp_client_tls modes[] = {
+		[CONF_SMARTHOST_STARTTLS] = SMTP_CLIENT_TLS_STARTTLS,
+		[CONF_SMARTHOST_IMPLICIT] = SMTP_CLIENT_TLS_IMPLICIT,
+		[CONF_SMARTHOST_NONE] = SMTP_CLIENT_TLS_NONE,
+	};
+	const struct conf_smarthost *c = &s->conf->smarthosts[i];
+	bool verifies = c->verify && c->tls != CONF_SMARTHOST_NONE;
+
+	if (verifies) {
+		s->trusts[i] = tls_trust_load(c->ca_file[0] ? c->ca_file : NULL, fault);
+		if (s->trusts[i] == NULL)
+			goto fail;
+	}
+	if (c->user[0] && password_file_read(c->password_file, &s->passwords[i], fault) < 0)
+		goto fail;
+	s->limits[i].most = (unsigned)c->connections;
+	s->smarthosts[i] = (struct relay_smarthost){
+		.name = c->name,
+		.host = c->host,
+		.port = (int)c->port,
+		.tls = modes[c->tls],
+		.trust = s->trusts[i],
+		.user = c->user[0] ? c->user : NULL,
+		.password = secret_span(&s->passwords[i]),
+		.limit = &s->limits[i],
+		.idle_ms = c->idle_ms,
+		.connect_ms = c->connect_ms,
+		.messages = (unsigned)c->messages,
+	};
+	return 0;
+fail:
+	fault_prefix(fault, "%s:%d: smarthost \"%s\": ", c->place.file, c->place.line, c->name);
+	return fault->code;
+}
+
+static void join(const struct conf_list *list, struct buf *out)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		if (i)
+			buf_put_char(out, ' ');
+		buf_put_text(out, list->at[i]);
+	}
+}
+
+static size_t copy_names(const struct conf_list *list, struct span *out)
+{
+	size_t n = list->count < AUTH_NAMES_MAX ? list->count : AUTH_NAMES_MAX;
+
+	for (size_t i = 0; i < n; i++)
+		out[i] = span_text(list->at[i]);
+	return n;
+}
+
+static void make_hello(struct settings *s)
+{
+	static const enum auth_backend backends[] = {
+		[CONF_BACKEND_USERS] = AUTH_BACKEND_USERS,
+		[CONF_BACKEND_SASLAUTHD] = AUTH_BACKEND_SASLAUTHD,
+		[CONF_BACKEND_SASLDB] = AUTH_BACKEND_SASLDB,
+	};
+	const struct conf_login *c = &s->conf->login;
+	struct auth_hello hello = {
+		.backend = backends[c->backend],
+		.users_file = span_text(c->users_file),
+		.saslauthd_socket = span_text(c->saslauthd_socket),
+		.sasldb_file = span_text(c->sasldb_file),
+		.realm = span_text(c->realm),
+		.hostname = span_text(s->conf->hostname),
+		.mechanisms = span_text(s->mechanisms),
+		.ignore_case = c->ignore_case,
+		.cache_seconds = (uint32_t)(c->cache_ms / 1000),
+	};
+
+	hello.domain_count = copy_names(&c->domains, hello.domains);
+	hello.nt_domain_count = copy_names(&c->nt_domains, hello.nt_domains);
+	auth_hello_encode(&hello, &s->hello);
+}
+
+struct settings *settings_load(struct conf *conf, struct fault *fault)
+{
+	struct settings *s = mem_new(struct settings);
+	struct buf mechanisms = { 0 };
+
+	s->conf = conf;
+	s->submit.refs = 1;
+	s->submit.conf = conf;
+	s->submit.freed = settings_free;
+	s->trusts = mem_array(conf->smarthost_count, sizeof(*s->trusts));
+	s->passwords = mem_array(conf->smarthost_count, sizeof(*s->passwords));
+	s->smarthosts = mem_array(conf->smarthost_count, sizeof(*s->smarthosts));
+	s->limits = mem_array(conf->smarthost_count, sizeof(*s->limits));
+	join(&conf->login.mechanisms, &mechanisms);
+	s->mechanisms = buf_take_text(&mechanisms);
+	s->submit.mechanisms = s->mechanisms;
+	make_hello(s);
+	if (load_identity(s, fault) < 0)
+		goto fail;
+	for (size_t i = 0; i < conf->smarthost_count; i++)
+		if (load_smarthost(s, i, fault) < 0)
+			goto fail;
+	return s;
+fail:
+	settings_unref(&s);
+	return NULL;
+}

@@ -1,0 +1,28 @@
+/* main/settings.h: a configuration with everything loaded that it names.
+ *
+ * Shape    settings_load(conf) -> handed to sessions (as struct submit_settings) and relays ->
+ *          freed with the last reference
+ * Thread   read-only once loaded; references are atomic
+ * Errors   a fault with the file and line of the section, and the words of what failed
+ */
+#pragma once
+
+#include "conf/conf.h"
+#include "relay/relay.h"
+#include "submit/submit.h"
+
+struct settings {
+	struct submit_settings submit; /* first: what sessions hold */
+	struct conf *conf;
+	struct tls_trust **trusts; /* one a smarthost, NULL where nothing is verified */
+	struct secret *passwords;
+	struct relay_smarthost *smarthosts;
+	struct relay_limit *limits;
+	struct buf hello; /* for login workers */
+	char *mechanisms;
+};
+
+/* Takes conf over, also on failure. Certificates, keys, CA and password files are read now, by the
+ * user that we are. One reference is the caller's. */
+struct settings *settings_load(struct conf *conf, struct fault *fault);
+void settings_unref(struct settings **settings);

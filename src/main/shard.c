@@ -1,0 +1,262 @@
+#include "shard.h"
+
+#include "base/mem.h"
+#include "io/listen.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Contents up to here are kept in memory until they are delivered, while the budget lasts. */
+enum { KEEP_OCTETS = 256 * 1024 };
+
+/* How long a smarthost that fails is left alone: at first, and at most. */
+enum { PAUSE_FIRST_MS = 5 * 1000, PAUSE_MOST_MS = 5 * 60 * 1000 };
+
+/* What the relay may still need when the daemon stops: the reply to a final dot. */
+enum { FINISH_MS = 10 * 1000 };
+
+struct door {
+	struct list_node node;
+	struct shard *shard;
+	struct conf_listen listen; /* its name is ours */
+	struct listener *listener;
+};
+
+struct kept {
+	struct list_node node;
+	struct settings *settings;
+};
+
+struct renewal {
+	struct work work;
+	struct shard *shard;
+	struct settings *settings;
+};
+
+struct shard {
+	struct shard_conf conf;
+	struct loop *loop;
+	struct smarthost_logins logins;
+	struct relay *relay;
+	struct queue *queue;
+	struct submit *submit;
+	struct list doors;
+	struct list kept; /* settings that relay and queue may still point into */
+	struct work stop_work, stopped_work;
+	int64_t grace_ms;
+	unsigned ending; /* of queue and relay, how many have not ended yet */
+	void (*stopped)(void *user);
+	void *stopped_user;
+};
+
+static void keep(struct shard *shard, struct settings *settings)
+{
+	struct kept *kept = mem_new(struct kept);
+
+	atomic_fetch_add(&settings->submit.refs, 1);
+	kept->settings = settings;
+	list_push_back(&shard->kept, &kept->node);
+}
+
+static struct queue_conf queue_conf_of(struct shard *shard, struct settings *settings)
+{
+	const struct conf *c = settings->conf;
+
+	return (struct queue_conf){
+		.loop = shard->loop,
+		.reads = shard->conf.reads,
+		.log = shard->conf.log,
+		.counters = shard->conf.counters,
+		.spool = shard->conf.spool,
+		.relay = shard->relay,
+		.hostname = c->hostname,
+		.company = c->company,
+		.retry_first_ms = c->queue.retry_first_ms,
+		.retry_most_ms = c->queue.retry_most_ms,
+		.expire_ms = c->queue.expire_ms,
+		.active = (unsigned)c->queue.active,
+		.memory = shard->conf.memory,
+		.keep_octets = KEEP_OCTETS,
+	};
+}
+
+static struct relay *make_relay(struct shard *shard, const struct settings *settings)
+{
+	return relay_new(&(struct relay_conf){
+		.loop = shard->loop,
+		.lookups = shard->conf.lookups,
+		.log = shard->conf.log,
+		.counters = shard->conf.counters,
+		.ehlo_name = settings->conf->hostname,
+		.smarthosts = settings->smarthosts,
+		.smarthost_count = settings->conf->smarthost_count,
+		.login = smarthost_login_ops(&shard->logins),
+		.pause_first_ms = PAUSE_FIRST_MS,
+		.pause_most_ms = PAUSE_MOST_MS,
+	});
+}
+
+struct shard *shard_new(const struct shard_conf *conf)
+{
+	struct shard *shard = mem_new(struct shard);
+	struct queue_conf queue_conf;
+	char name[16];
+
+	shard->conf = *conf;
+	list_init(&shard->doors);
+	list_init(&shard->kept);
+	keep(shard, conf->settings);
+	snprintf(name, sizeof(name), "sessions-%u", conf->index);
+	shard->loop = loop_new(name);
+	shard->logins = (struct smarthost_logins){ shard->loop, conf->sasl };
+	shard->relay = make_relay(shard, conf->settings);
+	queue_conf = queue_conf_of(shard, conf->settings);
+	shard->queue = queue_new(&queue_conf);
+	shard->submit = submit_new(&(struct submit_conf){
+		.loop = shard->loop,
+		.log = conf->log,
+		.counters = conf->counters,
+		.queue = shard->queue,
+		.spool = conf->spool,
+		.logins = conf->logins,
+		.gate = conf->gate,
+		.settings = &conf->settings->submit,
+		.next_sid = conf->next_sid,
+	});
+	return shard;
+}
+
+static void on_accepted(void *user, int fd)
+{
+	struct door *door = user;
+
+	submit_accept(door->shard->submit, fd, &door->listen);
+}
+
+void shard_listen(struct shard *shard, int fd, const struct conf_listen *listen)
+{
+	struct door *door = mem_new(struct door);
+
+	door->shard = shard;
+	door->listen = *listen;
+	door->listen.name = mem_text(listen->name);
+	door->listener = listen_start(shard->loop, fd, on_accepted, door);
+	list_push_back(&shard->doors, &door->node);
+}
+
+int shard_recover(struct shard *shard, const struct spool_found *found)
+{
+	return queue_recover(shard->queue, found);
+}
+
+void shard_start(struct shard *shard)
+{
+	loop_start(shard->loop);
+}
+
+static void run_renewal(struct work *work)
+{
+	struct renewal *renewal = work_entry(work, struct renewal, work);
+	struct shard *shard = renewal->shard;
+	struct settings *settings = renewal->settings;
+	struct queue_conf queue_conf = queue_conf_of(shard, settings);
+
+	keep(shard, settings);
+	submit_renew(shard->submit, &settings->submit);
+	relay_renew(shard->relay, settings->smarthosts, settings->conf->smarthost_count,
+		    settings->conf->hostname);
+	queue_renew(shard->queue, &queue_conf);
+	settings_unref(&settings);
+	free(renewal);
+}
+
+void shard_renew(struct shard *shard, struct settings *settings)
+{
+	struct renewal *renewal = mem_new(struct renewal);
+
+	atomic_fetch_add(&settings->submit.refs, 1);
+	renewal->work.run = run_renewal;
+	renewal->shard = shard;
+	renewal->settings = settings;
+	loop_post(shard->loop, &renewal->work);
+}
+
+static void run_stopped(struct work *work)
+{
+	struct shard *shard = work_entry(work, struct shard, stopped_work);
+
+	shard->stopped(shard->stopped_user);
+}
+
+static void on_part_ended(void *user)
+{
+	struct shard *shard = user;
+
+	if (--shard->ending == 0)
+		loop_post(shard->conf.main_loop, &shard->stopped_work);
+}
+
+/* The queue waits for the outcomes of what the relay still has. */
+static void on_sessions_ended(void *user)
+{
+	struct shard *shard = user;
+
+	shard->ending = 2;
+	queue_free(shard->queue, on_part_ended, shard);
+	relay_free(shard->relay, FINISH_MS, on_part_ended, shard);
+}
+
+static void run_stop(struct work *work)
+{
+	struct shard *shard = work_entry(work, struct shard, stop_work);
+
+	list_each (&shard->doors, node)
+		listen_stop(&list_entry(node, struct door, node)->listener);
+	submit_free(shard->submit, shard->grace_ms, on_sessions_ended, shard);
+}
+
+void shard_stop(struct shard *shard, int64_t grace_ms, void (*stopped)(void *user), void *user)
+{
+	shard->grace_ms = grace_ms;
+	shard->stopped = stopped;
+	shard->stopped_user = user;
+	shard->stop_work.run = run_stop;
+	shard->stopped_work.run = run_stopped;
+	loop_post(shard->loop, &shard->stop_work);
+}
+
+void shard_free(struct shard **shard)
+{
+	struct shard *s = *shard;
+	struct list_node *node;
+
+	if (s == NULL)
+		return;
+	loop_stop(s->loop);
+	loop_join(s->loop);
+	loop_free(&s->loop);
+	while ((node = list_pop_front(&s->doors))) {
+		struct door *door = list_entry(node, struct door, node);
+
+		free((char *)(uintptr_t)door->listen.name);
+		free(door);
+	}
+	while ((node = list_pop_front(&s->kept))) {
+		struct kept *kept = list_entry(node, struct kept, node);
+
+		settings_unref(&kept->settings);
+		free(kept);
+	}
+	free(s);
+	*shard = NULL;
+}
+
+struct loop *shard_loop(struct shard *shard)
+{
+	return shard->loop;
+}
+
+struct ctl_lane shard_view(struct shard *shard)
+{
+	return (struct ctl_lane){ shard->loop, shard->queue, shard->relay };
+}

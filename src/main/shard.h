@@ -1,0 +1,41 @@
+/* main/shard.h: one session loop and all that lives on it: listeners, sessions, queue, relay.
+ *
+ * Shape    shard_new -> shard_listen, shard_recover -> shard_start -> shard_renew... -> shard_stop
+ * -> shard_free Thread   built on the main thread; from shard_start() on, all calls here only post
+ * to its loop Owns     its loop and everything on it; references to every settings it was given
+ */
+#pragma once
+
+#include "ctl/ctl.h"
+#include "settings.h"
+#include "smarthost_login.h"
+
+struct shard;
+
+struct shard_conf {
+	unsigned index;
+	struct loop *main_loop;
+	struct log *log;
+	struct counters *counters;
+	struct spool *spool;
+	struct lane *lookups, *reads, *sasl;
+	struct worker_pool *logins;
+	struct submit_gate *gate;
+	struct settings *settings;
+	_Atomic uint64_t *next_sid;
+	_Atomic int64_t *memory;
+};
+
+struct shard *shard_new(const struct shard_conf *conf);
+/* Takes fd over. */
+void shard_listen(struct shard *shard, int fd, const struct conf_listen *listen);
+int shard_recover(struct shard *shard, const struct spool_found *found);
+void shard_start(struct shard *shard);
+void shard_renew(struct shard *shard, struct settings *settings);
+/* No new sessions; those within a message get grace_ms; then queue and relay finish or park what is
+ * under way. stopped() on the main loop. */
+void shard_stop(struct shard *shard, int64_t grace_ms, void (*stopped)(void *user), void *user);
+/* After stopped(); ends the thread. */
+void shard_free(struct shard **shard);
+struct loop *shard_loop(struct shard *shard);
+struct ctl_lane shard_view(struct shard *shard);

@@ -1,0 +1,458 @@
+#include "session.h"
+
+#include "base/mem.h"
+#include "base/require.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* More unsent output than this and the client's commands wait (a client that never reads). */
+enum { OUTPUT_MARK = 64 * 1024 };
+
+/* A body must come at 500 octets a second on average, or the session is taken for a slow attack. */
+enum { BODY_MS_PER_OCTET = 2 };
+
+void session_log_start(const struct session *s, struct logline *l, enum log_level level,
+		       const char *event)
+{
+	logline_start(l, level, event);
+	logline_text(l, "sid", s->sid_text);
+}
+
+void session_log_put(const struct session *s, const struct logline *l)
+{
+	log_put(s->submit->conf.log, l);
+}
+
+static void flush(struct session *s)
+{
+	struct span out = smtp_server_output(s->engine);
+
+	if (out.len == 0)
+		return;
+	stream_write(s->stream, out);
+	smtp_server_sent(s->engine, out.len);
+}
+
+static int64_t phase_limit_ms(const struct session *s)
+{
+	const struct conf_limits *l = &s->settings->conf->limits;
+
+	switch (s->phase) {
+	case SMTP_PHASE_GREETING:
+		return s->is_secured || !s->is_implicit ? l->greeting_ms : l->handshake_ms;
+	case SMTP_PHASE_LOGIN:
+		return l->login_ms;
+	case SMTP_PHASE_BODY:
+		return l->body_ms;
+	case SMTP_PHASE_ANSWER:
+		return l->answer_ms;
+	default:
+		return l->command_ms;
+	}
+}
+
+/* Phases before the login have one deadline from their start: a byte now and then does not
+ * lengthen them. */
+static bool phase_is_absolute(enum smtp_server_phase phase)
+{
+	return phase == SMTP_PHASE_GREETING || phase == SMTP_PHASE_LOGIN ||
+	       phase == SMTP_PHASE_ANSWER;
+}
+
+static void mind_deadline(struct session *s)
+{
+	enum smtp_server_phase phase = smtp_server_phase(s->engine);
+	int64_t now = loop_now_ms(s->submit->conf.loop), limit, due;
+
+	if (s->is_handshaking || (phase == s->phase && phase_is_absolute(phase)))
+		return;
+	if (phase != s->phase)
+		s->phase_began_ms = now;
+	s->phase = phase;
+	limit = phase_limit_ms(s);
+	due = now + limit;
+	if (phase == SMTP_PHASE_BODY) {
+		int64_t by_rate =
+			s->phase_began_ms + limit + (int64_t)message_octets(s) * BODY_MS_PER_OCTET;
+
+		if (by_rate < due)
+			due = by_rate;
+	}
+	timer_set(s->submit->conf.loop, &s->deadline, due > now ? due - now : 0);
+}
+
+static void close_with(struct session *s, const char *reason)
+{
+	if (s->is_closing)
+		return;
+	s->is_closing = true;
+	s->reason = reason;
+	timer_clear(s->submit->conf.loop, &s->deadline);
+	flush(s);
+	stream_close(s->stream);
+}
+
+static void on_ehlo(struct session *s, const struct smtp_event *ev)
+{
+	buf_clear(&s->ehlo);
+	buf_put_span(&s->ehlo, ev->text);
+}
+
+static void on_starttls(struct session *s, const struct smtp_event *ev)
+{
+	smtp_server_answer(s->engine, ev->ticket, &SMTP_REPLY(220, 2, 0, 0, "Ready to start TLS"));
+	flush(s);
+	buf_clear(&s->ehlo);
+	s->is_handshaking = true;
+	timer_set(s->submit->conf.loop, &s->deadline, s->settings->conf->limits.handshake_ms);
+	if (!stream_start_tls_server(s->stream, s->submit->conf.settings->identity)) {
+		s->is_closing = true;
+		s->reason = "octets sent together with STARTTLS";
+	}
+}
+
+static void on_refused(struct session *s, const struct smtp_event *ev)
+{
+	struct logline l;
+
+	session_log_start(s, &l, LOG_LEVEL_INFO, "refused");
+	logline_format(&l, "ref", "%s-%u", s->sid_text, ev->ref);
+	logline_text(&l, "address", s->address);
+	logline_text(&l, "account", s->account ? s->account : login_last_name(s));
+	logline_text(&l, "verb", ev->verb);
+	logline_number(&l, "code", ev->code);
+	logline_span(&l, "text", ev->text);
+	session_log_put(s, &l);
+}
+
+static void on_quit(struct session *s, const struct smtp_event *ev)
+{
+	(void)ev;
+	close_with(s, "quit");
+}
+
+static void on_close(struct session *s, const struct smtp_event *ev)
+{
+	struct logline l;
+
+	if (s->reason == NULL && ev->text.len) {
+		session_log_start(s, &l, LOG_LEVEL_INFO, "violation");
+		logline_text(&l, "address", s->address);
+		logline_span(&l, "text", ev->text);
+		session_log_put(s, &l);
+	}
+	close_with(s, s->reason ? s->reason : "closed by us");
+}
+
+static void (*const handlers[])(struct session *s, const struct smtp_event *ev) = {
+	[SMTP_EVENT_EHLO] = on_ehlo,
+	[SMTP_EVENT_STARTTLS] = on_starttls,
+	[SMTP_EVENT_AUTH] = login_on_auth,
+	[SMTP_EVENT_AUTH_LINE] = login_on_line,
+	[SMTP_EVENT_AUTH_CANCEL] = login_on_cancel,
+	[SMTP_EVENT_MAIL] = message_on_mail,
+	[SMTP_EVENT_RCPT] = message_on_rcpt,
+	[SMTP_EVENT_BODY_BEGIN] = message_on_begin,
+	[SMTP_EVENT_BODY_CHUNK] = message_on_chunk,
+	[SMTP_EVENT_BODY_END] = message_on_end,
+	[SMTP_EVENT_BODY_BAD] = message_on_void,
+	[SMTP_EVENT_RESET] = message_on_void,
+	[SMTP_EVENT_REFUSED] = on_refused,
+	[SMTP_EVENT_QUIT] = on_quit,
+	[SMTP_EVENT_CLOSE] = on_close,
+};
+
+static void run_events(struct session *s)
+{
+	struct smtp_event ev;
+
+	while (!s->is_closing && !s->is_held && stream_unsent(s->stream) < OUTPUT_MARK) {
+		enum smtp_event_type type = smtp_server_next(s->engine, &ev);
+
+		if (type == SMTP_EVENT_MORE || type == SMTP_EVENT_WAIT)
+			break;
+		handlers[type](s, &ev);
+		if (!s->is_closing)
+			flush(s);
+	}
+}
+
+/* A stopping daemon lets a client finish its message, not begin another. */
+static void stop_between_messages(struct session *s)
+{
+	enum smtp_server_phase phase = smtp_server_phase(s->engine);
+
+	if (!s->submit->is_stopping || s->is_closing)
+		return;
+	if (phase == SMTP_PHASE_GREETING || phase == SMTP_PHASE_COMMAND)
+		session_shut(s, &SMTP_REPLY(421, 4, 3, 2, "Restarting; try again in a minute"),
+			     "stopping");
+}
+
+static void after_events(struct session *s)
+{
+	if (s->is_closing)
+		return;
+	flush(s);
+	stop_between_messages(s);
+	if (!s->is_closing)
+		mind_deadline(s);
+}
+
+static size_t on_data(void *user, struct span octets)
+{
+	struct session *s = user;
+
+	if (s->is_closing)
+		return octets.len;
+	s->is_in_data = true;
+	smtp_server_feed(s->engine, octets);
+	run_events(s);
+	s->is_in_data = false;
+	after_events(s);
+	return s->is_closing ? octets.len : octets.len - smtp_server_left(s->engine);
+}
+
+void session_resume(struct session *s)
+{
+	if (s->is_in_data || s->is_closing)
+		return;
+	run_events(s);
+	after_events(s);
+	if (!s->is_closing)
+		stream_resume(s->stream);
+}
+
+static void on_drained(void *user)
+{
+	session_resume(user);
+}
+
+void session_answer(struct session *s, unsigned ticket, const struct smtp_reply *reply)
+{
+	smtp_server_answer(s->engine, ticket, reply);
+	session_resume(s);
+}
+
+void session_answerf(struct session *s, unsigned ticket, int code, struct smtp_status status,
+		     const char *fmt, ...)
+{
+	struct smtp_reply reply = { .code = code, .status = status };
+	struct buf text = { 0 };
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vprintf(&text, fmt, ap);
+	va_end(ap);
+	reply.text = buf_span(&text);
+	session_answer(s, ticket, &reply);
+	buf_fini(&text);
+}
+
+/* A login or a commit under way is let go first: its ticket is void with the engine's end. */
+void session_shut(struct session *s, const struct smtp_reply *reply, const char *reason)
+{
+	if (s->is_closing)
+		return;
+	s->reason = reason;
+	login_drop(s);
+	message_drop(s);
+	s->is_held = false;
+	smtp_server_shut(s->engine, reply);
+	run_events(s);
+	close_with(s, reason);
+}
+
+static void on_deadline(struct timer *timer)
+{
+	struct session *s = timer_entry(timer, struct session, deadline);
+
+	if (s->is_handshaking || (s->is_implicit && !s->is_secured)) {
+		s->is_closing = true;
+		s->reason = "no TLS handshake in time";
+		stream_abort(s->stream);
+		return;
+	}
+	session_shut(s, &SMTP_REPLY(421, 4, 4, 2, "Nothing came for too long; connect again"),
+		     "silence");
+}
+
+static void greet(struct session *s)
+{
+	smtp_server_greet(s->engine, NULL);
+	flush(s);
+	s->phase = SMTP_PHASE_CLOSED; /* so that the greeting's deadline starts now */
+	mind_deadline(s);
+}
+
+static void on_secured(void *user)
+{
+	struct session *s = user;
+	struct logline l;
+
+	if (s->is_closing)
+		return;
+	s->is_secured = true;
+	s->is_handshaking = false;
+	counter_add(&s->submit->conf.counters->tls_handshakes, 1);
+	session_log_start(s, &l, LOG_LEVEL_INFO, "tls");
+	logline_text(&l, "tls", stream_tls_describe(s->stream));
+	session_log_put(s, &l);
+	if (s->is_implicit) {
+		greet(s);
+		return;
+	}
+	smtp_server_tls_started(s->engine);
+	s->phase = SMTP_PHASE_CLOSED;
+	mind_deadline(s);
+}
+
+static void free_session(struct session *s)
+{
+	struct submit *submit = s->submit;
+
+	timer_clear(submit->conf.loop, &s->deadline);
+	login_drop(s);
+	message_drop(s);
+	smtp_server_free(&s->engine);
+	if (s->has_entered) {
+		gate_leave(submit->conf.gate, &s->gate_address);
+		counter_sub(&submit->conf.counters->sessions_open, 1);
+	}
+	if (atomic_fetch_sub(&s->settings->refs, 1) == 1)
+		s->settings->freed(s->settings);
+	list_remove(&submit->sessions, &s->node);
+	buf_fini(&s->ehlo);
+	free(s->account);
+	free(s);
+	if (submit->is_stopping && list_is_empty(&submit->sessions))
+		loop_post(submit->conf.loop, &submit->free_work);
+}
+
+static void on_closed(void *user, const struct fault *fault)
+{
+	struct session *s = user;
+	struct logline l;
+
+	if (!s->is_secured && s->reason == NULL && fault->code == -EPROTO)
+		counter_add(&s->submit->conf.counters->tls_failures, 1);
+	if (s->has_entered) {
+		session_log_start(s, &l, LOG_LEVEL_INFO, "closed");
+		logline_text(&l, "reason", s->reason ? s->reason : fault->text);
+		logline_number(&l, "messages", s->accepted);
+		session_log_put(s, &l);
+	}
+	free_session(s);
+}
+
+static const struct stream_ops stream_ops = {
+	.data = on_data,
+	.drained = on_drained,
+	.secured = on_secured,
+	.closed = on_closed,
+};
+
+static struct smtp_server *engine_new(const struct session *s)
+{
+	const struct conf *conf = s->settings->conf;
+	struct smtp_server_conf ec = {
+		.hostname = conf->hostname,
+		.mechanisms = s->settings->mechanisms,
+		.sid = s->sid_text,
+		.message_octets = (uint64_t)conf->limits.message_octets,
+		.recipients = (unsigned)conf->limits.recipients,
+		.errors = (unsigned)conf->limits.errors,
+		.login_failures = (unsigned)conf->limits.login_failures,
+		.line_octets = (size_t)conf->limits.line_octets,
+		.auth_line_octets = 12288 + 2, /* RFC 4954 section 4 */
+		.output_octets = OUTPUT_MARK,
+		.refuse_bare_lf = conf->limits.refuse_bare_lf,
+		.starttls_offered = !s->is_implicit,
+		.is_tls = s->is_implicit,
+	};
+
+	return smtp_server_new(&ec);
+}
+
+/* A session too many is told so where that costs no handshake. */
+static void turn_away(struct session *s, enum gate_verdict verdict)
+{
+	struct logline l;
+
+	counter_add(&s->submit->conf.counters->sessions_refused, 1);
+	session_log_start(s, &l, LOG_LEVEL_WARN, "turned-away");
+	logline_text(&l, "address", s->address);
+	logline_text(&l, "reason",
+		     verdict == GATE_FULL ? "limits.sessions is reached"
+					  : "limits.sessions_per_address is reached");
+	session_log_put(s, &l);
+	s->reason = "turned away";
+	if (s->is_implicit) {
+		s->is_closing = true;
+		stream_abort(s->stream);
+		return;
+	}
+	smtp_server_greet(s->engine,
+			  verdict == GATE_FULL
+				  ? &SMTP_REPLY(421, 4, 3, 2,
+						"Too many sessions; try again in a minute")
+				  : &SMTP_REPLY(421, 4, 7, 0,
+						"Too many sessions from your address; close some "
+						"or try again in a minute"));
+	run_events(s);
+	close_with(s, "turned away");
+}
+
+static void welcome(struct session *s, const struct conf_listen *listen)
+{
+	struct counters *counters = s->submit->conf.counters;
+	struct logline l;
+
+	s->has_entered = true;
+	counter_add(&counters->sessions_opened, 1);
+	counter_add(&counters->sessions_open, 1);
+	session_log_start(s, &l, LOG_LEVEL_INFO, "accept");
+	logline_text(&l, "address", s->address);
+	logline_number(&l, "port", stream_peer_port(s->stream));
+	logline_text(&l, "listener", listen->name);
+	session_log_put(s, &l);
+	if (!s->is_implicit) {
+		greet(s);
+		return;
+	}
+	timer_set(s->submit->conf.loop, &s->deadline, s->settings->conf->limits.handshake_ms);
+	stream_start_tls_server(s->stream, s->submit->conf.settings->identity);
+}
+
+void submit_accept(struct submit *submit, int fd, const struct conf_listen *listen)
+{
+	struct session *s = mem_new(struct session);
+	const struct conf_limits *limits;
+	enum gate_verdict verdict;
+
+	s->submit = submit;
+	s->settings = submit->conf.settings;
+	s->stream = stream_accept(submit->conf.loop, fd, &stream_ops, s);
+	if (s->stream == NULL) {
+		free(s);
+		return;
+	}
+	atomic_fetch_add(&s->settings->refs, 1);
+	list_push_back(&submit->sessions, &s->node);
+	limits = &s->settings->conf->limits;
+	s->sid = atomic_fetch_add(submit->conf.next_sid, 1);
+	id_format(s->sid, s->sid_text);
+	s->is_implicit = listen->tls == CONF_LISTEN_IMPLICIT;
+	s->deadline.fire = on_deadline;
+	snprintf(s->address, sizeof(s->address), "%s", stream_peer_address(s->stream));
+	gate_address_parse(s->address, &s->gate_address);
+	s->engine = engine_new(s);
+	verdict = gate_enter(submit->conf.gate, &s->gate_address, limits->sessions,
+			     limits->sessions_per_address);
+	if (verdict == GATE_OPEN)
+		welcome(s, listen);
+	else
+		turn_away(s, verdict);
+}

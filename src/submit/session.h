@@ -1,0 +1,96 @@
+/* submit/session.h: one client session, private to the room.
+ *
+ * Shape    stream -> engine -> a table of handlers, one per event -> answers, now or later
+ * Thread   the loop of its struct submit
+ * Owns     its engine, the login and the message under way; the stream until closed()
+ *
+ * sid      names the session in the log; "(ref SID-N)" in a refusal is the same with a count
+ * qid      names a message from its DATA to its delivery or notice
+ */
+#pragma once
+
+#include "submit/submit.h"
+
+#include "base/id.h"
+#include "gate.h"
+#include "io/stream.h"
+#include "smtp/server.h"
+
+struct login;
+struct message;
+
+struct submit {
+	struct submit_conf conf;
+	struct list sessions;
+	struct timer grace;
+	bool is_stopping;
+	struct work free_work;
+	void (*freed)(void *user);
+	void *freed_user;
+	struct buf scratch; /* what a chunk of content becomes; used within one event */
+};
+
+struct session {
+	struct submit *submit; /* owner */
+	struct list_node node;
+	struct stream *stream;
+	struct smtp_server *engine;
+	struct submit_settings *settings; /* a reference */
+	struct gate_address gate_address;
+	struct timer deadline;
+	enum smtp_server_phase phase;
+	int64_t phase_began_ms;
+	uint64_t sid;
+	char sid_text[ID_TEXT_MAX];
+	char address[48];
+	struct buf ehlo;
+	char *account; /* NULL before login */
+	struct login *login;
+	struct message *message;
+	unsigned accepted; /* messages answered 250 */
+	bool has_entered;  /* counted by the gate */
+	bool is_implicit;  /* TLS from the first octet */
+	bool is_secured;
+	bool is_handshaking; /* STARTTLS was answered, TLS does not stand yet */
+	bool is_held;	     /* the intake has no room: no more events until it has */
+	bool is_in_data;     /* within the stream's data() */
+	bool is_closing;
+	const char *reason; /* why it ended, for the log; a constant */
+};
+
+/* Runs events until the engine has none, sends what it says, minds the deadline. After an answer
+ * that came late. */
+void session_resume(struct session *s);
+/* Answers and goes on. */
+void session_answer(struct session *s, unsigned ticket, const struct smtp_reply *reply);
+/* The same with text made by printf. */
+void session_answerf(struct session *s, unsigned ticket, int code, struct smtp_status status,
+		     const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+/* Says `reply` and closes. */
+void session_shut(struct session *s, const struct smtp_reply *reply, const char *reason);
+/* Starts a log line with the session's sid. */
+void session_log_start(const struct session *s, struct logline *l, enum log_level level,
+		       const char *event);
+void session_log_put(const struct session *s, const struct logline *l);
+
+/* login.c */
+void login_on_auth(struct session *s, const struct smtp_event *ev);
+void login_on_line(struct session *s, const struct smtp_event *ev);
+void login_on_cancel(struct session *s, const struct smtp_event *ev);
+/* Forgets the login under way, if any; a worker's answer is then thrown away. */
+void login_drop(struct session *s);
+/* The name last tried, for the log; NULL: none. */
+const char *login_last_name(const struct session *s);
+
+/* message.c */
+void message_on_mail(struct session *s, const struct smtp_event *ev);
+void message_on_rcpt(struct session *s, const struct smtp_event *ev);
+void message_on_begin(struct session *s, const struct smtp_event *ev);
+void message_on_chunk(struct session *s, const struct smtp_event *ev);
+void message_on_end(struct session *s, const struct smtp_event *ev);
+/* RSET, EHLO, or content that cannot be accepted. */
+void message_on_void(struct session *s, const struct smtp_event *ev);
+/* Forgets the message under way, if any; one that is being committed goes on without us. */
+void message_drop(struct session *s);
+/* Content octets taken so far. */
+uint64_t message_octets(const struct session *s);

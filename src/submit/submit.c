@@ -1,0 +1,70 @@
+#include "session.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+static void finish(struct work *work)
+{
+	struct submit *submit = work_entry(work, struct submit, free_work);
+	void (*freed)(void *user) = submit->freed;
+	void *user = submit->freed_user;
+
+	timer_clear(submit->conf.loop, &submit->grace);
+	if (atomic_fetch_sub(&submit->conf.settings->refs, 1) == 1)
+		submit->conf.settings->freed(submit->conf.settings);
+	buf_fini(&submit->scratch);
+	free(submit);
+	freed(user);
+}
+
+static void on_grace_over(struct timer *timer)
+{
+	struct submit *submit = timer_entry(timer, struct submit, grace);
+
+	list_each (&submit->sessions, node)
+		session_shut(list_entry(node, struct session, node),
+			     &SMTP_REPLY(421, 4, 3, 2, "Restarting; try again in a minute"),
+			     "stopping");
+}
+
+struct submit *submit_new(const struct submit_conf *conf)
+{
+	struct submit *submit = mem_new(struct submit);
+
+	submit->conf = *conf;
+	atomic_fetch_add(&conf->settings->refs, 1);
+	list_init(&submit->sessions);
+	submit->free_work.run = finish;
+	submit->grace.fire = on_grace_over;
+	return submit;
+}
+
+void submit_renew(struct submit *submit, struct submit_settings *settings)
+{
+	struct submit_settings *old = submit->conf.settings;
+
+	atomic_fetch_add(&settings->refs, 1);
+	submit->conf.settings = settings;
+	if (atomic_fetch_sub(&old->refs, 1) == 1)
+		old->freed(old);
+}
+
+void submit_free(struct submit *submit, int64_t grace_ms, void (*freed)(void *user), void *user)
+{
+	submit->freed = freed;
+	submit->freed_user = user;
+	submit->is_stopping = true;
+	if (list_is_empty(&submit->sessions)) {
+		loop_post(submit->conf.loop, &submit->free_work);
+		return;
+	}
+	timer_set(submit->conf.loop, &submit->grace, grace_ms);
+	list_each (&submit->sessions, node)
+		session_resume(list_entry(node, struct session, node));
+}
+
+size_t submit_sessions(const struct submit *submit)
+{
+	return submit->sessions.count;
+}
