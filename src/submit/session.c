@@ -4,11 +4,7 @@
 #include "base/require.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-
-/* More unsent output than this and the client's commands wait (a client that never reads). */
-enum { OUTPUT_MARK = 64 * 1024 };
 
 /* A body must come at 500 octets a second on average, or the session is taken for a slow attack. */
 enum { BODY_MS_PER_OCTET = 2 };
@@ -83,7 +79,7 @@ static void mind_deadline(struct session *s)
 	timer_set(s->submit->conf.loop, &s->deadline, due > now ? due - now : 0);
 }
 
-static void close_with(struct session *s, const char *reason)
+void session_close(struct session *s, const char *reason)
 {
 	if (s->is_closing)
 		return;
@@ -130,7 +126,7 @@ static void on_refused(struct session *s, const struct smtp_event *ev)
 static void on_quit(struct session *s, const struct smtp_event *ev)
 {
 	(void)ev;
-	close_with(s, "quit");
+	session_close(s, "quit");
 }
 
 static void on_close(struct session *s, const struct smtp_event *ev)
@@ -143,7 +139,7 @@ static void on_close(struct session *s, const struct smtp_event *ev)
 		logline_span(&l, "text", ev->text);
 		session_log_put(s, &l);
 	}
-	close_with(s, s->reason ? s->reason : "closed by us");
+	session_close(s, s->reason ? s->reason : "closed by us");
 }
 
 static void (*const handlers[])(struct session *s, const struct smtp_event *ev) = {
@@ -168,7 +164,7 @@ static void run_events(struct session *s)
 {
 	struct smtp_event ev;
 
-	while (!s->is_closing && !s->is_held && stream_unsent(s->stream) < OUTPUT_MARK) {
+	while (!s->is_closing && !s->is_held && stream_unsent(s->stream) < SESSION_OUTPUT_MARK) {
 		enum smtp_event_type type = smtp_server_next(s->engine, &ev);
 
 		if (type == SMTP_EVENT_MORE || type == SMTP_EVENT_WAIT)
@@ -262,10 +258,10 @@ void session_shut(struct session *s, const struct smtp_reply *reply, const char 
 	s->is_held = false;
 	smtp_server_shut(s->engine, reply);
 	run_events(s);
-	close_with(s, reason);
+	session_close(s, reason);
 }
 
-static void on_deadline(struct timer *timer)
+void session_on_deadline(struct timer *timer)
 {
 	struct session *s = timer_entry(timer, struct session, deadline);
 
@@ -279,9 +275,9 @@ static void on_deadline(struct timer *timer)
 		     "silence");
 }
 
-static void greet(struct session *s)
+void session_greet(struct session *s, const struct smtp_reply *refusal)
 {
-	smtp_server_greet(s->engine, NULL);
+	smtp_server_greet(s->engine, refusal);
 	flush(s);
 	s->phase = SMTP_PHASE_CLOSED; /* so that the greeting's deadline starts now */
 	mind_deadline(s);
@@ -301,7 +297,7 @@ static void on_secured(void *user)
 	logline_text(&l, "tls", stream_tls_describe(s->stream));
 	session_log_put(s, &l);
 	if (s->is_implicit) {
-		greet(s);
+		session_greet(s, NULL);
 		return;
 	}
 	smtp_server_tls_started(s->engine);
@@ -309,7 +305,7 @@ static void on_secured(void *user)
 	mind_deadline(s);
 }
 
-static void free_session(struct session *s)
+static void session_free(struct session *s)
 {
 	struct submit *submit = s->submit;
 
@@ -344,115 +340,12 @@ static void on_closed(void *user, const struct fault *fault)
 		logline_number(&l, "messages", s->accepted);
 		session_log_put(s, &l);
 	}
-	free_session(s);
+	session_free(s);
 }
 
-static const struct stream_ops stream_ops = {
+const struct stream_ops session_stream_ops = {
 	.data = on_data,
 	.drained = on_drained,
 	.secured = on_secured,
 	.closed = on_closed,
 };
-
-static struct smtp_server *engine_new(const struct session *s)
-{
-	const struct conf *conf = s->settings->conf;
-	struct smtp_server_conf ec = {
-		.hostname = conf->hostname,
-		.mechanisms = s->settings->mechanisms,
-		.sid = s->sid_text,
-		.message_octets = (uint64_t)conf->limits.message_octets,
-		.recipients = (unsigned)conf->limits.recipients,
-		.errors = (unsigned)conf->limits.errors,
-		.login_failures = (unsigned)conf->limits.login_failures,
-		.line_octets = (size_t)conf->limits.line_octets,
-		.auth_line_octets = 12288 + 2, /* RFC 4954 section 4 */
-		.output_octets = OUTPUT_MARK,
-		.refuse_bare_lf = conf->limits.refuse_bare_lf,
-		.starttls_offered = !s->is_implicit,
-		.is_tls = s->is_implicit,
-	};
-
-	return smtp_server_new(&ec);
-}
-
-/* A session too many is told so where that costs no handshake. */
-static void turn_away(struct session *s, enum gate_verdict verdict)
-{
-	struct logline l;
-
-	counter_add(&s->submit->conf.counters->sessions_refused, 1);
-	session_log_start(s, &l, LOG_LEVEL_WARN, "turned-away");
-	logline_text(&l, "address", s->address);
-	logline_text(&l, "reason",
-		     verdict == GATE_FULL ? "limits.sessions is reached"
-					  : "limits.sessions_per_address is reached");
-	session_log_put(s, &l);
-	s->reason = "turned away";
-	if (s->is_implicit) {
-		s->is_closing = true;
-		stream_abort(s->stream);
-		return;
-	}
-	smtp_server_greet(s->engine,
-			  verdict == GATE_FULL
-				  ? &SMTP_REPLY(421, 4, 3, 2,
-						"Too many sessions; try again in a minute")
-				  : &SMTP_REPLY(421, 4, 7, 0,
-						"Too many sessions from your address; close some "
-						"or try again in a minute"));
-	run_events(s);
-	close_with(s, "turned away");
-}
-
-static void welcome(struct session *s, const struct conf_listen *listen)
-{
-	struct counters *counters = s->submit->conf.counters;
-	struct logline l;
-
-	s->has_entered = true;
-	counter_add(&counters->sessions_opened, 1);
-	counter_add(&counters->sessions_open, 1);
-	session_log_start(s, &l, LOG_LEVEL_INFO, "accept");
-	logline_text(&l, "address", s->address);
-	logline_number(&l, "port", stream_peer_port(s->stream));
-	logline_text(&l, "listener", listen->name);
-	session_log_put(s, &l);
-	if (!s->is_implicit) {
-		greet(s);
-		return;
-	}
-	timer_set(s->submit->conf.loop, &s->deadline, s->settings->conf->limits.handshake_ms);
-	stream_start_tls_server(s->stream, s->submit->conf.settings->identity);
-}
-
-void submit_accept(struct submit *submit, int fd, const struct conf_listen *listen)
-{
-	struct session *s = mem_new(struct session);
-	const struct conf_limits *limits;
-	enum gate_verdict verdict;
-
-	s->submit = submit;
-	s->settings = submit->conf.settings;
-	s->stream = stream_accept(submit->conf.loop, fd, &stream_ops, s);
-	if (s->stream == NULL) {
-		free(s);
-		return;
-	}
-	atomic_fetch_add(&s->settings->refs, 1);
-	list_push_back(&submit->sessions, &s->node);
-	limits = &s->settings->conf->limits;
-	s->sid = atomic_fetch_add(submit->conf.next_sid, 1);
-	id_format(s->sid, s->sid_text);
-	s->is_implicit = listen->tls == CONF_LISTEN_IMPLICIT;
-	s->deadline.fire = on_deadline;
-	snprintf(s->address, sizeof(s->address), "%s", stream_peer_address(s->stream));
-	gate_address_parse(s->address, &s->gate_address);
-	s->engine = engine_new(s);
-	verdict = gate_enter(submit->conf.gate, &s->gate_address, limits->sessions,
-			     limits->sessions_per_address);
-	if (verdict == GATE_OPEN)
-		welcome(s, listen);
-	else
-		turn_away(s, verdict);
-}

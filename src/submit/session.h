@@ -16,6 +16,9 @@
 #include "io/stream.h"
 #include "smtp/server.h"
 
+/* More unsent output than this and the client's commands wait (a client that never reads). */
+enum { SESSION_OUTPUT_MARK = 64 * 1024 };
+
 struct login;
 struct message;
 
@@ -58,6 +61,10 @@ struct session {
 	const char *reason; /* why it ended, for the log; a constant */
 };
 
+extern const struct stream_ops session_stream_ops;
+
+/* The first words; with a refusal, the last ones too. */
+void session_greet(struct session *s, const struct smtp_reply *refusal);
 /* Runs events until the engine has none, sends what it says, minds the deadline. After an answer
  * that came late. */
 void session_resume(struct session *s);
@@ -68,6 +75,9 @@ void session_answerf(struct session *s, unsigned ticket, int code, struct smtp_s
 		     const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 /* Says `reply` and closes. */
 void session_shut(struct session *s, const struct smtp_reply *reply, const char *reason);
+/* Sends what is due and closes. `reason` is a constant, for the log. */
+void session_close(struct session *s, const char *reason);
+void session_on_deadline(struct timer *timer);
 /* Starts a log line with the session's sid. */
 void session_log_start(const struct session *s, struct logline *l, enum log_level level,
 		       const char *event);

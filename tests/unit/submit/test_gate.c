@@ -1,0 +1,98 @@
+/* The counting of sessions, in all and per address. */
+#include "test.h"
+
+#include <stdio.h>
+
+#include "gate.h"
+
+static enum gate_verdict enter(struct submit_gate *gate, const char *text, long all, long each)
+{
+	struct gate_address address;
+
+	gate_address_parse(text, &address);
+	return gate_enter(gate, &address, all, each);
+}
+
+static void leave(struct submit_gate *gate, const char *text)
+{
+	struct gate_address address;
+
+	gate_address_parse(text, &address);
+	gate_leave(gate, &address);
+}
+
+static void test_per_address(void **state)
+{
+	struct submit_gate *gate = submit_gate_new(7);
+
+	(void)state;
+	assert_int_equal(enter(gate, "192.0.2.1", 10, 2), GATE_OPEN);
+	assert_int_equal(enter(gate, "192.0.2.1", 10, 2), GATE_OPEN);
+	assert_int_equal(enter(gate, "192.0.2.1", 10, 2), GATE_ADDRESS_FULL);
+	assert_int_equal(enter(gate, "192.0.2.2", 10, 2), GATE_OPEN);
+	leave(gate, "192.0.2.1");
+	assert_int_equal(enter(gate, "192.0.2.1", 10, 2), GATE_OPEN);
+	leave(gate, "192.0.2.1");
+	leave(gate, "192.0.2.1");
+	leave(gate, "192.0.2.2");
+	submit_gate_free(&gate);
+	assert_null(gate);
+}
+
+static void test_in_all(void **state)
+{
+	struct submit_gate *gate = submit_gate_new(7);
+
+	(void)state;
+	assert_int_equal(enter(gate, "192.0.2.1", 2, 2), GATE_OPEN);
+	assert_int_equal(enter(gate, "192.0.2.2", 2, 2), GATE_OPEN);
+	assert_int_equal(enter(gate, "192.0.2.3", 2, 2), GATE_FULL);
+	leave(gate, "192.0.2.1");
+	assert_int_equal(enter(gate, "192.0.2.3", 2, 2), GATE_OPEN);
+	leave(gate, "192.0.2.2");
+	leave(gate, "192.0.2.3");
+	submit_gate_free(&gate);
+}
+
+static void test_ipv6_counts_by_its_64_bits(void **state)
+{
+	struct submit_gate *gate = submit_gate_new(7);
+
+	(void)state;
+	assert_int_equal(enter(gate, "2001:db8:0:1::1", 10, 1), GATE_OPEN);
+	assert_int_equal(enter(gate, "2001:db8:0:1:ffff::2", 10, 1), GATE_ADDRESS_FULL);
+	assert_int_equal(enter(gate, "2001:db8:0:2::1", 10, 1), GATE_OPEN);
+	leave(gate, "2001:db8:0:1::1");
+	leave(gate, "2001:db8:0:2::1");
+	submit_gate_free(&gate);
+}
+
+static void test_many_addresses_come_and_go(void **state)
+{
+	struct submit_gate *gate = submit_gate_new(7);
+	char text[32];
+
+	(void)state;
+	for (int i = 0; i < 5000; i++) {
+		snprintf(text, sizeof(text), "10.%d.%d.1", i / 250, i % 250);
+		assert_int_equal(enter(gate, text, 100000, 1), GATE_OPEN);
+		assert_int_equal(enter(gate, text, 100000, 1), GATE_ADDRESS_FULL);
+	}
+	for (int i = 0; i < 5000; i++) {
+		snprintf(text, sizeof(text), "10.%d.%d.1", i / 250, i % 250);
+		leave(gate, text);
+	}
+	submit_gate_free(&gate);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_per_address),
+		cmocka_unit_test(test_in_all),
+		cmocka_unit_test(test_ipv6_counts_by_its_64_bits),
+		cmocka_unit_test(test_many_addresses_come_and_go),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
