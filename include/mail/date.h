@@ -1,6 +1,7 @@
 /* mail/date.h: dates as RFC 5322 3.3 writes them, and as RFC 3339 does.
  *
- * Units    ms since the epoch; always UTC ("+0000"): the zone of the server says nothing to a reader
+ * Units    ms since the epoch; always UTC ("+0000"): the zone of the server says nothing to a reader.
+ *          Before 1970 counts as 1970, after 9999 as the last second of 9999
  */
 #pragma once
 

@@ -1,0 +1,279 @@
+#include "mail/header.h"
+
+#define ID_MAX 250
+
+enum state {
+	LINE_START, /* of the header section */
+	NAME,	    /* octets that may be a field name; they are held back */
+	NAME_BLANK, /* white space behind it; held back too */
+	BLANK_CR,   /* a CR at the start of a line; held back */
+	LINE,	    /* up to the line's end, passed on or dropped */
+	BODY,
+};
+
+void mail_scan_init(struct mail_scan *s, const struct mail_scan_conf *conf)
+{
+	*s = (struct mail_scan){ .conf = *conf, .state = LINE_START };
+}
+
+void mail_scan_fini(struct mail_scan *s)
+{
+	buf_fini(&s->held);
+	buf_fini(&s->id);
+}
+
+/* Eight octets at a time: every octet of every message passes here. */
+static bool has_8bit(struct span s)
+{
+	uint64_t all = 0, eight;
+	size_t i = 0;
+
+	for (; i + sizeof(eight) <= s.len; i += sizeof(eight)) {
+		memcpy(&eight, s.at + i, sizeof(eight));
+		all |= eight;
+	}
+	for (; i < s.len; i++)
+		all |= s.at[i];
+	return (all & UINT64_C(0x8080808080808080)) != 0;
+}
+
+static void pass(struct mail_scan *s, struct span octets, struct buf *out)
+{
+	if (!s->has_8bit)
+		s->has_8bit = has_8bit(octets);
+	buf_put_span(out, octets);
+}
+
+static void pass_held(struct mail_scan *s, struct buf *out)
+{
+	pass(s, buf_span(&s->held), out);
+	buf_clear(&s->held);
+}
+
+static void add_field(struct buf *out, const char *name, const char *value)
+{
+	buf_put_text(out, name);
+	buf_put_text(out, value);
+	buf_put_text(out, "\r\n");
+}
+
+static bool is_complete(const struct mail_scan *s)
+{
+	return s->is_completed || ((s->has_date || s->conf.date == NULL) &&
+				   (s->has_message_id || s->conf.message_id == NULL));
+}
+
+static void add_missing(struct mail_scan *s, struct buf *out)
+{
+	if (s->is_completed)
+		return;
+	if (!s->has_date && s->conf.date)
+		add_field(out, "Date: ", s->conf.date);
+	if (!s->has_message_id && s->conf.message_id) {
+		add_field(out, "Message-ID: ", s->conf.message_id);
+		buf_clear(&s->id);
+		buf_put_span(&s->id, span_first(span_text(s->conf.message_id), ID_MAX));
+	}
+	s->is_completed = true;
+}
+
+static void end_capture(struct mail_scan *s)
+{
+	if (s->is_capturing)
+		s->id.len = span_trim(buf_span(&s->id)).len;
+	s->is_capturing = false;
+}
+
+static void capture(struct mail_scan *s, struct span part)
+{
+	for (size_t i = 0; i < part.len && s->id.len < ID_MAX; i++) {
+		unsigned char c = part.at[i];
+
+		if (c == '\r' || c == '\n' || (s->id.len == 0 && (c == ' ' || c == '\t')))
+			continue;
+		buf_put_char(&s->id, (char)c);
+	}
+}
+
+static void note_name(struct mail_scan *s, struct span name)
+{
+	bool is_id = span_ieq_text(name, "Message-ID");
+
+	s->is_dropping = span_ieq_text(name, "Bcc") || span_ieq_text(name, "Resent-Bcc");
+	if (span_ieq_text(name, "Received"))
+		s->received++;
+	/* Behind a line that is no field, Date and Message-ID have been added already. */
+	if (s->is_completed)
+		return;
+	s->is_capturing = is_id && !s->has_message_id;
+	s->has_message_id = s->has_message_id || is_id;
+	s->has_date = s->has_date || span_ieq_text(name, "Date");
+	s->has_from = s->has_from || span_ieq_text(name, "From");
+}
+
+/* The colon behind a name has come; it is still in the input. */
+static void begin_field(struct mail_scan *s, struct buf *out)
+{
+	end_capture(s);
+	note_name(s, span_trim(buf_span(&s->held)));
+	s->is_after_first = true;
+	if (s->is_dropping)
+		buf_clear(&s->held);
+	else
+		pass_held(s, out);
+	s->state = LINE;
+}
+
+/* What is held, and the octet that is next, begin a line that is no header field. */
+static void begin_other_line(struct mail_scan *s, struct buf *out)
+{
+	end_capture(s);
+	add_missing(s, out);
+	s->is_dropping = false;
+	s->state = LINE;
+	if (!s->is_after_first) {
+		buf_put_text(out, "\r\n");
+		s->is_in_body = true;
+		s->state = BODY;
+	}
+	pass_held(s, out);
+}
+
+static void begin_body(struct mail_scan *s, struct buf *out)
+{
+	end_capture(s);
+	add_missing(s, out);
+	pass_held(s, out);
+	s->is_in_body = true;
+	s->state = BODY;
+}
+
+/* RFC 5322 3.6.8: ftext is any printable ASCII but the colon. */
+static bool is_name_octet(unsigned char c)
+{
+	return c > ' ' && c < 127 && c != ':';
+}
+
+static bool is_blank(unsigned char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static void hold(struct mail_scan *s, unsigned char c, enum state state)
+{
+	buf_put_char(&s->held, (char)c);
+	s->state = state;
+}
+
+/* Each step takes octets from the front of *in, or changes the state, or both. */
+
+static size_t step_line_start(struct mail_scan *s, struct span in, struct buf *out)
+{
+	unsigned char c = in.at[0];
+
+	if (is_blank(c) && s->is_after_first) {
+		s->state = LINE;
+		return 0;
+	}
+	if (c == '\r' || is_name_octet(c)) {
+		hold(s, c, c == '\r' ? BLANK_CR : NAME);
+		return 1;
+	}
+	if (c == '\n') {
+		hold(s, c, BODY);
+		begin_body(s, out);
+		return 1;
+	}
+	begin_other_line(s, out);
+	return 0;
+}
+
+static size_t step_name(struct mail_scan *s, struct span in, struct buf *out)
+{
+	unsigned char c = in.at[0];
+
+	if (c == ':') {
+		begin_field(s, out);
+		if (!s->is_dropping)
+			pass(s, span_first(in, 1), out);
+		return 1;
+	}
+	if (s->held.len < MAIL_SCAN_HELD &&
+	    (is_blank(c) || (s->state == NAME && is_name_octet(c)))) {
+		hold(s, c, is_blank(c) ? NAME_BLANK : NAME);
+		return 1;
+	}
+	begin_other_line(s, out);
+	return 0;
+}
+
+static size_t step_blank_cr(struct mail_scan *s, struct span in, struct buf *out)
+{
+	if (in.at[0] != '\n') {
+		begin_other_line(s, out);
+		return 0;
+	}
+	hold(s, '\n', BODY);
+	begin_body(s, out);
+	return 1;
+}
+
+static size_t step_line(struct mail_scan *s, struct span in, struct buf *out)
+{
+	size_t end = span_find(in, '\n');
+	struct span line = span_first(in, end < in.len ? end + 1 : end);
+
+	if (s->is_capturing)
+		capture(s, line);
+	if (!s->is_dropping)
+		pass(s, line, out);
+	if (end < in.len)
+		s->state = LINE_START;
+	return line.len;
+}
+
+static size_t step(struct mail_scan *s, struct span in, struct buf *out)
+{
+	switch ((enum state)s->state) {
+	case LINE_START:
+		return step_line_start(s, in, out);
+	case NAME:
+	case NAME_BLANK:
+		return step_name(s, in, out);
+	case BLANK_CR:
+		return step_blank_cr(s, in, out);
+	case LINE:
+		return step_line(s, in, out);
+	case BODY:
+		break;
+	}
+	pass(s, in, out);
+	return in.len;
+}
+
+void mail_scan_feed(struct mail_scan *s, struct span content, struct buf *out)
+{
+	while (content.len) {
+		bool is_header = s->state != BODY;
+		size_t used = step(s, content, out);
+
+		if (is_header)
+			s->header_octets += used;
+		content = span_from(content, used);
+	}
+	if (s->header_octets > s->conf.header_octets)
+		s->is_too_long = true;
+}
+
+void mail_scan_end(struct mail_scan *s, struct buf *out)
+{
+	if (s->state == NAME || s->state == NAME_BLANK || s->state == BLANK_CR)
+		begin_other_line(s, out);
+	end_capture(s);
+	if (is_complete(s))
+		return;
+	/* A dropped line leaves the output at the start of one. */
+	if (s->state == LINE && !s->is_dropping)
+		buf_put_text(out, "\r\n");
+	add_missing(s, out);
+}

@@ -1,0 +1,51 @@
+#include "text.h"
+
+size_t mail_text_char(struct span s)
+{
+	for (size_t n = 1; n <= 4 && n <= s.len; n++)
+		if (span_is_utf8(span_first(s, n)))
+			return n;
+	return 0;
+}
+
+static bool is_control(struct span c)
+{
+	if (c.len == 1)
+		return c.at[0] <= ' ' || c.at[0] == 127;
+	return c.len == 2 && c.at[0] == 0xC2 && c.at[1] < 0xA0;
+}
+
+static void clean(struct span in, size_t most, bool ascii_only, struct buf *out)
+{
+	size_t start = out->len;
+	bool wants_space = false;
+
+	while (in.len) {
+		size_t n = mail_text_char(in);
+		struct span c = span_first(in, n ? n : 1);
+
+		in = span_from(in, c.len);
+		if (n && is_control(c)) {
+			wants_space = out->len > start;
+			continue;
+		}
+		if (n == 0 || (n > 1 && ascii_only))
+			c = span_of("?", 1);
+		if (out->len - start + wants_space + c.len > most)
+			return;
+		if (wants_space)
+			buf_put_char(out, ' ');
+		buf_put_span(out, c);
+		wants_space = false;
+	}
+}
+
+void mail_text_clean(struct span in, size_t most, struct buf *out)
+{
+	clean(in, most, false, out);
+}
+
+void mail_text_ascii(struct span in, size_t most, struct buf *out)
+{
+	clean(in, most, true, out);
+}

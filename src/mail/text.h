@@ -1,0 +1,15 @@
+/* mail/text.h: text of others made fit for a header field or a notice.
+ *
+ * Shape    each appends to a buf
+ */
+#pragma once
+
+#include "base/buf.h"
+
+/* The octets of the UTF-8 character that s begins with; 0 when it is none, or s is empty. */
+size_t mail_text_char(struct span s);
+/* Well-formed UTF-8 in one line: controls (C0, DEL, C1) become spaces, runs of spaces one, none at
+ * either end; octets that are not UTF-8 become '?'. Cut at a character before `most` octets. */
+void mail_text_clean(struct span in, size_t most, struct buf *out);
+/* As before, and each character beyond ASCII becomes '?'. */
+void mail_text_ascii(struct span in, size_t most, struct buf *out);
