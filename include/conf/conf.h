@@ -2,9 +2,9 @@
  *
  * Shape    conf_parse(texts) -> struct conf, read-only from then on
  * Owns     its strings; conf_free() releases all
- * Errors   a fault with file:line, what is wrong and what is accepted. Only what can be judged from the
- *          text alone; files, keys and certificates are checked by main (`posternd -t`)
- * Source   syntax of libconfuse; durations "500ms", "30s", "5m", "4h", "2d"; sizes "64K", "50M", "2G"
+ * Errors   a fault with file:line, what is wrong and what is accepted. Only what can be judged from
+ * the text alone; files, keys and certificates are checked by main (`posternd -t`) Source   syntax
+ * of libconfuse; durations "500ms", "30s", "5m", "4h", "2d"; sizes "64K", "50M", "2G"
  */
 #pragma once
 
@@ -31,7 +31,7 @@ struct conf_place { /* where a section stands, for messages of later checks */
 struct conf_listen {
 	const char *name;
 	const char *address; /* "" : all of IPv4 and IPv6 */
-	long port;	     /* 0: a socket named `name` from systemd */
+	long port; /* default 587, or 465 with implicit; 0: a socket named `name` from systemd */
 	enum conf_listen_tls tls;
 	struct conf_place place;
 };
@@ -46,8 +46,8 @@ struct conf_smarthost {
 	long port; /* default 587, 465 with implicit, 25 with none */
 	enum conf_smarthost_tls tls;
 	bool verify;
-	bool plaintext_over_network; /* allows tls = none to other than loopback */
-	const char *ca_file;	     /* "": the system's */
+	bool plaintext_over_network;	  /* allows tls = none to other than loopback */
+	const char *ca_file;		  /* "": the system's */
 	const char *user, *password_file; /* "": no login */
 	long connections, messages;
 	int64_t idle_ms, connect_ms;
@@ -85,10 +85,11 @@ struct conf_log {
 };
 
 struct conf {
-	const char *hostname, *company, *company_domain; /* company_domain "": hostname's parent */
+	/* Where not given: the machine's name; company_domain; hostname without its first label. */
+	const char *hostname, *company, *company_domain;
 	const char *user, *login_user; /* "": no change; only when started as root */
-	const char *control; /* path of the control socket */
-	long loops;	     /* 0: one per processor */
+	const char *control;	       /* path of the control socket */
+	long loops;		       /* 0: one per processor */
 	enum conf_trace trace;
 	struct conf_login login;
 	struct conf_limits limits;
@@ -108,8 +109,10 @@ struct conf_text {
 	const char *text; /* NUL-terminated */
 };
 
-/* The main file first, then those of conf.d in order. `hostname`: the machine's, the default of that
- * key. NULL and a fault on failure. */
+/* The main file first, then those of conf.d in order. They add up: a key that is set again in a
+ * later text has the later value, sections with titles are all kept (a title given twice is a
+ * fault). `hostname`: the machine's, the default of that key. NULL and a fault on failure. One
+ * thread at a time: libconfuse's lexer has state of its own. */
 struct conf *conf_parse(const struct conf_text *texts, size_t count, const char *hostname,
 			struct fault *fault);
 void conf_free(struct conf **conf);

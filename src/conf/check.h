@@ -1,0 +1,8 @@
+/* src/conf/check.h: what must hold between values, as far as the text alone tells. */
+#pragma once
+
+#include "read.h"
+
+/* file: the main file, for what is missing; reading: where each setting stands. */
+int conf_check(const struct conf *conf, const char *file, const struct conf_reading *reading,
+	       struct fault *fault);
