@@ -18,7 +18,9 @@
 struct loop;
 
 struct loop *loop_new(const char *thread_name);
-void loop_free(struct loop **loop); /* after loop_join(), or never started */
+/* After loop_join(), or never started. Streams that are still open are told closed(), posted work is
+ * run, all on the calling thread; what else was made on the loop is freed by its owner before. */
+void loop_free(struct loop **loop);
 void loop_start(struct loop *loop);
 /* Runs the loop on the calling thread until loop_stop(). For the main thread and for tests. */
 void loop_run(struct loop *loop);
@@ -43,7 +45,7 @@ struct timer {
 
 #define timer_entry(t, type, member) list_entry(t, type, member)
 
-/* In ms from now; replaces an earlier deadline. fire() is called once, on the loop. */
+/* In ms from now (at least 1); replaces an earlier deadline. fire() is called once, on the loop. */
 void timer_set(struct loop *loop, struct timer *timer, int64_t in_ms);
 void timer_clear(struct loop *loop, struct timer *timer);
 

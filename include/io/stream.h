@@ -5,10 +5,12 @@
  * Thread   its loop
  * Owns     its socket and buffers; the user object is never freed here: ops.closed() is the last
  *          call, and the user object may go then
- * Units    octets. Reading stops while more than 64 KiB wait to be sent or the user left octets
- *          unused; the user asks stream_unsent() before it makes more (back-pressure)
- * Errors   told by ops.closed(fault); fault->code 0: closed by us. -ECONNRESET right after a peer's
- *          goodbye is the user's to judge
+ * Units    octets. Reading stops while more than 64 KiB wait to be sent, or more than 16 KiB were
+ *          left unused by the user; the user asks stream_unsent() before it makes more
+ *          (back-pressure)
+ * Errors   told by ops.closed(fault); fault->code 0: closed by us; -EPIPE: the peer closed;
+ *          -ECONNRESET: it reset (right after a peer's goodbye the user's to judge); -EPROTO: TLS, in
+ *          GnuTLS's words; -ECANCELED: loop_free() ended the stream
  */
 #pragma once
 
@@ -20,7 +22,9 @@ struct stream;
 
 struct stream_ops {
 	/* Plain octets came. Returns how many were used; the rest is given again, together with
-	 * what comes later, after stream_resume() or with the next octets. */
+	 * what comes later, after stream_resume() or with the next octets. May write, start TLS,
+	 * resume, close and abort; after start of TLS all octets must be used, else the stream
+	 * ends with -EPROTO. */
 	size_t (*data)(void *user, struct span octets);
 	/* Less than the low mark (16 KiB) waits to be sent, after more did. May be NULL. */
 	void (*drained)(void *user);
@@ -50,7 +54,8 @@ bool stream_start_tls_client(struct stream *s, struct tls_trust *trust, const ch
 /* NULL before TLS stands. */
 const char *stream_tls_describe(const struct stream *s);
 
-/* Sends what is queued (within 5 s), says close_notify, closes. ops.data() is not called any more. */
+/* Sends what is queued (within 5 s), says close_notify, shuts our end and waits up to 2 s for the
+ * peer's, so that the last reply arrives; then closes. No op but closed() is called any more. */
 void stream_close(struct stream *s);
 /* Closes at once (RST where octets are unsent). */
 void stream_abort(struct stream *s);

@@ -1,0 +1,161 @@
+#include "io/log.h"
+
+#include "base/mem.h"
+#include "base/require.h"
+#include "io/loop.h"
+#include "log_sink.h"
+#include "thread.h"
+
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	HALF_OCTETS = 512 * 1024, /* two of them: one fills while the other is written */
+	GATHER_NS = 2000000,	  /* the writer wakes at most once in this time */
+};
+
+struct log {
+	enum log_level most;
+	bool is_journal;
+	pthread_mutex_t lock;
+	pthread_cond_t more;
+	/* Guarded by lock. */
+	struct buf filling;
+	uint64_t dropped;
+	bool is_ending, is_asleep;
+	/* The writer's own. */
+	struct buf writing, lines;
+	pthread_t writer;
+};
+
+bool log_wants(const struct log *log, enum log_level level)
+{
+	return level <= log->most;
+}
+
+void log_put(struct log *log, const struct logline *line)
+{
+	struct log_entry entry = { .len = (uint32_t)line->len, .level = line->level };
+
+	if (!log_wants(log, line->level))
+		return;
+	entry.wall_ms = wall_now_ms();
+	pthread_mutex_lock(&log->lock);
+	if (log->filling.len + sizeof(entry) + line->len > HALF_OCTETS) {
+		log->dropped++;
+	} else {
+		buf_put(&log->filling, &entry, sizeof(entry));
+		buf_put(&log->filling, line->text, line->len);
+	}
+	if (log->is_asleep) {
+		log->is_asleep = false;
+		pthread_cond_signal(&log->more);
+	}
+	pthread_mutex_unlock(&log->lock);
+}
+
+/* Waits until there are lines, then a moment for their neighbours. False: that was all. */
+static bool take(struct log *log, uint64_t *dropped)
+{
+	struct buf empty = log->writing;
+	bool is_ending;
+
+	pthread_mutex_lock(&log->lock);
+	while (log->filling.len == 0 && log->dropped == 0 && !log->is_ending) {
+		log->is_asleep = true;
+		pthread_cond_wait(&log->more, &log->lock);
+	}
+	log->is_asleep = false;
+	is_ending = log->is_ending;
+	pthread_mutex_unlock(&log->lock);
+	if (!is_ending)
+		nanosleep(&(struct timespec){ .tv_nsec = GATHER_NS }, NULL);
+	pthread_mutex_lock(&log->lock);
+	log->writing = log->filling;
+	log->filling = empty;
+	*dropped = log->dropped;
+	log->dropped = 0;
+	pthread_mutex_unlock(&log->lock);
+	return log->writing.len || *dropped;
+}
+
+static void write_entry(struct log *log, const struct log_entry *entry, const char *text)
+{
+	if (log->is_journal)
+		log_sink_journal(entry, text);
+	else
+		log_sink_format(&log->lines, entry, text);
+}
+
+static void write_batch(struct log *log)
+{
+	struct span left = buf_span(&log->writing);
+	struct log_entry entry;
+
+	while (left.len) {
+		memcpy(&entry, left.at, sizeof(entry));
+		left = span_from(left, sizeof(entry));
+		write_entry(log, &entry, (const char *)left.at);
+		left = span_from(left, entry.len);
+	}
+	buf_clear(&log->writing);
+}
+
+static void write_dropped(struct log *log, uint64_t dropped)
+{
+	struct log_entry entry = { .wall_ms = wall_now_ms(), .level = LOG_LEVEL_WARN };
+	struct logline line;
+
+	logline_start(&line, LOG_LEVEL_WARN, "log-dropped");
+	logline_number(&line, "lines", (int64_t)dropped);
+	entry.len = (uint32_t)line.len;
+	write_entry(log, &entry, line.text);
+}
+
+static void *writer_main(void *arg)
+{
+	struct log *log = arg;
+	uint64_t dropped;
+
+	while (take(log, &dropped)) {
+		write_batch(log);
+		if (dropped)
+			write_dropped(log, dropped);
+		log_sink_write(STDERR_FILENO, buf_span(&log->lines));
+		buf_clear(&log->lines);
+	}
+	return NULL;
+}
+
+struct log *log_new(enum log_to to, enum log_level most)
+{
+	struct log *log = mem_new(struct log);
+
+	log->most = most;
+	log->is_journal = to == LOG_TO_JOURNAL || (to == LOG_TO_AUTO && log_sink_is_journal());
+	pthread_mutex_init(&log->lock, NULL);
+	pthread_cond_init(&log->more, NULL);
+	thread_start(&log->writer, "log", writer_main, log);
+	return log;
+}
+
+void log_free(struct log **log_at)
+{
+	struct log *log = *log_at;
+
+	*log_at = NULL;
+	if (log == NULL)
+		return;
+	pthread_mutex_lock(&log->lock);
+	log->is_ending = true;
+	pthread_cond_signal(&log->more);
+	pthread_mutex_unlock(&log->lock);
+	require(pthread_join(log->writer, NULL) == 0);
+	buf_fini(&log->filling);
+	buf_fini(&log->writing);
+	buf_fini(&log->lines);
+	pthread_cond_destroy(&log->more);
+	pthread_mutex_destroy(&log->lock);
+	free(log);
+}

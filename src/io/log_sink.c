@@ -1,0 +1,113 @@
+#include "log_sink.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The line keeps its own words; the journal's own file, line and function would be this file's. */
+#define SD_JOURNAL_SUPPRESS_LOCATION
+#include <systemd/sd-journal.h>
+
+static const char *level_name(enum log_level level)
+{
+	switch (level) {
+	case LOG_LEVEL_ERROR:
+		return "error";
+	case LOG_LEVEL_WARN:
+		return "warn";
+	case LOG_LEVEL_INFO:
+		return "info";
+	case LOG_LEVEL_DEBUG:
+		break;
+	}
+	return "debug";
+}
+
+void log_sink_format(struct buf *out, const struct log_entry *entry, const char *text)
+{
+	time_t seconds = (time_t)(entry->wall_ms / 1000);
+	struct tm tm;
+	char when[40];
+
+	gmtime_r(&seconds, &tm);
+	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
+	buf_printf(out, "%s.%03dZ %s ", when, (int)(entry->wall_ms % 1000),
+		   level_name(entry->level));
+	buf_put(out, text, entry->len);
+	buf_put_char(out, '\n');
+}
+
+bool log_sink_write(int fd, struct span lines)
+{
+	while (lines.len) {
+		ssize_t n = write(fd, lines.at, lines.len);
+
+		if (n >= 0)
+			lines = span_from(lines, (size_t)n);
+		else if (errno == EAGAIN)
+			poll(&(struct pollfd){ .fd = fd, .events = POLLOUT }, 1, -1);
+		else if (errno != EINTR)
+			return false;
+	}
+	return true;
+}
+
+/* The value behind " key=", which has no quotes where it is an id; NULL when there is none. */
+static const char *field_of(const char *text, size_t len, const char *key, int *len_out)
+{
+	const char *at = memmem(text, len, key, strlen(key));
+	size_t n = 0;
+
+	if (at == NULL)
+		return NULL;
+	at += strlen(key);
+	while (at + n < text + len && at[n] != ' ')
+		n++;
+	*len_out = (int)n;
+	return at;
+}
+
+static void put_field(struct iovec *iov, int *count, char *room, size_t cap, const char *key,
+		      const char *value, int n)
+{
+	int len = snprintf(room, cap, "%s=%.*s", key, n, value);
+
+	if (len < 0)
+		return;
+	iov[*count].iov_base = room;
+	iov[*count].iov_len = (size_t)len < cap ? (size_t)len : cap - 1;
+	(*count)++;
+}
+
+void log_sink_journal(const struct log_entry *entry, const char *text)
+{
+	static char name[] = "SYSLOG_IDENTIFIER=postern", mail[] = "SYSLOG_FACILITY=2";
+	char message[1100], priority[24], sid[64], qid[64];
+	struct iovec iov[6] = { { name, sizeof(name) - 1 }, { mail, sizeof(mail) - 1 } };
+	const char *at;
+	int count = 2, n;
+
+	put_field(iov, &count, message, sizeof(message), "MESSAGE", text, (int)entry->len);
+	put_field(iov, &count, priority, sizeof(priority), "PRIORITY",
+		  &"01234567"[entry->level & 7], 1);
+	if ((at = field_of(text, entry->len, " sid=", &n)))
+		put_field(iov, &count, sid, sizeof(sid), "SESSION_ID", at, n);
+	if ((at = field_of(text, entry->len, " qid=", &n)))
+		put_field(iov, &count, qid, sizeof(qid), "QUEUE_ID", at, n);
+	sd_journal_sendv(iov, count);
+}
+
+bool log_sink_is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	uint64_t device, inode;
+	struct stat st;
+
+	return stream && sscanf(stream, "%" SCNu64 ":%" SCNu64, &device, &inode) == 2 &&
+	       fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+}

@@ -1,0 +1,56 @@
+/* io/loop_inside.h: what the rest of this room sees of a loop.
+ *
+ * A turn of libuv goes timers, prepare, poll, check, closing. Posted work and sockets run in poll;
+ * what streams have queued leaves in check (and in prepare, for what timers and closing callbacks
+ * queued), so that a burst of small writes is one record and one system call.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "io/loop.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <uv.h>
+
+enum {
+	LOOP_READ_OCTETS = 64 * 1024,
+	LOOP_SPARE_BUFS = 64,
+	LOOP_SPARE_OCTETS = 64 * 1024, /* a larger buf is freed, not kept */
+};
+
+struct loop {
+	uv_loop_t uv;
+	uv_async_t wake;
+	uv_timer_t clock;
+	uv_prepare_t before_poll;
+	uv_check_t after_poll;
+	struct heap timers;
+	int64_t armed_ms;	       /* what `clock` is set to; INT64_MAX: not set */
+	_Atomic(struct work *) posted; /* a stack: the newest first */
+	struct work *todo, **todo_end; /* in order of posting; this loop's thread only */
+	struct work stop;
+	atomic_bool is_stopping;
+	pthread_t thread;
+	bool has_thread, is_running_down;
+	char name[16];
+	struct list streams; /* all of them */
+	struct list due;     /* those with something to do at the end of the turn */
+	/* Shared by all streams: what one read call brings, and its deciphered form. */
+	unsigned char *read_at, *plain_at;
+	struct buf spare[LOOP_SPARE_BUFS];
+	size_t spares;
+};
+
+/* Lends a buf that has room already; buf_return() takes it back, wiped where it was small enough to
+ * hold a password. Neither is needed for an empty buf. */
+void loop_lend(struct loop *loop, struct buf *b);
+void loop_return(struct loop *loop, struct buf *b);
+/* The end of this turn comes without waiting for octets. */
+void loop_hurry(struct loop *loop);
+
+/* stream.c: does what is due for each stream of loop->due. */
+void stream_run_due(struct loop *loop);
+/* stream.c: ends all streams of a loop that goes away. */
+void stream_end_all(struct loop *loop);

@@ -1,0 +1,191 @@
+#include "io/stream.h"
+
+#include "base/mem.h"
+#include "base/require.h"
+#include "stream_inside.h"
+
+#include <errno.h>
+
+/* Octets to the user */
+
+/* RFC 3207 section 6, and what "NO STARTTLS" (USENIX Security 2021) found: octets that came in
+ * plain text are never taken for octets that came inside TLS. */
+void stream_refuse_injected(struct stream *s)
+{
+	/* Not even the 220: nothing that we say in plain text has a meaning any more. */
+	loop_return(s->loop, &s->wire);
+	stream_blame(s, -EPROTO, "the peer sent plain text behind STARTTLS");
+	stream_leave(s);
+}
+
+static size_t ask_user(struct stream *s, struct span octets)
+{
+	size_t used;
+
+	s->is_giving = true;
+	used = s->ops->data(s->user, octets);
+	s->is_giving = false;
+	require(used <= octets.len);
+	return used;
+}
+
+static void keep_rest(struct stream *s, struct span rest)
+{
+	if (rest.len == 0)
+		return;
+	loop_lend(s->loop, &s->unused);
+	buf_put_span(&s->unused, rest);
+}
+
+static void give(struct stream *s, struct span octets)
+{
+	bool was_plain = s->tls == NULL, is_rest = s->unused.len > 0;
+	size_t used, left;
+
+	if (is_rest) {
+		buf_put_span(&s->unused, octets);
+		octets = buf_span(&s->unused);
+	}
+	used = ask_user(s, octets);
+	left = octets.len - used;
+	if (s->state != STREAM_OPEN)
+		return;
+	if (is_rest)
+		buf_drop(&s->unused, used);
+	else
+		keep_rest(s, span_from(octets, used));
+	if (left == 0)
+		loop_return(s->loop, &s->unused);
+	else if (was_plain && s->tls)
+		stream_refuse_injected(s);
+}
+
+void stream_give_again(struct stream *s)
+{
+	s->wants_resume = false;
+	if (s->unused.len)
+		give(s, span_of(NULL, 0));
+}
+
+void stream_resume(struct stream *s)
+{
+	if (s->state != STREAM_OPEN || s->unused.len + s->is_giving == 0)
+		return;
+	s->wants_resume = true;
+	stream_due(s);
+}
+
+/* Octets from the socket */
+
+/* One read brings at most LOOP_READ_OCTETS; all of it is deciphered here, so that nothing is ever
+ * left over in two places. */
+static void decipher(struct stream *s)
+{
+	enum { SMALL = 4096 }; /* what may hold a password */
+	struct fault fault = { 0 };
+	enum tls_result result;
+	size_t n, len;
+
+	do {
+		len = 0;
+		do {
+			result = tls_read(s->tls, s->loop->plain_at + len, LOOP_READ_OCTETS - len,
+					  &n, &fault);
+			len += n;
+		} while (result == TLS_OK && len < LOOP_READ_OCTETS);
+		if (len)
+			give(s, span_of(s->loop->plain_at, len));
+		mem_wipe(s->loop->plain_at, len < SMALL ? len : 0);
+		if (s->state != STREAM_OPEN)
+			return;
+	} while (result == TLS_OK);
+	if (result != TLS_AGAIN)
+		stream_tls_over(s, result, &fault);
+}
+
+static void take_cipher(struct stream *s, struct span octets)
+{
+	s->cipher = octets;
+	if (stream_shake(s))
+		decipher(s);
+	s->cipher = span_of(NULL, 0);
+	/* A handshake, an alert or a key update may have put octets in the wire. */
+	stream_due(s);
+}
+
+static void discard(struct stream *s, size_t n)
+{
+	s->discarded += n;
+	if (s->discarded > STREAM_DISCARD)
+		stream_abort(s);
+}
+
+static void on_end(struct stream *s)
+{
+	s->has_peer_ended = true;
+	if (s->state == STREAM_LINGER) {
+		stream_shut(s);
+		return;
+	}
+	if (s->state == STREAM_OPEN && s->tls)
+		take_cipher(s, span_of(NULL, 0));
+	stream_blame(s, -EPIPE, "the peer closed the connection");
+	stream_leave(s);
+}
+
+static void on_broken(struct stream *s, int code)
+{
+	stream_blame(s, code,
+		     code == -ECONNRESET ? "the peer reset the connection" : uv_strerror(code));
+	stream_shut(s);
+}
+
+static void on_alloc(uv_handle_t *handle, size_t hint, uv_buf_t *out)
+{
+	struct stream *s = handle->data;
+
+	(void)hint;
+	*out = uv_buf_init((char *)s->loop->read_at, LOOP_READ_OCTETS);
+}
+
+static void on_read(uv_stream_t *tcp, ssize_t n, const uv_buf_t *b)
+{
+	struct stream *s = tcp->data;
+	struct span octets;
+
+	if (n == UV_EOF) {
+		on_end(s);
+	} else if (n < 0) {
+		on_broken(s, (int)n);
+	} else if (s->state != STREAM_OPEN) {
+		discard(s, (size_t)n);
+	} else if (n > 0) {
+		octets = span_of(b->base, (size_t)n);
+		if (s->tls)
+			take_cipher(s, octets);
+		else
+			give(s, octets);
+	}
+	stream_watch(s);
+}
+
+static bool wants_octets(const struct stream *s)
+{
+	if (s->has_peer_ended || s->state == STREAM_GONE)
+		return false;
+	return s->state != STREAM_OPEN ||
+	       (stream_unsent(s) <= STREAM_HIGH && s->unused.len <= STREAM_UNUSED);
+}
+
+void stream_watch(struct stream *s)
+{
+	bool wants = wants_octets(s);
+
+	if (wants == s->is_reading || s->state == STREAM_GONE)
+		return;
+	s->is_reading = wants;
+	if (wants)
+		require(uv_read_start((uv_stream_t *)&s->tcp, on_alloc, on_read) == 0);
+	else
+		uv_read_stop((uv_stream_t *)&s->tcp);
+}

@@ -1,0 +1,98 @@
+#include "io/stream.h"
+
+#include "base/require.h"
+#include "stream_inside.h"
+
+#include <errno.h>
+
+static long on_pull(void *user, void *at, size_t n)
+{
+	struct stream *s = user;
+
+	if (s->cipher.len == 0)
+		return s->has_peer_ended ? 0 : -EAGAIN;
+	if (n > s->cipher.len)
+		n = s->cipher.len;
+	memcpy(at, s->cipher.at, n);
+	s->cipher = span_from(s->cipher, n);
+	return (long)n;
+}
+
+static void on_push(void *user, const void *at, size_t n)
+{
+	struct stream *s = user;
+
+	loop_lend(s->loop, &s->wire);
+	buf_put(&s->wire, at, n);
+}
+
+void stream_tls_over(struct stream *s, enum tls_result result, const struct fault *fault)
+{
+	if (result == TLS_ERROR)
+		stream_blame(s, fault->code, fault->text);
+	else
+		stream_blame(s, -EPIPE,
+			     s->is_secured ? "the peer closed the connection"
+					   : "the peer closed the connection in the TLS handshake");
+	stream_leave(s);
+}
+
+bool stream_shake(struct stream *s)
+{
+	struct fault fault = { 0 };
+	enum tls_result result;
+
+	if (s->is_secured)
+		return true;
+	result = tls_handshake(s->tls, &fault);
+	if (result == TLS_AGAIN)
+		return false;
+	if (result != TLS_OK) {
+		stream_tls_over(s, result, &fault);
+		return false;
+	}
+	s->is_secured = true;
+	stream_due(s);
+	if (s->ops->secured)
+		s->ops->secured(s->user);
+	return s->state == STREAM_OPEN;
+}
+
+/* Octets that data() is just looking at are judged when it returns. */
+static bool may_start(struct stream *s)
+{
+	require(s->tls == NULL);
+	if (s->state != STREAM_OPEN)
+		return false;
+	if (s->is_giving || s->unused.len == 0)
+		return true;
+	stream_refuse_injected(s);
+	return false;
+}
+
+bool stream_start_tls_server(struct stream *s, struct tls_identity *identity)
+{
+	const struct tls_wire wire = { on_pull, on_push, s };
+
+	if (!may_start(s))
+		return false;
+	s->tls = tls_new_server(identity, &wire);
+	return true;
+}
+
+bool stream_start_tls_client(struct stream *s, struct tls_trust *trust, const char *host)
+{
+	const struct tls_wire wire = { on_pull, on_push, s };
+
+	if (!may_start(s))
+		return false;
+	s->tls = tls_new_client(trust, host, &wire);
+	/* Speaks first, at the end of this turn. */
+	stream_due(s);
+	return true;
+}
+
+const char *stream_tls_describe(const struct stream *s)
+{
+	return s->is_secured ? tls_describe(s->tls) : NULL;
+}

@@ -1,0 +1,327 @@
+#include "io/tls.h"
+
+#include "base/mem.h"
+#include "base/require.h"
+#include "tls_inside.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <gnutls/x509.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+	RECORD_OCTETS = 16 * 1024,
+	HELLO_OCTETS = 32 * 1024, /* a client has nothing longer to say in a handshake */
+	CHORES_MOST = 64,	  /* alerts of no consequence and the like, in one session */
+};
+
+enum tls_state { TLS_SHAKING, TLS_OPEN, TLS_DEAD };
+
+struct tls {
+	enum tls_state state;
+	gnutls_session_t session;
+	struct tls_wire wire;
+	struct tls_identity *identity;			 /* a server's */
+	struct tls_trust *trust;			 /* a client's, or NULL */
+	gnutls_certificate_credentials_t no_credentials; /* of a client that verifies nothing */
+	gnutls_priority_t own_priority;			 /* likewise */
+	char *host;					 /* GnuTLS keeps a pointer to it */
+	unsigned chores;
+	char description[96];
+};
+
+/* The wire */
+
+static ssize_t on_pull(gnutls_transport_ptr_t user, void *at, size_t n)
+{
+	struct tls *tls = user;
+	long got = tls->wire.pull(tls->wire.user, at, n);
+
+	if (got >= 0)
+		return got;
+	gnutls_transport_set_errno(tls->session, EAGAIN);
+	return -1;
+}
+
+/* One call for the parts of a record; GnuTLS's buffers are asked no second time. */
+static ssize_t on_push(gnutls_transport_ptr_t user, const giovec_t *parts, int count)
+{
+	struct tls *tls = user;
+	ssize_t sum = 0;
+
+	for (int i = 0; i < count; i++) {
+		tls->wire.push(tls->wire.user, parts[i].iov_base, parts[i].iov_len);
+		sum += (ssize_t)parts[i].iov_len;
+	}
+	return sum;
+}
+
+/* Whatever can be read is here already: GnuTLS need not wait for it. */
+static int on_pull_timeout(gnutls_transport_ptr_t user, unsigned ms)
+{
+	(void)user;
+	(void)ms;
+	return 1;
+}
+
+/* Life */
+
+static struct tls *new_session(unsigned flags, const struct tls_wire *wire)
+{
+	struct tls *tls = mem_new(struct tls);
+
+	require(gnutls_init(&tls->session, flags | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL) == 0);
+	tls->wire = *wire;
+	gnutls_transport_set_ptr(tls->session, tls);
+	gnutls_transport_set_pull_function(tls->session, on_pull);
+	gnutls_transport_set_pull_timeout_function(tls->session, on_pull_timeout);
+	gnutls_transport_set_vec_push_function(tls->session, on_push);
+	return tls;
+}
+
+struct tls *tls_new_server(struct tls_identity *identity, const struct tls_wire *wire)
+{
+	static unsigned char smtp[] = "smtp";
+	const gnutls_datum_t protocol = { smtp, sizeof(smtp) - 1 };
+	/* One ticket, sent after the handshake, not the two of GnuTLS: each costs a signature's
+	 * tenth. */
+	struct tls *tls = new_session(GNUTLS_SERVER | GNUTLS_NO_AUTO_SEND_TICKET, wire);
+
+	tls->identity = tls_identity_ref(identity);
+	require(gnutls_priority_set(tls->session, identity->priority) == 0);
+	require(gnutls_credentials_set(tls->session, GNUTLS_CRD_CERTIFICATE,
+				       identity->credentials) == 0);
+	gnutls_certificate_server_set_request(tls->session, GNUTLS_CERT_IGNORE);
+	require(gnutls_session_ticket_enable_server(tls->session, &identity->ticket_key) == 0);
+	/* Cross-protocol attacks (ALPACA): who names protocols must name ours. */
+	gnutls_alpn_set_protocols(tls->session, &protocol, 1, GNUTLS_ALPN_MANDATORY);
+	gnutls_handshake_set_max_packet_length(tls->session, HELLO_OCTETS);
+	return tls;
+}
+
+static bool is_address(const char *host)
+{
+	unsigned char octets[16];
+
+	return inet_pton(AF_INET, host, octets) == 1 || inet_pton(AF_INET6, host, octets) == 1;
+}
+
+/* The name without the dot of the root, which no certificate has. */
+static char *name_of(const char *host)
+{
+	size_t n = strlen(host);
+
+	return mem_text_n(host, n > 1 && host[n - 1] == '.' ? n - 1 : n);
+}
+
+static void set_trust(struct tls *tls, struct tls_trust *trust)
+{
+	gnutls_certificate_credentials_t credentials;
+
+	if (trust) {
+		tls->trust = tls_trust_ref(trust);
+		credentials = trust->credentials;
+		gnutls_session_set_verify_cert(tls->session, tls->host, 0);
+		require(gnutls_priority_set(tls->session, trust->priority) == 0);
+	} else {
+		require(gnutls_certificate_allocate_credentials(&tls->no_credentials) == 0);
+		credentials = tls->no_credentials;
+		require(gnutls_priority_init(&tls->own_priority, TLS_PRIORITY, NULL) == 0);
+		require(gnutls_priority_set(tls->session, tls->own_priority) == 0);
+	}
+	require(gnutls_credentials_set(tls->session, GNUTLS_CRD_CERTIFICATE, credentials) == 0);
+}
+
+struct tls *tls_new_client(struct tls_trust *trust, const char *host, const struct tls_wire *wire)
+{
+	struct tls *tls = new_session(GNUTLS_CLIENT | GNUTLS_NO_TICKETS, wire);
+
+	tls->host = name_of(host);
+	set_trust(tls, trust);
+	/* RFC 6066 section 3: literal addresses are not permitted in "HostName". */
+	if (!is_address(tls->host))
+		gnutls_server_name_set(tls->session, GNUTLS_NAME_DNS, tls->host, strlen(tls->host));
+	return tls;
+}
+
+void tls_free(struct tls **tls_at)
+{
+	struct tls *tls = *tls_at;
+
+	*tls_at = NULL;
+	if (tls == NULL)
+		return;
+	gnutls_deinit(tls->session);
+	if (tls->no_credentials)
+		gnutls_certificate_free_credentials(tls->no_credentials);
+	if (tls->own_priority)
+		gnutls_priority_deinit(tls->own_priority);
+	tls_identity_unref(&tls->identity);
+	tls_trust_unref(&tls->trust);
+	free(tls->host);
+	free(tls);
+}
+
+/* What went wrong */
+
+static void explain_certificate(struct tls *tls, struct fault *fault)
+{
+	unsigned status = gnutls_session_get_verify_cert_status(tls->session);
+	gnutls_datum_t words = { NULL, 0 };
+	size_t n;
+
+	gnutls_certificate_verification_status_print(
+		status, gnutls_certificate_type_get2(tls->session, GNUTLS_CTYPE_SERVER), &words, 0);
+	n = words.size;
+	while (n && (words.data[n - 1] == ' ' || words.data[n - 1] == '\0'))
+		n--;
+	fault_set(fault, -EPROTO, "the certificate of %s does not verify: %.*s%s", tls->host,
+		  (int)n, (const char *)words.data,
+		  status & (GNUTLS_CERT_SIGNER_NOT_FOUND | GNUTLS_CERT_SIGNER_NOT_CA)
+			  ? (tls->trust->is_own_file
+				     ? " Is its issuer in the ca_file?"
+				     : " If its issuer is your own, name it as ca_file.")
+			  : "");
+	gnutls_free(words.data);
+}
+
+static void explain(struct tls *tls, int rc, struct fault *fault)
+{
+	int alert = gnutls_alert_get(tls->session);
+	const char *name;
+
+	switch (rc) {
+	case GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR:
+		explain_certificate(tls, fault);
+		return;
+	case GNUTLS_E_FATAL_ALERT_RECEIVED:
+		name = gnutls_alert_get_name(alert);
+		fault_set(fault, -EPROTO, "TLS: the peer sent the alert \"%s\" (%d)",
+			  name ? name : "unknown", alert);
+		return;
+	case GNUTLS_E_REHANDSHAKE:
+		fault_set(fault, -EPROTO,
+			  "TLS: the peer asked for a renegotiation, which is refused");
+		return;
+	default:
+		fault_set(fault, -EPROTO, "TLS: %s", gnutls_strerror(rc));
+	}
+}
+
+/* Tells the peer, as far as it can be told, and never speaks again. */
+static enum tls_result die(struct tls *tls, int rc, struct fault *fault)
+{
+	explain(tls, rc, fault);
+	tls->state = TLS_DEAD;
+	if (rc == GNUTLS_E_REHANDSHAKE)
+		gnutls_alert_send(tls->session, GNUTLS_AL_FATAL, GNUTLS_A_NO_RENEGOTIATION);
+	else if (rc != GNUTLS_E_FATAL_ALERT_RECEIVED)
+		gnutls_alert_send_appropriate(tls->session, rc);
+	return TLS_ERROR;
+}
+
+/* RFC 8446 section 6.1: each party sends a close_notify before it closes its side. */
+static enum tls_result end(struct tls *tls)
+{
+	tls_bye(tls);
+	return TLS_END;
+}
+
+static enum tls_result dead(struct fault *fault)
+{
+	fault_set(fault, -EPROTO, "TLS: the session has ended");
+	return TLS_ERROR;
+}
+
+/* True: rc is of no consequence, call again. Such calls are counted, so that no peer makes us busy
+ * with nothing. */
+static bool is_chore(struct tls *tls, int rc)
+{
+	return rc != GNUTLS_E_AGAIN && rc != GNUTLS_E_REHANDSHAKE && !gnutls_error_is_fatal(rc) &&
+	       tls->chores++ < CHORES_MOST;
+}
+
+/* The session */
+
+static void describe(struct tls *tls)
+{
+	gnutls_protocol_t version = gnutls_protocol_get_version(tls->session);
+	const char *group = gnutls_group_get_name(gnutls_group_get(tls->session));
+	const char *kx = version == GNUTLS_TLS1_3 ? "ECDHE"
+						  : gnutls_kx_get_name(gnutls_kx_get(tls->session));
+
+	snprintf(tls->description, sizeof(tls->description), "%s %s%s%s %s%s",
+		 gnutls_protocol_get_name(version), kx ? kx : "?", group ? "-" : "",
+		 group ? group : "", gnutls_cipher_get_name(gnutls_cipher_get(tls->session)),
+		 gnutls_session_is_resumed(tls->session) ? " resumed" : "");
+}
+
+enum tls_result tls_handshake(struct tls *tls, struct fault *fault)
+{
+	int rc;
+
+	if (tls->state != TLS_SHAKING)
+		return tls->state == TLS_OPEN ? TLS_OK : dead(fault);
+	do {
+		rc = gnutls_handshake(tls->session);
+	} while (rc < 0 && is_chore(tls, rc));
+	if (rc == GNUTLS_E_AGAIN)
+		return TLS_AGAIN;
+	if (rc == GNUTLS_E_PREMATURE_TERMINATION)
+		return end(tls);
+	if (rc < 0)
+		return die(tls, rc, fault);
+	tls->state = TLS_OPEN;
+	describe(tls);
+	if (tls->identity && gnutls_protocol_get_version(tls->session) == GNUTLS_TLS1_3)
+		gnutls_session_ticket_send(tls->session, 1, 0);
+	return TLS_OK;
+}
+
+enum tls_result tls_read(struct tls *tls, void *at, size_t cap, size_t *n, struct fault *fault)
+{
+	ssize_t rc;
+
+	*n = 0;
+	if (tls->state != TLS_OPEN)
+		return dead(fault);
+	do {
+		rc = gnutls_record_recv(tls->session, at, cap);
+	} while (rc < 0 && is_chore(tls, (int)rc));
+	if (rc == GNUTLS_E_AGAIN)
+		return TLS_AGAIN;
+	if (rc == 0 || rc == GNUTLS_E_PREMATURE_TERMINATION)
+		return end(tls);
+	if (rc < 0)
+		return die(tls, (int)rc, fault);
+	*n = (size_t)rc;
+	return TLS_OK;
+}
+
+enum tls_result tls_write(struct tls *tls, struct span plain, struct fault *fault)
+{
+	require(plain.len <= RECORD_OCTETS);
+	if (tls->state != TLS_OPEN)
+		return dead(fault);
+	while (plain.len) {
+		ssize_t n = gnutls_record_send(tls->session, plain.at, plain.len);
+
+		if (n < 0)
+			return die(tls, (int)n, fault);
+		plain = span_from(plain, (size_t)n);
+	}
+	return TLS_OK;
+}
+
+void tls_bye(struct tls *tls)
+{
+	if (tls->state == TLS_OPEN)
+		gnutls_bye(tls->session, GNUTLS_SHUT_WR);
+	tls->state = TLS_DEAD;
+}
+
+const char *tls_describe(struct tls *tls)
+{
+	return tls->description[0] ? tls->description : NULL;
+}
