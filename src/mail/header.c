@@ -159,7 +159,7 @@ static bool is_blank(unsigned char c)
 	return c == ' ' || c == '\t';
 }
 
-static void hold(struct mail_scan *s, unsigned char c, enum state state)
+static void hold(struct mail_scan *s, unsigned char c, int state)
 {
 	buf_put_char(&s->held, (char)c);
 	s->state = state;
