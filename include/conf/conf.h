@@ -3,8 +3,9 @@
  * Shape    conf_parse(texts) -> struct conf, read-only from then on
  * Owns     its strings; conf_free() releases all
  * Errors   a fault with file:line, what is wrong and what is accepted. Only what can be judged from
- * the text alone; files, keys and certificates are checked by main (`posternd -t`) Source   syntax
- * of libconfuse; durations "500ms", "30s", "5m", "4h", "2d"; sizes "64K", "50M", "2G"
+ *          the text alone; files, keys and certificates are checked by main (`posternd -t`)
+ * Source   syntax of libconfuse, without +=, ${NAME} and include(); durations "500ms", "30s", "5m",
+ *          "4h", "2d"; sizes "64K", "50M", "2G"
  */
 #pragma once
 
