@@ -23,14 +23,16 @@ enum smtp_body_step {
 
 void smtp_body_decoder_reset(struct smtp_body_decoder *d);
 /* Takes octets from the front of *in. *out points into *in's octets or at a constant, and lives
- * as long as those do. The final CRLF before the dot belongs to the content. */
+ * as long as those do. The final CRLF before the dot belongs to the content. Once
+ * the content is bad there are no more chunks, but END still comes. */
 enum smtp_body_step smtp_body_decode(struct smtp_body_decoder *d, struct span *in,
 				     struct span *out);
 /* The content so far must not be accepted: a bare CR, a NUL, or a bare LF where refused. The end is
  * still searched for, so that the client reads its reply. */
 bool smtp_body_is_bad(const struct smtp_body_decoder *d);
 
-/* Out: dot-stuffing. The content has CRLF line ends only (the spool holds nothing else). */
+/* Out: dot-stuffing. The content has CRLF line ends only (the spool holds nothing else); should it
+ * be otherwise, what goes out is clean all the same: a CR or LF alone becomes CRLF, a NUL nothing. */
 struct smtp_body_encoder {
 	int state; /* private; 0 is the start of a line */
 };

@@ -17,7 +17,11 @@
  * before it are answered (next() says WAIT).
  *
  * Every reply of class 4 and 5 gets the suffix " (ref SID-N)" and is reported by an event of type
- * REFUSED, the caller's own answers too, so that one place logs every refusal.
+ * REFUSED, the caller's own answers too, so that one place logs every refusal. One of 421 ends the
+ * session, the caller's own too.
+ *
+ * After CLOSE and QUIT all input is ignored, next() says MORE, open tickets are void and what is
+ * answered to them is ignored.
  */
 #pragma once
 
@@ -36,11 +40,12 @@
 	X(AUTH_CANCEL)/* the client sent "*", or broken base64: forget the login. Answered */      \
 	X(MAIL)	      /* path, mail */                                                             \
 	X(RCPT)	      /* path */                                                                   \
-	X(BODY_BEGIN) /* DATA with at least one accepted recipient: answer 354, or 4xx/5xx */      \
+	X(BODY_BEGIN) /* DATA with at least one accepted recipient: answer 354; 4xx/5xx end the       \
+			 transaction */      \
 	X(BODY_CHUNK) /* data: content octets, dots unstuffed, CRLF line ends. No ticket */        \
 	X(BODY_END)   /* the whole content came: answer 2xx, 4xx or 5xx */                         \
 	X(BODY_BAD)   /* the content ended but is too big or malformed: drop it. Answered */       \
-	X(RESET)      /* the transaction is gone (RSET, EHLO): forget it. Answered */              \
+	X(RESET)      /* RSET or EHLO ended an open transaction: forget it. The engine answers */              \
 	X(REFUSED)    /* ref, code, text: a 4xx or 5xx that has just been put in the output */     \
 	X(QUIT)	      /* 221 stands in the output: flush and close */                              \
 	X(CLOSE)      /* code, text: a violation; flush the output (which may be empty) and close */
@@ -56,7 +61,7 @@ enum smtp_body_type { SMTP_BODY_7BIT, SMTP_BODY_8BITMIME };
 struct smtp_mail_params {
 	uint64_t size; /* 0: not given */
 	enum smtp_body_type body;
-	struct span auth; /* of AUTH=, decoded; at == NULL: not given */
+	struct span auth; /* of AUTH=, decoded: a mailbox or "<>"; at == NULL: not given */
 };
 
 struct smtp_event {
@@ -74,7 +79,7 @@ struct smtp_event {
 struct smtp_server_conf {
 	const char *hostname;	/* in the greeting and in EHLO; must outlive the engine */
 	const char *mechanisms; /* "PLAIN LOGIN", as offered; must outlive the engine */
-	const char *sid;	/* for references; copied */
+	const char *sid;	/* for references; at most 32 octets, copied */
 	uint64_t message_octets;  /* SIZE; 0: no limit */
 	unsigned recipients;	  /* a message */
 	unsigned errors;	  /* a connection; then 421 and CLOSE */
@@ -96,7 +101,8 @@ struct smtp_server *smtp_server_new(const struct smtp_server_conf *conf);
 void smtp_server_free(struct smtp_server **srv);
 
 /* Puts the greeting in the output: 220, or, with a reply of class 4 or 5, that one, after which
- * next() says CLOSE. Called once, before anything else. */
+ * next() says CLOSE. Called once, before anything else: octets that are fed before it are a
+ * violation (554 and CLOSE). */
 void smtp_server_greet(struct smtp_server *srv, const struct smtp_reply *refusal);
 
 void smtp_server_feed(struct smtp_server *srv, struct span octets);

@@ -1,0 +1,176 @@
+#include "smtp/body.h"
+
+/* Where in a line we are. In:
+ *
+ *   START  at the start of a line          DOT     behind a dot at the start of a line
+ *   TEXT   within a line                   DOT_CR  behind that dot and a CR
+ *   CR     behind a CR, which is held back
+ *
+ * RFC 5321 4.5.2: "When a line of mail text is received by the SMTP server, it checks the line. If
+ * the line is composed of a single period, it is treated as the end of mail indicator. If the first
+ * character is a period and there are other characters on the line, the first character is
+ * deleted." A line begins behind a CRLF and nowhere else: not behind a bare LF that we mend. */
+enum { START, TEXT, CR, DOT, DOT_CR };
+
+static const unsigned char crlf[2] = { '\r', '\n' };
+
+void smtp_body_decoder_reset(struct smtp_body_decoder *d)
+{
+	*d = (struct smtp_body_decoder){ .refuse_bare_lf = d->refuse_bare_lf };
+}
+
+bool smtp_body_is_bad(const struct smtp_body_decoder *d)
+{
+	return d->has_bare_cr || d->has_nul || (d->has_bare_lf && d->refuse_bare_lf);
+}
+
+/* The octets from the front that are content as they stand: whole lines that do not begin with a
+ * dot, and text. *state is that behind them. */
+static size_t run_length(struct span in, int *state)
+{
+	size_t n = 0;
+
+	while (n < in.len) {
+		unsigned char c = in.at[n];
+
+		if (c > '\r' && (c != '.' || *state != START)) {
+			*state = TEXT;
+			n++;
+			while (n < in.len && in.at[n] > '\r')
+				n++;
+		} else if (c == '\r' && n + 1 < in.len && in.at[n + 1] == '\n') {
+			*state = START;
+			n += 2;
+		} else if (c == '\r' || c == '\n' || c == 0 || c == '.') {
+			break;
+		} else {
+			*state = TEXT;
+			n++;
+		}
+	}
+	return n;
+}
+
+static enum smtp_body_step give(struct smtp_body_decoder *d, struct span chunk, struct span *out)
+{
+	if (smtp_body_is_bad(d))
+		return SMTP_BODY_MORE;
+	d->octets += chunk.len;
+	*out = chunk;
+	return SMTP_BODY_CHUNK;
+}
+
+/* A bare LF is content as CRLF, or spoils it. */
+static enum smtp_body_step mend_lf(struct smtp_body_decoder *d, struct span *out)
+{
+	d->has_bare_lf = true;
+	d->state = TEXT;
+	return give(d, span_of(crlf, sizeof(crlf)), out);
+}
+
+/* The one octet c, in the states and cases that run_length() leaves. */
+static enum smtp_body_step step_octet(struct smtp_body_decoder *d, unsigned char c,
+				      struct span *out)
+{
+	bool is_behind_cr = d->state == CR || d->state == DOT_CR;
+
+	if (c == '\n' && d->state == DOT_CR) {
+		d->state = START;
+		return SMTP_BODY_END;
+	}
+	if (c == '\n' && d->state == CR) {
+		d->state = START;
+		return give(d, span_of(crlf, sizeof(crlf)), out);
+	}
+	d->has_bare_cr |= is_behind_cr;
+	if (c == '\n')
+		return mend_lf(d, out);
+	d->has_nul |= c == 0;
+	if (c == '\r')
+		d->state = d->state == DOT ? DOT_CR : CR;
+	else if (c == '.' && d->state == START)
+		d->state = DOT;
+	else
+		d->state = TEXT;
+	return SMTP_BODY_MORE;
+}
+
+static bool may_run(const struct smtp_body_decoder *d, unsigned char c)
+{
+	if (d->state == DOT)
+		return c != '\r';
+	return d->state == START || d->state == TEXT;
+}
+
+enum smtp_body_step smtp_body_decode(struct smtp_body_decoder *d, struct span *in, struct span *out)
+{
+	while (in->len) {
+		enum smtp_body_step step;
+		struct span run = span_first(*in, 0);
+
+		if (may_run(d, in->at[0])) {
+			int state = d->state == DOT ? TEXT : d->state;
+
+			run = span_first(*in, run_length(*in, &state));
+			if (run.len)
+				d->state = state;
+		}
+		if (run.len) {
+			*in = span_from(*in, run.len);
+			step = give(d, run, out);
+		} else {
+			step = step_octet(d, in->at[0], out);
+			*in = span_from(*in, 1);
+		}
+		if (step != SMTP_BODY_MORE)
+			return step;
+	}
+	return SMTP_BODY_MORE;
+}
+
+/* Out: START, TEXT, and CR behind a CR that went out as CRLF already. */
+
+static void put_octet(struct smtp_body_encoder *e, unsigned char c, struct buf *out)
+{
+	int before = e->state;
+
+	if (c == 0)
+		return;
+	e->state = c == '\r' ? CR : c == '\n' ? START : TEXT;
+	if (c == '\n' && before == CR)
+		return;
+	if (c == '\r' || c == '\n') {
+		buf_put(out, crlf, sizeof(crlf));
+		return;
+	}
+	if (c == '.' && before != TEXT)
+		buf_put_char(out, '.');
+	buf_put_char(out, (char)c);
+}
+
+void smtp_body_encode(struct smtp_body_encoder *e, struct span content, struct buf *out)
+{
+	while (content.len) {
+		int state = e->state == CR ? START : e->state;
+		size_t n = 0;
+
+		if (e->state != CR || content.at[0] != '\n')
+			n = run_length(content, &state);
+		if (n) {
+			buf_put(out, content.at, n);
+			e->state = state;
+		} else {
+			put_octet(e, content.at[0], out);
+			n = 1;
+		}
+		content = span_from(content, n);
+	}
+}
+
+void smtp_body_encode_end(struct smtp_body_encoder *e, struct buf *out)
+{
+	if (e->state == TEXT)
+		buf_put(out, crlf, sizeof(crlf));
+	buf_put(out, ".\r\n", 3);
+	e->state = START;
+}

@@ -1,0 +1,132 @@
+#include "line.h"
+
+#include "base/require.h"
+
+enum { ENDLESS_OCTETS = 1 << 20 };
+
+static const char auth_verb[] = "AUTH ";
+
+void line_reset(struct line *l)
+{
+	buf_wipe(&l->part);
+	*l = (struct line){ 0 };
+}
+
+void line_release(struct line *l)
+{
+	if (!l->is_taken)
+		return;
+	if (l->is_secret)
+		buf_wipe(&l->part);
+	else
+		buf_clear(&l->part);
+	l->is_taken = l->is_secret = false;
+}
+
+/* How many octets from the front belong to the line; *kind is MORE when it goes on behind them. */
+static size_t scan(struct line *l, struct span in, enum line_kind *kind)
+{
+	bool is_behind_cr = l->is_behind_cr;
+
+	*kind = LINE_MORE;
+	for (size_t i = 0; i < in.len; i++) {
+		unsigned char c = in.at[i];
+
+		if (c == '\n' && is_behind_cr) {
+			*kind = LINE_WHOLE;
+			l->is_behind_cr = false;
+			return i + 1;
+		}
+		if (c == '\n' || c == 0 || is_behind_cr) {
+			*kind = LINE_BAD;
+			return i;
+		}
+		is_behind_cr = c == '\r';
+	}
+	l->is_behind_cr = is_behind_cr;
+	return in.len;
+}
+
+static bool begins_with_auth(const struct line *l, struct span in)
+{
+	size_t n = sizeof(auth_verb) - 1;
+	unsigned char front[sizeof(auth_verb) - 1];
+	size_t held = l->part.len < n ? l->part.len : n;
+
+	if (held + in.len < n)
+		return false;
+	if (held)
+		memcpy(front, buf_span(&l->part).at, held);
+	if (held < n)
+		memcpy(front + held, in.at, n - held);
+	return span_istarts(span_of(front, n), auth_verb);
+}
+
+static bool is_over(struct line *l, const struct line_limits *limits, struct span in)
+{
+	if (l->is_long)
+		return true;
+	l->is_auth = limits->is_response || begins_with_auth(l, in);
+	return l->part.len + in.len > (l->is_auth ? limits->auth : limits->command);
+}
+
+static enum line_kind swallow(struct line *l, size_t octets, enum line_kind kind)
+{
+	l->swallowed += l->part.len + octets;
+	buf_wipe(&l->part);
+	l->is_long = kind == LINE_MORE;
+	if (l->swallowed > ENDLESS_OCTETS)
+		return LINE_ENDLESS;
+	if (kind != LINE_WHOLE)
+		return kind;
+	l->swallowed = 0;
+	return LINE_LONG;
+}
+
+static enum line_kind give_text(struct line *l, struct span text, struct span *out)
+{
+	text.len -= 2;
+	l->text = text;
+	*out = text;
+	return LINE_WHOLE;
+}
+
+enum line_kind line_take(struct line *l, const struct line_limits *limits, struct span *in,
+			 struct span *out)
+{
+	enum line_kind kind;
+	struct span taken;
+
+	require(!l->is_taken);
+	l->before = *in;
+	l->is_secret |= limits->is_response;
+	if (l->is_kept) {
+		l->is_kept = false;
+		l->is_taken = true;
+		return give_text(l, buf_span(&l->part), out);
+	}
+	taken = span_first(*in, scan(l, *in, &kind));
+	*in = span_of(in->at + taken.len, in->len - taken.len);
+	if (kind == LINE_BAD)
+		return kind;
+	if (is_over(l, limits, taken))
+		return swallow(l, taken.len, kind);
+	l->is_secret |= l->is_auth;
+	if (kind == LINE_WHOLE && l->part.len == 0)
+		return give_text(l, taken, out);
+	buf_put_span(&l->part, taken);
+	if (kind == LINE_MORE)
+		return kind;
+	l->is_taken = true;
+	return give_text(l, buf_span(&l->part), out);
+}
+
+void line_give_back(struct line *l, struct span *in)
+{
+	if (l->is_taken) {
+		l->is_taken = false;
+		l->is_kept = true;
+	} else {
+		*in = l->before;
+	}
+}
