@@ -161,7 +161,7 @@ static int on_section(cfg_t *cfg, cfg_opt_t *opt)
 }
 
 /* libconfuse's words, made ours where a person needs to know more. */
-static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
+static void __attribute__((format(printf, 2, 0))) on_error(cfg_t *cfg, const char *fmt, va_list ap)
 {
 	const struct hook *h = hook_of(cfg->opts);
 	struct reader *r = h->reader;
