@@ -23,10 +23,11 @@
 struct relay;
 struct relay_job;
 
-/* One number shared by the loops: how many connections to a smarthost are open. */
+/* Shared by the loops: how many connections to a smarthost are open. Start with { .most = n }. */
 struct relay_limit {
 	_Atomic unsigned open;
 	unsigned most;
+	_Atomic unsigned hungry; /* loops that have jobs but no place: others give one back soon */
 };
 
 struct relay_smarthost {
@@ -66,8 +67,9 @@ struct relay_conf {
 	struct log *log;
 	struct counters *counters;
 	const char *ehlo_name;
-	const struct relay_smarthost *smarthosts; /* in order of preference; copied but for what they
-						     point to, which lives until relay_free() */
+	const struct relay_smarthost *smarthosts; /* in order of preference; copied with their
+						     strings, trust counted; limits live until
+						     freed() of relay_free() */
 	size_t smarthost_count;
 	struct relay_login_ops login;
 	int64_t pause_first_ms, pause_most_ms; /* how long a failing smarthost is left alone */

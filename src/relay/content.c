@@ -1,0 +1,52 @@
+/* relay/content.c: content from the job's source into the engine, no faster than the peer takes it.
+ */
+#include "conn.h"
+
+#include <errno.h>
+
+/* A part is handed on in pieces, so that a source that gives large parts fills no large buffer. */
+enum { PIECE_OCTETS = 16 * 1024 };
+
+static void send_piece(struct conn *conn)
+{
+	struct span piece = span_first(conn->part, PIECE_OCTETS);
+
+	conn->part = span_from(conn->part, piece.len);
+	smtp_client_body(conn->engine, piece);
+	conn_flush(conn);
+}
+
+/* True: there is a part. False: none now, no more, or an error, each taken care of. */
+static bool next_part(struct conn *conn)
+{
+	struct relay_source *source = conn->attempt->job->source;
+	struct fault why;
+	int status = source->next(source, &conn->part);
+
+	if (status == 1)
+		return true;
+	conn->part = span_of(NULL, 0);
+	if (status == -EAGAIN) {
+		conn->is_source_dry = true;
+	} else if (status == 0) {
+		conn->is_sending = false;
+		smtp_client_body_end(conn->engine);
+		conn_flush(conn);
+	} else {
+		fault_set(&why, status, "the content of the message cannot be read: %s",
+			  strerror(-status));
+		conn_break(conn, why.text);
+	}
+	return false;
+}
+
+void conn_send_content(struct conn *conn)
+{
+	while (conn->is_sending && !conn->is_source_dry &&
+	       stream_unsent(conn->stream) < CONN_UNSENT_MOST) {
+		if (conn->part.len == 0 && !next_part(conn))
+			return;
+		if (conn->part.len)
+			send_piece(conn);
+	}
+}

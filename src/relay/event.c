@@ -1,0 +1,117 @@
+/* relay/event.c: what the engine tells, one handler for each event. */
+#include "conn.h"
+
+static void on_more(struct conn *conn, const struct smtp_client_event *event)
+{
+	(void)conn;
+	(void)event;
+}
+
+static void on_start_tls(struct conn *conn, const struct smtp_client_event *event)
+{
+	(void)event;
+	conn_flush(conn);
+	conn->is_securing = true;
+	/* False: octets came behind the 220; closed() follows and tells. */
+	stream_start_tls_client(conn->stream, conn->route->to.trust, conn->route->to.host);
+}
+
+static void on_login(struct conn *conn, const struct smtp_client_event *event)
+{
+	conn_login(conn, event->text);
+}
+
+static void on_challenge(struct conn *conn, const struct smtp_client_event *event)
+{
+	conn_login_challenge(conn, event->data);
+}
+
+static void on_ready(struct conn *conn, const struct smtp_client_event *event)
+{
+	(void)event;
+	conn_ready(conn);
+}
+
+/* " 550 5.7.1 No", or nothing when the peer said nothing. */
+static void describe_reply(const struct smtp_reply *reply, struct fault *out)
+{
+	out->text[0] = '\0';
+	if (reply->code)
+		fault_set(out, 0, ": %d%s%.*s", reply->code, reply->text.len ? " " : "",
+			  (int)(reply->text.len < 256 ? reply->text.len : 256),
+			  (const char *)reply->text.at);
+}
+
+static void on_refused(struct conn *conn, const struct smtp_client_event *event)
+{
+	struct fault reply, why;
+
+	describe_reply(&event->reply, &reply);
+	if (conn->login_fault)
+		conn_reason(conn, &why, "%s", conn->login_fault);
+	else
+		conn_reason(conn, &why, "%s%s", event->phrase, reply.text);
+	conn_fail(conn, NULL, why.text, false);
+}
+
+static void on_rcpt(struct conn *conn, const struct smtp_client_event *event)
+{
+	conn->was_answered = true;
+	if (conn->attempt)
+		attempt_refuse(conn->attempt, conn->route, event->index, &event->reply);
+}
+
+static void on_send_body(struct conn *conn, const struct smtp_client_event *event)
+{
+	(void)event;
+	conn->was_answered = true;
+	conn->is_sending = true;
+	conn->is_source_dry = false;
+	conn->part = span_of(NULL, 0);
+}
+
+/* A kept connection whose smarthost had already said goodbye: 421 is the answer to whatever comes
+ * first. */
+static bool is_goodbye(const struct conn *conn, const struct smtp_client_event *event)
+{
+	return event->is_before_body && event->reply.code == 421 && conn_may_repeat(conn);
+}
+
+static void on_result(struct conn *conn, const struct smtp_client_event *event)
+{
+	struct fault why;
+
+	conn->is_sending = false;
+	if (conn->attempt == NULL)
+		return;
+	if (is_goodbye(conn, event)) {
+		conn_reason(conn, &why, "the smarthost closes the connection");
+		conn_fail(conn, &event->reply, why.text, true);
+		return;
+	}
+	conn->was_answered = true;
+	attempt_decide(conn->attempt, conn->route, &event->reply);
+}
+
+static void on_lost(struct conn *conn, const struct smtp_client_event *event)
+{
+	struct fault reply, why;
+
+	describe_reply(&event->reply, &reply);
+	conn_reason(conn, &why, "the connection was given up while %s%s", event->phrase,
+		    reply.text);
+	conn_fail(conn, event->reply.code ? &event->reply : NULL, why.text, true);
+}
+
+static void (*const handlers[])(struct conn *conn, const struct smtp_client_event *event) = {
+	[SMTP_CLIENT_MORE] = on_more,	  [SMTP_CLIENT_START_TLS] = on_start_tls,
+	[SMTP_CLIENT_LOGIN] = on_login,	  [SMTP_CLIENT_CHALLENGE] = on_challenge,
+	[SMTP_CLIENT_READY] = on_ready,	  [SMTP_CLIENT_REFUSED] = on_refused,
+	[SMTP_CLIENT_RCPT] = on_rcpt,	  [SMTP_CLIENT_SEND_BODY] = on_send_body,
+	[SMTP_CLIENT_RESULT] = on_result, [SMTP_CLIENT_LOST] = on_lost,
+};
+
+void conn_take_event(struct conn *conn, const struct smtp_client_event *event)
+{
+	handlers[event->type](conn, event);
+}

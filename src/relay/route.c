@@ -1,0 +1,191 @@
+/* relay/route.c: one smarthost: may it be asked, and by how many connections. */
+#include "pool.h"
+
+#include "base/mem.h"
+#include "base/require.h"
+
+#include <stdlib.h>
+
+static char *text_or_null(const char *text)
+{
+	return text ? mem_text(text) : NULL;
+}
+
+struct route *route_new(struct relay *relay, const struct relay_smarthost *to)
+{
+	struct route *r = mem_new(struct route);
+
+	r->relay = relay;
+	r->to = *to;
+	r->to.name = mem_text(to->name);
+	r->to.host = mem_text(to->host);
+	r->to.user = text_or_null(to->user);
+	r->to.trust = to->trust ? tls_trust_ref(to->trust) : NULL;
+	secret_set(&r->password, to->password);
+	r->to.password = secret_span(&r->password);
+	for (unsigned i = 0; i < CONN_STATE_COUNT; i++)
+		list_init(&r->conns[i]);
+	return r;
+}
+
+static void free_text(const char *text)
+{
+	free((void *)(uintptr_t)text);
+}
+
+void route_free(struct route **route)
+{
+	struct route *r = *route;
+
+	if (r == NULL)
+		return;
+	require(route_is_empty(r));
+	route_set_hungry(r, false);
+	free_text(r->to.name);
+	free_text(r->to.host);
+	free_text(r->to.user);
+	if (r->to.trust)
+		tls_trust_unref(&r->to.trust);
+	secret_fini(&r->password);
+	free(r->reason);
+	free(r);
+	*route = NULL;
+}
+
+bool route_is_empty(const struct route *r)
+{
+	for (unsigned i = 0; i < CONN_STATE_COUNT; i++)
+		if (!list_is_empty(&r->conns[i]))
+			return false;
+	return true;
+}
+
+struct conn *route_idle(const struct route *r)
+{
+	/* The one that was used last: the others may then grow old and be closed. */
+	struct list_node *node = list_last(&r->conns[CONN_IDLE]);
+
+	return node ? conn_of_node(node) : NULL;
+}
+
+void route_close_idle(struct route *r)
+{
+	struct conn *conn;
+
+	while ((conn = route_idle(r)) != NULL)
+		conn_close(conn);
+}
+
+void route_retire(struct route *r)
+{
+	struct list_node *node;
+
+	r->is_retired = true;
+	route_set_hungry(r, false);
+	route_close_idle(r);
+	while ((node = list_first(&r->conns[CONN_SETTING_UP])) != NULL)
+		conn_close(conn_of_node(node));
+}
+
+bool route_is_paused(const struct route *r)
+{
+	return r->failures && loop_now_ms(r->relay->conf.loop) < r->paused_until_ms;
+}
+
+bool route_is_proven(const struct route *r)
+{
+	return r->failures == 0;
+}
+
+bool route_is_live(const struct route *r)
+{
+	return !list_is_empty(&r->conns[CONN_IDLE]) || !list_is_empty(&r->conns[CONN_BUSY]);
+}
+
+bool route_take_place(struct route *r)
+{
+	struct relay_limit *limit = r->to.limit;
+	unsigned open = atomic_load(&limit->open);
+
+	do {
+		if (open >= limit->most)
+			return false;
+	} while (!atomic_compare_exchange_weak(&limit->open, &open, open + 1));
+	return true;
+}
+
+void route_give_place(struct route *r)
+{
+	atomic_fetch_sub(&r->to.limit->open, 1);
+}
+
+bool route_is_wanted(const struct route *r)
+{
+	return atomic_load(&r->to.limit->hungry) > 0;
+}
+
+void route_set_hungry(struct route *r, bool is_hungry)
+{
+	if (r->is_hungry == is_hungry)
+		return;
+	r->is_hungry = is_hungry;
+	if (is_hungry)
+		atomic_fetch_add(&r->to.limit->hungry, 1);
+	else
+		atomic_fetch_sub(&r->to.limit->hungry, 1);
+}
+
+static void log_change(const struct route *r, enum log_level level, const char *event,
+		       int64_t pause_ms)
+{
+	struct logline line;
+
+	if (r->relay->conf.log == NULL || !log_wants(r->relay->conf.log, level))
+		return;
+	logline_start(&line, level, event);
+	logline_text(&line, "smarthost", r->to.name);
+	if (pause_ms) {
+		logline_text(&line, "reason", r->reason);
+		logline_number(&line, "pause_s", (pause_ms + 999) / 1000);
+	}
+	log_put(r->relay->conf.log, &line);
+}
+
+void route_up(struct route *r)
+{
+	if (r->failures) {
+		r->failures = 0;
+		r->paused_until_ms = 0;
+		log_change(r, LOG_LEVEL_INFO, "smarthost-up", 0);
+	}
+	free(r->reason);
+	r->reason = NULL;
+}
+
+static int64_t next_pause(const struct route *r)
+{
+	int64_t first = r->relay->conf.pause_first_ms, most = r->relay->conf.pause_most_ms;
+	int64_t pause = first > 0 ? first : 1;
+
+	for (unsigned i = 1; i < r->failures && pause < most; i++)
+		pause *= 2;
+	return pause > most && most > 0 ? most : pause;
+}
+
+void route_down(struct route *r, const char *reason)
+{
+	bool is_new = r->reason == NULL || strcmp(r->reason, reason) != 0;
+	int64_t pause;
+
+	/* Several connections were being made at once: one failure, one pause. */
+	if (r->is_retired || route_is_paused(r))
+		return;
+	r->failures++;
+	pause = next_pause(r);
+	r->paused_until_ms = loop_now_ms(r->relay->conf.loop) + pause;
+	if (!is_new)
+		return;
+	free(r->reason);
+	r->reason = mem_text(reason);
+	log_change(r, LOG_LEVEL_WARN, "smarthost-down", pause);
+}
