@@ -5,7 +5,8 @@
  * Thread   a pool may be asked from any loop; done() is posted to the asker's loop
  * Owns     the processes and the socketpairs; copies of request octets, wiped after use
  * Errors   no answer within the deadline: the process is killed and replaced, the request ends
- *          with -ETIMEDOUT; the process died: -EPIPE; queue full or not startable: -EAGAIN
+ *          with -ETIMEDOUT; the process died, or its answer is too long: -EPIPE; queue full or not
+ *          startable: -EAGAIN; pool freed: -ECANCELED
  *
  * The spawner is a small process forked before threads start and before privileges are dropped; it
  * starts each worker from our own binary with its own user, and forwards nothing else. Workers know
@@ -31,7 +32,8 @@ struct worker_spawner_conf {
 /* Forks; call before any thread exists. NULL and a fault on failure. */
 struct worker_spawner *worker_spawner_start(const struct worker_spawner_conf *conf,
 					    struct fault *fault);
-/* Ends the spawner process; workers end when their pools close their sockets. */
+/* Ends the spawner process and with it all workers, after their pools are freed. Workers and spawner
+ * take no SIGTERM, SIGINT or SIGHUP: they live as long as the daemon wants them, and no longer. */
 void worker_spawner_stop(struct worker_spawner **spawner);
 
 struct worker_pool_conf {
@@ -48,20 +50,21 @@ struct worker_pool_conf {
 };
 
 struct worker_ask {
-	struct work work;	/* private */
-	struct list_node node;	/* private */
+	struct work work;	  /* private */
+	struct list_node node;	  /* private */
+	struct worker_pool *pool; /* private */
 	struct loop *home;
 	struct buf request;	/* payload of the frame; wiped when it was sent */
-	struct buf answer;	/* payload; valid within done() */
+	struct buf answer;	/* payload; the caller's to wipe after done() */
 	int status;		/* 0, or the error */
 	int64_t due_ms;		/* private */
-	bool is_cancelled;	/* private */
 	void (*done)(struct worker_ask *ask);
 };
 
 /* The pool lives on `loop`: its sockets are watched there. */
 struct worker_pool *worker_pool_new(struct loop *loop, const struct worker_pool_conf *conf);
-/* No ask may be under way except cancelled ones. On the pool's loop. */
+/* On the pool's loop, or when that has ended. Asks under way end with -ECANCELED (their done() comes,
+ * if the home still runs); none may come any more. */
 void worker_pool_free(struct worker_pool **pool);
 /* From any loop. The ask stays the caller's until done(). */
 void worker_ask(struct worker_pool *pool, struct worker_ask *ask);
