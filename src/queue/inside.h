@@ -38,6 +38,7 @@ struct queued {
 	int64_t reserved;  /* of the budget, for memory */
 	bool is_kept;	   /* memory holds the content */
 	bool *unreported;  /* recipients that failed since the last notice; NULL: none */
+	char **hosts;	   /* who was asked in the last attempt, for the notice */
 	bool has_expired;  /* those failed because the time ran out, all of them */
 	int64_t pause_ms;  /* until the next attempt, once this one's outcome is written down */
 	struct queued_try *attempt;

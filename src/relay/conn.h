@@ -15,6 +15,7 @@ struct conn {
 	struct stream *stream; /* until ops.closed() */
 	struct smtp_client *engine;
 	struct relay_login *login;
+	bool login_due;	   /* the engine waits for relay_login_reply() */
 	bool login_begun;  /* AUTH was sent */
 	char *login_fault; /* why the login cannot go on, told with the engine's REFUSED */
 	struct attempt *attempt;

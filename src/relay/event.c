@@ -1,6 +1,8 @@
 /* relay/event.c: what the engine tells, one handler for each event. */
 #include "conn.h"
 
+#include <stdio.h>
+
 static void on_more(struct conn *conn, const struct smtp_client_event *event)
 {
 	(void)conn;
@@ -32,14 +34,20 @@ static void on_ready(struct conn *conn, const struct smtp_client_event *event)
 	conn_ready(conn);
 }
 
-/* " 550 5.7.1 No", or nothing when the peer said nothing. */
+/* ": 550 5.7.1 No", or nothing when the peer said nothing. */
 static void describe_reply(const struct smtp_reply *reply, struct fault *out)
 {
+	char status[16] = "";
+
 	out->text[0] = '\0';
-	if (reply->code)
-		fault_set(out, 0, ": %d%s%.*s", reply->code, reply->text.len ? " " : "",
-			  (int)(reply->text.len < 256 ? reply->text.len : 256),
-			  (const char *)reply->text.at);
+	if (reply->code == 0)
+		return;
+	if (reply->status.class)
+		snprintf(status, sizeof(status), " %u.%u.%u", reply->status.class,
+			 reply->status.subject, reply->status.detail);
+	fault_set(out, 0, ": %d%s %.*s", reply->code, status,
+		  (int)(reply->text.len < 256 ? reply->text.len : 256),
+		  (const char *)reply->text.at);
 }
 
 static void on_refused(struct conn *conn, const struct smtp_client_event *event)
@@ -49,8 +57,10 @@ static void on_refused(struct conn *conn, const struct smtp_client_event *event)
 	describe_reply(&event->reply, &reply);
 	if (conn->login_fault)
 		conn_reason(conn, &why, "%s", conn->login_fault);
+	else if (event->reply.code)
+		conn_reason(conn, &why, "refused while %s%s", event->phrase, reply.text);
 	else
-		conn_reason(conn, &why, "%s%s", event->phrase, reply.text);
+		conn_reason(conn, &why, "%s", event->phrase);
 	conn_fail(conn, NULL, why.text, false);
 }
 

@@ -14,6 +14,7 @@ void conn_login(struct conn *conn, struct span offered)
 		smtp_client_no_login(conn->engine, "no client side of SASL is set up");
 		return;
 	}
+	conn->login_due = true;
 	mechanisms = mem_text_n(offered.at, offered.len);
 	conn->login = ops->start(ops->user, &conn->route->to, mechanisms, conn);
 	free(mechanisms);
@@ -23,6 +24,7 @@ void conn_login(struct conn *conn, struct span offered)
 
 void conn_login_challenge(struct conn *conn, struct span octets)
 {
+	conn->login_due = true;
 	if (conn->login)
 		conn->relay->conf.login.challenge(conn->login, octets);
 	else
@@ -34,7 +36,7 @@ void conn_login_end(struct conn *conn)
 	if (conn->login)
 		conn->relay->conf.login.end(&conn->login);
 	conn->login = NULL;
-	conn->login_begun = false;
+	conn->login_begun = conn->login_due = false;
 }
 
 static void give_up(struct conn *conn, const struct fault *fault)
@@ -52,8 +54,9 @@ void relay_login_reply(void *attempt, const char *mechanism, const struct span *
 {
 	struct conn *conn = attempt;
 
-	if (conn->state != CONN_SETTING_UP || conn->login == NULL)
+	if (conn->state != CONN_SETTING_UP || conn->login == NULL || !conn->login_due)
 		return;
+	conn->login_due = false;
 	if (fault) {
 		give_up(conn, fault);
 	} else if (!conn->login_begun) {
