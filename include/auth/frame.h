@@ -39,7 +39,7 @@ struct auth_hello {
 	struct span domains[AUTH_NAMES_MAX], nt_domains[AUTH_NAMES_MAX];
 	size_t domain_count, nt_domain_count;
 	bool ignore_case;
-	uint32_t cache_seconds; /* 0: no cache of slow checks */
+	uint32_t cache_seconds; /* users file only; 0: no cache of slow checks */
 };
 
 struct auth_request {
@@ -64,13 +64,12 @@ const char *auth_verdict_name(enum auth_verdict v);
 
 struct auth_answer {
 	enum auth_verdict verdict;
-	struct span
-		account; /* canonical, where one could be read from the response; for the log too */
+	/* Canonical, where one could be read from the response; for the log too. */
+	struct span account;
 	struct span detail; /* for the log only, never for the client */
 };
 
-/* Whether every field keeps its bound; a fault-free configuration may still have too many domains.
- */
+/* Whether every field keeps its bound: ask this of what a configuration says before it is used. */
 bool auth_hello_fits(const struct auth_hello *hello);
 /* A hello that does not fit is a bug of the caller. */
 void auth_hello_encode(const struct auth_hello *hello, struct buf *out);

@@ -298,8 +298,8 @@ static void refresh_keeps_the_old_table(void **state)
 	auth_users_free(&users);
 }
 
-/* A file that has stood for a while is not read again: one with a flaw neither, and the flaw is told
- * each time. The kernel stamps files by its own clock, so this has to wait for it. */
+/* A file that has stood for a while is not read again: one with a flaw neither, and the flaw is
+ * told each time. The kernel stamps files by its own clock, so this has to wait for it. */
 static void an_old_flaw_is_remembered(void **state)
 {
 	struct timespec settle = { .tv_nsec = 120000000 };

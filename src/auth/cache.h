@@ -1,0 +1,25 @@
+/* auth/cache.h (private): password checks that succeeded a short while ago.
+ *
+ * Shape    an account and an HMAC-SHA-256, keyed by a random key of this process, over stored hash
+ *          and password: neither can be had from it, and a changed hash misses by itself
+ * Owns     its entries, bounded in number; wiped when they expire
+ * Units    ms of any clock that does not go back
+ */
+#pragma once
+
+#include "base/span.h"
+
+enum { CACHE_ENTRIES_MAX = 4096 };
+
+struct cache;
+
+/* NULL when `seconds` is 0 or the kernel gives no random octets: all others take NULL for an empty
+ * one that keeps nothing. */
+struct cache *cache_new(uint32_t seconds);
+void cache_free(struct cache **cache);
+bool cache_has(struct cache *cache, struct span account, const char *hash, struct span password,
+	       int64_t now_ms);
+void cache_keep(struct cache *cache, struct span account, const char *hash, struct span password,
+		int64_t now_ms);
+/* Wipes what has expired; in how many ms the next one does, -1 when there is none. */
+int64_t cache_expire(struct cache *cache, int64_t now_ms);

@@ -1,0 +1,40 @@
+/* tests/unit/auth/desk.h: a worker in a process of its own, and a private directory for its back
+ * end.
+ *
+ * Shape    desk_open -> desk_hire(hello) -> desk_ask ... -> desk_dismiss -> desk_close
+ * Owns     the directory, the process; the answer's octets until the next one
+ */
+#pragma once
+
+#include "test.h"
+
+#include "auth/frame.h"
+
+#include <sys/types.h>
+
+struct desk {
+	char directory[64];
+	int fd;
+	pid_t pid;
+	struct buf frame;
+	struct auth_answer answer;
+};
+
+void desk_open(struct desk *d);
+void desk_close(struct desk *d);
+/* The path of a file in the directory; lives until the second next call. */
+const char *desk_path(const struct desk *d, const char *name);
+void desk_hire(struct desk *d, const struct auth_hello *hello);
+/* Closes the worker's socket and returns its exit status. */
+int desk_dismiss(struct desk *d);
+/* Raw octets as one frame. */
+void desk_send(struct desk *d, struct span octets);
+enum auth_verdict desk_ask(struct desk *d, const char *mechanism, const struct span *responses,
+			   size_t count);
+enum auth_verdict desk_plain(struct desk *d, const char *authzid, const char *name,
+			     const char *password);
+enum auth_verdict desk_login(struct desk *d, const char *name, const char *password);
+/* Fails the test when the detail has not these words. */
+void desk_detail_has(const struct desk *d, const char *words);
+long desk_resident_kib(const struct desk *d);
+unsigned desk_descriptors(const struct desk *d);
