@@ -1,0 +1,293 @@
+#include "recover.h"
+
+#include "base/id.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct names {
+	uint64_t *at;
+	size_t count, cap;
+};
+
+struct recovery {
+	struct spool *s;
+	struct scan scan;
+	uint32_t number;
+	uint64_t good_end; /* of the last whole record */
+};
+
+static void __attribute__((format(printf, 2, 3))) report(struct spool *s, const char *fmt, ...)
+{
+	struct fault fault = { .code = -EBADMSG };
+	va_list ap;
+
+	if (s->conf.damaged == NULL)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(fault.text, sizeof(fault.text), fmt, ap);
+	va_end(ap);
+	s->conf.damaged(s->conf.user, &fault);
+}
+
+static void add_name(void *arg, const char *name)
+{
+	struct names *names = arg;
+	uint64_t number;
+
+	if (!segment_name_parse(name, &number))
+		return;
+	if (names->count == names->cap) {
+		names->cap = names->cap ? names->cap * 2 : 64;
+		names->at = mem_resize(names->at, names->cap * sizeof(uint64_t));
+	}
+	names->at[names->count++] = number;
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+	uint64_t x, y;
+
+	memcpy(&x, a, sizeof(x));
+	memcpy(&y, b, sizeof(y));
+	return (x > y) - (x < y);
+}
+
+static void raise_last_id(struct spool *s, uint64_t id)
+{
+	if (id > atomic_load(&s->last_id))
+		atomic_store(&s->last_id, id);
+}
+
+/* A forged or damaged number would otherwise size an array. */
+static bool is_plausible(const struct record *record)
+{
+	return record->type != RECORD_CONTENT || record->part < RECORD_CHUNKS_MAX;
+}
+
+static struct message *message_for(struct spool *s, uint64_t id)
+{
+	struct message *m = index_find(&s->index, id);
+
+	return m ? m : index_add(&s->index, id);
+}
+
+/* A copy that reclaiming made is the same octets again: the later one counts. */
+static void take_chunk(struct spool *s, const struct record *record, struct place place)
+{
+	struct message *m = message_for(s, record->id);
+	struct place *chunk = message_make_chunk(m, record->part);
+
+	if (chunk->segment == 0)
+		m->content_sum += record_part_sum(record);
+	segments_move(&s->segments, chunk, place);
+}
+
+static void settle(struct spool *s, uint64_t id)
+{
+	struct message *m = index_find(&s->index, id);
+
+	if (m == NULL)
+		return;
+	segments_release(&s->segments, m);
+	index_remove(&s->index, &m);
+}
+
+static void take_record(struct recovery *r, const struct scan_item *item)
+{
+	struct spool *s = r->s;
+	const struct record *record = &item->record;
+	struct place place = { r->number, (uint32_t)(item->offset / RECORD_ALIGN), record->length };
+
+	raise_last_id(s, record->id);
+	if (record->sequence >= s->sequence)
+		s->sequence = record->sequence + 1;
+	switch (record->type) {
+	case RECORD_CONTENT:
+		take_chunk(s, record, place);
+		break;
+	case RECORD_ENVELOPE:
+		segments_move(&s->segments, &message_for(s, record->id)->envelope, place);
+		break;
+	case RECORD_NOTE:
+		segments_move(&s->segments, &message_for(s, record->id)->note, place);
+		break;
+	case RECORD_SETTLE:
+		settle(s, record->id);
+		break;
+	}
+}
+
+static void report_damage(struct recovery *r, const struct scan_item *item, const char *what)
+{
+	char name[SEGMENT_NAME_MAX], qid[ID_TEXT_MAX];
+
+	segment_name(r->number, name);
+	id_format(item->record.id, qid);
+	if (item->record.type)
+		report(r->s, "%s/%s: %" PRIu64 " octets at %" PRIu64 " are %s: a %s of message %s",
+		       r->s->dir, name, item->octets, item->offset, what,
+		       record_type_name(item->record.type), qid);
+	else
+		report(r->s, "%s/%s: %" PRIu64 " octets at %" PRIu64 " are %s", r->s->dir, name,
+		       item->octets, item->offset, what);
+}
+
+static void scan_records(struct recovery *r)
+{
+	struct scan_item item;
+
+	r->good_end = SEGMENT_RECORDS_AT;
+	while (scan_next(&r->scan, &item) != SCAN_END) {
+		if (item.kind == SCAN_DAMAGE || !is_plausible(&item.record)) {
+			report_damage(r, &item, item.is_tail ? "cut off" : "damaged");
+			continue;
+		}
+		if (item.has_bad_padding)
+			report_damage(r, &item, "whole, but badly filled up");
+		r->s->has_gaps |= item.offset > r->good_end;
+		r->good_end = item.offset + item.octets;
+		take_record(r, &item);
+	}
+}
+
+/* What stands behind the last whole record was never answered for, or cannot be read again. Not
+ * where the disk refused to read: it may come to its senses. */
+static void cut_tail(struct recovery *r)
+{
+	struct spool *s = r->s;
+	struct segment *segment = &s->segments.at[s->segments.count - 1];
+
+	if (s->conf.is_read_only || r->good_end >= r->scan.size || r->scan.unreadable)
+		return;
+	if (s->disk->truncate(s->disk->user, r->scan.fd, r->good_end) == 0) {
+		s->segments.octets -= segment->octets - r->good_end;
+		segment->octets = r->good_end;
+	}
+}
+
+static void check_header(struct recovery *r)
+{
+	struct scan *scan = &r->scan;
+	char name[SEGMENT_NAME_MAX];
+
+	segment_name(r->number, name);
+	if (!scan->has_header[0] || !scan->has_header[1] || !scan->is_clean_header)
+		report(r->s, "%s/%s: the header is damaged; no message is touched", r->s->dir,
+		       name);
+	if (scan->unreadable)
+		report(r->s, "%s/%s: %u blocks cannot be read", r->s->dir, name, scan->unreadable);
+}
+
+static void scan_segment(struct recovery *r)
+{
+	struct spool *s = r->s;
+
+	segments_grew(&s->segments, segments_add(&s->segments, r->number, r->scan.seal),
+		      r->scan.size);
+	scan_records(r);
+	check_header(r);
+	cut_tail(r);
+}
+
+/* One that was being made when the power went: nothing was ever written to it. */
+static bool is_unfinished(const struct scan *scan)
+{
+	return scan->fd >= 0 && scan->size <= SEGMENT_RECORDS_AT;
+}
+
+static void take_header(struct spool *s, const struct scan *scan)
+{
+	raise_last_id(s, scan->header.greatest_id);
+	if (scan->header.sequence > s->sequence)
+		s->sequence = scan->header.sequence;
+	s->seal = scan->header.seal;
+}
+
+/* Every header before any record: a segment whose own is damaged is read with the seal of the
+ * others. */
+static int read_headers(struct spool *s, const struct names *names, struct fault *fault)
+{
+	for (size_t i = 0; i < names->count; i++) {
+		struct scan scan;
+		int status = scan_open(&scan, s->disk, s->dir, names->at[i], fault);
+
+		if (status == 0)
+			take_header(s, &scan);
+		scan_close(&scan);
+		if (status == -ENOTSUP || status == -EMFILE || status == -ENFILE ||
+		    status == -EACCES)
+			return status;
+	}
+	return 0;
+}
+
+static void recover_segment(struct spool *s, uint64_t number)
+{
+	struct recovery r = { .s = s, .number = (uint32_t)number };
+	struct fault fault;
+	char name[SEGMENT_NAME_MAX];
+	int status = scan_open(&r.scan, s->disk, s->dir, number, &fault);
+
+	segment_name(number, name);
+	if (status == -EBADMSG && s->seal)
+		r.scan.seal = s->seal;
+	if (status < 0 && is_unfinished(&r.scan)) {
+		if (!s->conf.is_read_only)
+			s->disk->unlink(s->disk->user, s->dir, name);
+	} else if (status < 0 && (r.scan.fd < 0 || s->seal == 0)) {
+		report(s, "%s; it is left as it is, and what is in it is not delivered",
+		       fault.text);
+	} else {
+		scan_segment(&r);
+	}
+	scan_close(&r.scan);
+}
+
+/* A process that was killed may have left octets that the kernel has and the disk has not. */
+static void sync_newest(struct spool *s)
+{
+	char name[SEGMENT_NAME_MAX];
+	int fd, status;
+
+	if (s->conf.is_read_only || s->segments.count == 0)
+		return;
+	segment_name(s->segments.at[s->segments.count - 1].number, name);
+	fd = s->disk->open(s->disk->user, s->dir, name, 0);
+	status = fd < 0 ? fd : s->disk->sync(s->disk->user, fd);
+	if (status < 0)
+		report(s, "syncing %s/%s: %s", s->dir, name, strerror(-status));
+	if (fd >= 0)
+		s->disk->close(s->disk->user, fd);
+}
+
+int recover_all(struct spool *s, struct fault *fault)
+{
+	struct names names = { 0 };
+	int status = s->disk->list(s->disk->user, s->dir, add_name, &names);
+
+	if (status < 0) {
+		fault_set(fault, status, "listing %s: %s", s->dir, strerror(-status));
+	} else {
+		qsort(names.at, names.count, sizeof(uint64_t), compare_numbers);
+		status = read_headers(s, &names, fault);
+	}
+	for (size_t i = 0; status == 0 && i < names.count; i++) {
+		if (names.at[i] == 0 || names.at[i] >= UINT32_MAX) {
+			report(s,
+			       "%s: there is a segment with the number %" PRIu64
+			       ", which is none of ours; it is left alone",
+			       s->dir, names.at[i]);
+			continue;
+		}
+		recover_segment(s, names.at[i]);
+		s->next_number = (uint32_t)names.at[i] + 1;
+	}
+	free(names.at);
+	if (status == 0)
+		sync_newest(s);
+	return status;
+}

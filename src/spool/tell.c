@@ -1,0 +1,185 @@
+#include "recover.h"
+
+#include "base/id.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* The order of commits is that of the envelopes' sequences: a rewritten envelope keeps its own. */
+struct commit {
+	uint64_t sequence;
+	struct place envelope;
+	uint64_t id;
+};
+
+/* The segment read last: what stands side by side is read without opening it again. */
+struct reader {
+	struct spool *s;
+	struct scan scan;
+	uint32_t number;
+};
+
+static const unsigned char *look(struct reader *r, struct place place, size_t octets)
+{
+	struct fault fault;
+
+	if (r->number != place.segment) {
+		if (r->number)
+			scan_close(&r->scan);
+		r->number = place.segment;
+		scan_open(&r->scan, r->s->disk, r->s->dir, r->number, &fault);
+		r->scan.seal = segments_find(&r->s->segments, r->number)->seal;
+	}
+	return r->scan.fd < 0 ? NULL : scan_look(&r->scan, place_offset(place), octets);
+}
+
+static bool read_record(struct reader *r, struct place place, struct record *record,
+			struct span *payload)
+{
+	const unsigned char *octets = look(r, place, (size_t)record_extent(place.length));
+
+	if (octets == NULL || record_decode(octets, r->scan.seal, record) < 0)
+		return false;
+	*payload = span_of(octets + RECORD_HEADER_OCTETS, record->length);
+	return record->length == place.length;
+}
+
+static void report_message(struct spool *s, uint64_t id, const char *why)
+{
+	struct fault fault;
+	char qid[ID_TEXT_MAX];
+
+	id_format(id, qid);
+	fault_set(&fault, -EBADMSG, "message %s %s", qid, why);
+	if (s->conf.damaged)
+		s->conf.damaged(s->conf.user, &fault);
+}
+
+static const char *what_is_wrong(struct message *m, const struct record *envelope)
+{
+	uint64_t octets = 0;
+
+	for (uint32_t part = 0; part < m->chunks; part++) {
+		if (message_chunk(m, part)->segment == 0)
+			return "is not delivered: a part of its content is missing";
+		octets += message_chunk(m, part)->length;
+	}
+	if (envelope->type != RECORD_ENVELOPE || envelope->id != m->id)
+		return "is not delivered: its envelope cannot be read";
+	if (envelope->part != m->chunks || envelope->octets != octets ||
+	    envelope->content_sum != m->content_sum)
+		return "is not delivered: its content is not what its envelope says";
+	return NULL;
+}
+
+static void give_up(struct spool *s, struct message *m)
+{
+	segments_release(&s->segments, m);
+	index_remove(&s->index, &m);
+}
+
+/* Content without an envelope is what a crash leaves of a message that was never answered for, unless
+ * the envelope is among what is damaged. A note alone is what remains of a settled message. */
+static void give_up_unfinished(struct spool *s, struct message *m)
+{
+	if (s->has_gaps && m->chunks)
+		report_message(s, m->id,
+			       "has content and no envelope: it was never finished, or its "
+			       "envelope is among what is damaged");
+	give_up(s, m);
+}
+
+static bool check(struct reader *r, struct message *m, struct record *envelope)
+{
+	const char *wrong = "is not delivered: its envelope cannot be read";
+	struct span payload;
+
+	if (m->envelope.segment == 0) {
+		give_up_unfinished(r->s, m);
+		return false;
+	}
+	if (read_record(r, m->envelope, envelope, &payload))
+		wrong = what_is_wrong(m, envelope);
+	if (wrong) {
+		report_message(r->s, m->id, wrong);
+		give_up(r->s, m);
+		return false;
+	}
+	m->state = MESSAGE_LIVE;
+	return true;
+}
+
+static void tell(struct reader *r, const struct commit *commit, struct buf *note)
+{
+	struct message *m = index_find(&r->s->index, commit->id);
+	struct spool_found found = { .id = m->id, .chunks = m->chunks };
+	struct record record;
+	struct span payload;
+
+	buf_clear(note);
+	if (m->note.segment && read_record(r, m->note, &record, &payload)) {
+		buf_put_span(note, payload);
+		found.note = buf_span(note);
+	}
+	if (!read_record(r, m->envelope, &record, &found.envelope)) {
+		report_message(r->s, m->id, "is not delivered: its envelope cannot be read");
+		return;
+	}
+	found.content_octets = record.octets;
+	r->s->conf.found(r->s->conf.user, &found);
+}
+
+static int compare_places(const void *a, const void *b)
+{
+	const struct commit *x = a, *y = b;
+
+	if (x->envelope.segment != y->envelope.segment)
+		return x->envelope.segment < y->envelope.segment ? -1 : 1;
+	return (x->envelope.unit > y->envelope.unit) - (x->envelope.unit < y->envelope.unit);
+}
+
+static int compare_sequences(const void *a, const void *b)
+{
+	const struct commit *x = a, *y = b;
+
+	return (x->sequence > y->sequence) - (x->sequence < y->sequence);
+}
+
+/* First in the order of their places, so that the files are read from front to end. */
+static struct commit *list_messages(struct spool *s, size_t *count)
+{
+	struct commit *all = mem_array(s->index.count, sizeof(*all));
+	struct message *m;
+	size_t at = 0;
+
+	*count = 0;
+	while ((m = index_next(&s->index, &at)) != NULL)
+		all[(*count)++] = (struct commit){ .envelope = m->envelope, .id = m->id };
+	qsort(all, *count, sizeof(*all), compare_places);
+	return all;
+}
+
+void recover_tell(struct spool *s)
+{
+	struct reader reader = { .s = s };
+	struct buf note = { 0 };
+	size_t count, live = 0;
+	struct commit *all = list_messages(s, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		struct record envelope;
+
+		if (check(&reader, index_find(&s->index, all[i].id), &envelope)) {
+			all[live] = all[i];
+			all[live++].sequence = envelope.sequence;
+		}
+	}
+	qsort(all, live, sizeof(*all), compare_sequences);
+	for (size_t i = 0; s->conf.found && i < live; i++)
+		tell(&reader, &all[i], &note);
+	if (reader.number)
+		scan_close(&reader.scan);
+	buf_fini(&note);
+	free(all);
+}
