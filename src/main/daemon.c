@@ -28,6 +28,7 @@ struct found {
 struct daemon {
 	const char *file;
 	struct settings *settings; /* the current one */
+	struct limits *limits;
 	struct log *log;
 	struct counters counters;
 	struct loop *loop;
@@ -244,7 +245,7 @@ static int reload(void *user, struct fault *fault)
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRId64, loop_now_ms(d->loop) * 1000);
 	conf = load_conf(d->file, fault);
 	if (conf)
-		settings = settings_load(conf, fault);
+		settings = settings_load(conf, d->limits, fault);
 	sd_notify(0, "READY=1");
 	if (settings == NULL) {
 		log_fault(d, LOG_LEVEL_ERROR, "reload-refused", fault);
@@ -252,6 +253,7 @@ static int reload(void *user, struct fault *fault)
 	}
 	warn_about_fixed(d, old->conf, settings->conf);
 	d->settings = settings;
+	settings_adopt(settings);
 	for (unsigned i = 0; i < d->shard_count; i++)
 		shard_renew(d->shards[i], settings);
 	worker_pool_renew(d->logins, buf_span(&settings->hello));
@@ -341,9 +343,11 @@ struct daemon *daemon_open(const struct daemon_conf *conf, struct fault *fault)
 	list_init(&d->found);
 	d->file = conf->file;
 	d->started_ms = wall_now_ms();
-	d->settings = settings_load(conf->conf, fault);
+	d->limits = limits_new();
+	d->settings = settings_load(conf->conf, d->limits, fault);
 	if (d->settings == NULL)
 		goto fail;
+	settings_adopt(d->settings);
 	d->log = log_new((enum log_to)d->settings->conf->log.to,
 			 (enum log_level)d->settings->conf->log.level);
 	if (open_spool(d, fault) < 0)
@@ -401,5 +405,6 @@ void daemon_close(struct daemon **daemon)
 		log_free(&d->log);
 	}
 	settings_unref(&d->settings);
+	limits_free(&d->limits);
 	free(d);
 }

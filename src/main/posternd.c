@@ -17,8 +17,6 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-static const char default_file[] = "/etc/postern/postern.conf";
-
 static const char usage[] =
 	"Usage: posternd [-c FILE] [-t | --show-config]\n"
 	"       posternd --sample-config | --version | --help\n"
@@ -66,7 +64,7 @@ static int parse_options(int argc, char **argv, struct options *out)
 	};
 	int c;
 
-	*out = (struct options){ MODE_SERVE, default_file };
+	*out = (struct options){ MODE_SERVE, LOAD_DEFAULT_FILE };
 	while ((c = getopt_long(argc, argv, "c:th", longs, NULL)) != -1) {
 		if (c == '?')
 			return -1;

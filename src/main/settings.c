@@ -20,7 +20,6 @@ static void settings_free(struct submit_settings *submit)
 	free(s->trusts);
 	free(s->passwords);
 	free(s->smarthosts);
-	free(s->limits);
 	tls_identity_unref(&s->submit.identity);
 	buf_fini(&s->hello);
 	free(s->mechanisms);
@@ -54,7 +53,7 @@ static int load_identity(struct settings *s, struct fault *fault)
 	return fault->code;
 }
 
-static int load_smarthost(struct settings *s, size_t i, struct fault *fault)
+static int load_smarthost(struct settings *s, size_t i, struct limits *limits, struct fault *fault)
 {
 	static const enum smtp_client_tls modes[] = {
 		[CONF_SMARTHOST_STARTTLS] = SMTP_CLIENT_TLS_STARTTLS,
@@ -71,7 +70,6 @@ static int load_smarthost(struct settings *s, size_t i, struct fault *fault)
 	}
 	if (c->user[0] && password_file_read(c->password_file, &s->passwords[i], fault) < 0)
 		goto fail;
-	s->limits[i].most = (unsigned)c->connections;
 	s->smarthosts[i] = (struct relay_smarthost){
 		.name = c->name,
 		.host = c->host,
@@ -80,7 +78,7 @@ static int load_smarthost(struct settings *s, size_t i, struct fault *fault)
 		.trust = s->trusts[i],
 		.user = c->user[0] ? c->user : NULL,
 		.password = secret_span(&s->passwords[i]),
-		.limit = &s->limits[i],
+		.limit = limits_get(limits, c->name),
 		.idle_ms = c->idle_ms,
 		.connect_ms = c->connect_ms,
 		.messages = (unsigned)c->messages,
@@ -102,14 +100,12 @@ static void join(const struct conf_list *list, struct buf *out)
 
 static size_t copy_names(const struct conf_list *list, struct span *out)
 {
-	size_t n = list->count < AUTH_NAMES_MAX ? list->count : AUTH_NAMES_MAX;
-
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < list->count && i < AUTH_NAMES_MAX; i++)
 		out[i] = span_text(list->at[i]);
-	return n;
+	return list->count;
 }
 
-static void make_hello(struct settings *s)
+static int make_hello(struct settings *s, struct fault *fault)
 {
 	static const enum auth_backend backends[] = {
 		[CONF_BACKEND_USERS] = AUTH_BACKEND_USERS,
@@ -131,10 +127,22 @@ static void make_hello(struct settings *s)
 
 	hello.domain_count = copy_names(&c->domains, hello.domains);
 	hello.nt_domain_count = copy_names(&c->nt_domains, hello.nt_domains);
+	if (!auth_hello_fits(&hello))
+		return fault_set(fault, -E2BIG,
+				 "%s:%d: login: more than %d domains, or a path or name that is too "
+				 "long",
+				 c->place.file, c->place.line, AUTH_NAMES_MAX);
 	auth_hello_encode(&hello, &s->hello);
+	return 0;
 }
 
-struct settings *settings_load(struct conf *conf, struct fault *fault)
+void settings_adopt(struct settings *s)
+{
+	for (size_t i = 0; i < s->conf->smarthost_count; i++)
+		s->smarthosts[i].limit->most = (unsigned)s->conf->smarthosts[i].connections;
+}
+
+struct settings *settings_load(struct conf *conf, struct limits *limits, struct fault *fault)
 {
 	struct settings *s = mem_new(struct settings);
 	struct buf mechanisms = { 0 };
@@ -146,15 +154,13 @@ struct settings *settings_load(struct conf *conf, struct fault *fault)
 	s->trusts = mem_array(conf->smarthost_count, sizeof(*s->trusts));
 	s->passwords = mem_array(conf->smarthost_count, sizeof(*s->passwords));
 	s->smarthosts = mem_array(conf->smarthost_count, sizeof(*s->smarthosts));
-	s->limits = mem_array(conf->smarthost_count, sizeof(*s->limits));
 	join(&conf->login.mechanisms, &mechanisms);
 	s->mechanisms = buf_take_text(&mechanisms);
 	s->submit.mechanisms = s->mechanisms;
-	make_hello(s);
-	if (load_identity(s, fault) < 0)
+	if (make_hello(s, fault) < 0 || load_identity(s, fault) < 0)
 		goto fail;
 	for (size_t i = 0; i < conf->smarthost_count; i++)
-		if (load_smarthost(s, i, fault) < 0)
+		if (load_smarthost(s, i, limits, fault) < 0)
 			goto fail;
 	return s;
 fail:

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "conf/conf.h"
+#include "limits.h"
 #include "relay/relay.h"
 #include "submit/submit.h"
 
@@ -17,12 +18,13 @@ struct settings {
 	struct tls_trust **trusts; /* one a smarthost, NULL where nothing is verified */
 	struct secret *passwords;
 	struct relay_smarthost *smarthosts;
-	struct relay_limit *limits;
 	struct buf hello; /* for login workers */
 	char *mechanisms;
 };
 
 /* Takes conf over, also on failure. Certificates, keys, CA and password files are read now, by the
  * user that we are. One reference is the caller's. */
-struct settings *settings_load(struct conf *conf, struct fault *fault);
+struct settings *settings_load(struct conf *conf, struct limits *limits, struct fault *fault);
+/* They are in force from now on: sets how many connections each smarthost may have. */
+void settings_adopt(struct settings *settings);
 void settings_unref(struct settings **settings);

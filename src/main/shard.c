@@ -22,11 +22,6 @@ struct door {
 	struct listener *listener;
 };
 
-struct kept {
-	struct list_node node;
-	struct settings *settings;
-};
-
 struct renewal {
 	struct work work;
 	struct shard *shard;
@@ -41,22 +36,12 @@ struct shard {
 	struct queue *queue;
 	struct submit *submit;
 	struct list doors;
-	struct list kept; /* settings that relay and queue may still point into */
 	struct work stop_work, stopped_work;
 	int64_t grace_ms;
 	unsigned ending; /* of queue and relay, how many have not ended yet */
 	void (*stopped)(void *user);
 	void *stopped_user;
 };
-
-static void keep(struct shard *shard, struct settings *settings)
-{
-	struct kept *kept = mem_new(struct kept);
-
-	atomic_fetch_add(&settings->submit.refs, 1);
-	kept->settings = settings;
-	list_push_back(&shard->kept, &kept->node);
-}
 
 static struct queue_conf queue_conf_of(struct shard *shard, struct settings *settings)
 {
@@ -104,8 +89,6 @@ struct shard *shard_new(const struct shard_conf *conf)
 
 	shard->conf = *conf;
 	list_init(&shard->doors);
-	list_init(&shard->kept);
-	keep(shard, conf->settings);
 	snprintf(name, sizeof(name), "sessions-%u", conf->index);
 	shard->loop = loop_new(name);
 	shard->logins = (struct smarthost_logins){ shard->loop, conf->sasl };
@@ -161,7 +144,6 @@ static void run_renewal(struct work *work)
 	struct settings *settings = renewal->settings;
 	struct queue_conf queue_conf = queue_conf_of(shard, settings);
 
-	keep(shard, settings);
 	submit_renew(shard->submit, &settings->submit);
 	relay_renew(shard->relay, settings->smarthosts, settings->conf->smarthost_count,
 		    settings->conf->hostname);
@@ -240,12 +222,6 @@ void shard_free(struct shard **shard)
 
 		free((char *)(uintptr_t)door->listen.name);
 		free(door);
-	}
-	while ((node = list_pop_front(&s->kept))) {
-		struct kept *kept = list_entry(node, struct kept, node);
-
-		settings_unref(&kept->settings);
-		free(kept);
 	}
 	free(s);
 	*shard = NULL;

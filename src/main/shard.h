@@ -2,7 +2,7 @@
  *
  * Shape    shard_new -> shard_listen, shard_recover -> shard_start -> shard_renew... -> shard_stop
  * -> shard_free Thread   built on the main thread; from shard_start() on, all calls here only post
- * to its loop Owns     its loop and everything on it; references to every settings it was given
+ * to its loop Owns     its loop and everything on it
  */
 #pragma once
 

@@ -1,0 +1,51 @@
+#include "limits.h"
+
+#include "base/map.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+struct limits {
+	struct map names;
+};
+
+struct entry {
+	struct relay_limit limit; /* first: what relays hold */
+	char *name;
+};
+
+struct limits *limits_new(void)
+{
+	struct limits *limits = mem_new(struct limits);
+
+	map_init(&limits->names, 0);
+	return limits;
+}
+
+void limits_free(struct limits **limits)
+{
+	struct entry *entry;
+	size_t place = 0;
+
+	if (*limits == NULL)
+		return;
+	while ((entry = map_next(&(*limits)->names, &place))) {
+		free(entry->name);
+		free(entry);
+	}
+	map_fini(&(*limits)->names);
+	free(*limits);
+	*limits = NULL;
+}
+
+struct relay_limit *limits_get(struct limits *limits, const char *smarthost)
+{
+	struct entry *entry = map_get(&limits->names, span_text(smarthost));
+
+	if (entry == NULL) {
+		entry = mem_new(struct entry);
+		entry->name = mem_text(smarthost);
+		map_put(&limits->names, span_text(entry->name), entry);
+	}
+	return &entry->limit;
+}
