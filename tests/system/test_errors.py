@@ -137,12 +137,12 @@ class Limits(Case):
         self.assertEqual(self.host.wait(1)[0].below_trace(), letter("fits", b"y\r\n" * 20000))
 
     def test_recipients(self):
-        daemon = self.limited(recipients=5)
+        daemon = self.limited(recipients=100)
         client = self.session(daemon)
-        client.envelope(recipients=["r%d@example.org" % i for i in range(5)])
-        self.assertRefused(client.ask("RCPT TO:<r6@example.org>"), 452, "4.5.3", daemon)
+        client.envelope(recipients=["r%d@example.org" % i for i in range(100)])
+        self.assertRefused(client.ask("RCPT TO:<more@example.org>"), 452, "4.5.3", daemon)
         self.assertReply(client.content(SIMPLE), 250)
-        self.assertEqual(len(self.host.wait(1)[0].recipients), 5)
+        self.assertEqual(len(self.host.wait(1)[0].recipients), 100)
 
     def test_header_section(self):
         daemon = self.limited(header_size="16K")

@@ -1,0 +1,248 @@
+"""What was answered 250 is never lost: kills, full disks, restarts."""
+
+import os
+import random
+import subprocess
+import threading
+import time
+
+from rig.base import wait_for
+from rig.case import SIMPLE, Case, letter, need_root
+from rig.smtp import Ended
+
+
+def subject(message):
+    for line in message.content.split(b"\r\n"):
+        if line.startswith(b"Subject: "):
+            return line[9:].decode()
+    return ""
+
+
+class Crowd:
+    """Clients that each send messages of their own until the daemon is gone."""
+
+    def __init__(self, test, daemon, clients, name, size):
+        self.test, self.daemon, self.name, self.size = test, daemon, name, size
+        self.lock = threading.Lock()
+        self.answered = []  # subjects that got 250
+        self.begun = 0
+        self.stop = False
+        self.threads = [threading.Thread(target=self.client, args=(i,), daemon=True) for i in range(clients)]
+
+    def start(self):
+        for thread in self.threads:
+            thread.start()
+
+    def client(self, number):
+        rng = random.Random(number)
+        try:
+            client = self.test.session(self.daemon, rng.choice(self.daemon.LISTENERS))
+            count = 0
+            while not self.stop:
+                what = "%s-%d-%d" % (self.name, number, count)
+                body = b"x" * 70 + b"\r\n"
+                octets = letter(what, body * rng.choice((1, 20, self.size)))
+                client.envelope()
+                client.want(354, "DATA")
+                with self.lock:
+                    self.begun += 1
+                if client.finish(octets).code == 250:
+                    with self.lock:
+                        self.answered.append(what)
+                count += 1
+        except (Ended, OSError, AssertionError):
+            pass
+
+    def wait(self):
+        for thread in self.threads:
+            thread.join(60)
+
+
+class Kill(Case):
+    def test_kill_in_the_middle_of_200_submissions_ten_times(self):
+        host = self.quick_smarthost()
+        daemon = self.postern(host)
+        daemon.config.section("log")["level"] = "info"
+        daemon.config.section("login")["waiting"] = 1000
+        rng = random.Random(9)
+        answered = set()
+        for turn in range(10):
+            # Sometimes nothing leaves while the daemon lives: all must come from the spool.
+            if turn % 3 == 2:
+                host.down()
+            daemon.start(seconds=60)
+            crowd = Crowd(self, daemon, 200, "t%d" % turn, 3000)
+            crowd.start()
+            enough = rng.randrange(30, 400)
+            wait_for(lambda: len(crowd.answered) >= enough, "%d answers" % enough, 60)
+            daemon.kill()
+            crowd.stop = True
+            crowd.wait()
+            self.assertGreater(crowd.begun, len(crowd.answered) - 1)
+            answered.update(crowd.answered)
+            if turn % 3 == 2:
+                host.up()
+        daemon.start(seconds=60)
+        missing = set()
+
+        def all_there():
+            missing.clear()
+            missing.update(answered - {subject(m) for m in list(host.messages)})
+            return not missing
+        try:
+            wait_for(all_there, "all answered messages at the smarthost", 90)
+        except AssertionError as e:
+            raise AssertionError("%d of %d answered messages lost: %s"
+                                 % (len(missing), len(answered), sorted(missing)[:10])) from e
+        daemon.wait_empty(60)
+        for message in host.messages:
+            self.assertTrue(message.content.endswith(b"x\r\n"))
+            self.assertEqual(message.recipients, ["bob@example.org"])
+
+    def test_a_torn_tail_is_cut_off(self):
+        host = self.quick_smarthost()
+        host.at["MAIL"] = "451 4.3.0 later"
+        daemon = self.running(host)
+        client = self.session(daemon)
+        for i in range(10):
+            client.mail(letter("m%d" % i))
+        daemon.kill()
+        segments = sorted((os.path.join(r, n) for r, _, names in os.walk(daemon.spool) for n in names
+                           if os.path.getsize(os.path.join(r, n)) > 100), key=os.path.getmtime)
+        self.assertTrue(segments)
+        with open(segments[-1], "ab") as f:
+            f.write(os.urandom(777))
+        host.at.clear()
+        daemon.start()
+        came = host.wait(10, 60)
+        self.assertEqual(sorted(subject(m) for m in came), sorted("m%d" % i for i in range(10)))
+        # It goes on where it was.
+        self.session(daemon).mail(letter("after"))
+        host.wait(11)
+        daemon.wait_empty()
+        daemon.restart()
+        daemon.wait_empty()
+        self.assertEqual(len(host.messages), 11)
+
+    def test_damage_in_the_middle_costs_only_what_it_touches(self):
+        host = self.quick_smarthost()
+        host.at["MAIL"] = "451 4.3.0 later"
+        daemon = self.running(host)
+        client = self.session(daemon)
+        for i in range(10):
+            client.mail(letter("m%d" % i, b"body of m%d\r\n" % i * 100))
+        daemon.kill()
+        hurt = 0
+        for root, _, names in os.walk(daemon.spool):
+            for name in names:
+                path = os.path.join(root, name)
+                with open(path, "r+b") as f:
+                    octets = f.read()
+                    at = octets.find(b"body of m4\r\nbody of m4\r\n")
+                    if at >= 0:
+                        f.seek(at + 3)
+                        f.write(b"\x00\xff\x00")
+                        hurt += 1
+        self.assertEqual(hurt, 1)
+        host.at.clear()
+        daemon.start()
+        wait_for(lambda: len(host.messages) >= 9, "the nine others", 60)
+        self.assertTrue(daemon.is_running())
+        self.assertEqual(sorted(subject(m) for m in host.messages), sorted("m%d" % i for i in range(10) if i != 4))
+        self.assertTrue([e for e in daemon.lines() if e.get("level") in ("error", "warn")
+                         and ("damage" in e["line"] or "spool" in e["line"])], "nothing in the log")
+
+
+class FullDisk(Case):
+    def mounted(self, daemon, megabytes):
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=%dm,mode=0700" % megabytes, "postern-test",
+                               daemon.spool], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+        if done.returncode:
+            self.skipTest("cannot mount a small file system: " + done.stderr.decode().strip())
+        self.addCleanup(subprocess.run, ["umount", "-l", daemon.spool], check=False)
+
+    @need_root
+    def test_full_and_space_returns(self):
+        host = self.quick_smarthost()
+        host.at["MAIL"] = "451 4.3.0 later"
+        daemon = self.postern(host)
+        self.mounted(daemon, 8)
+        daemon.config.section("queue")["reserve"] = "512K"
+        daemon.start()
+        client = self.session(daemon)
+        taken = []
+        body = b"x" * 998 + b"\r\n"
+        refusal = None
+        for i in range(40):
+            octets = letter("m%d" % i, body * 500)
+            reply = client.ask("MAIL FROM:<alice@example.com> SIZE=%d" % len(octets))
+            if reply.code == 250:
+                client.want(250, "RCPT TO:<bob@example.org>")
+                reply = client.content(octets)
+            if reply.code != 250:
+                refusal = reply
+                break
+            taken.append(octets)
+        self.assertGreater(len(taken), 4)
+        self.assertRefused(refusal, 452, "4.3.1", daemon)
+        # The daemon lives, says so again, and takes what fits once there is room.
+        self.assertTrue(daemon.is_running())
+        client.want(250, "RSET")
+        self.assertEqual(client.ask("NOOP").code, 250)
+        host.at.clear()
+        came = host.wait(len(taken), 90)
+        self.assertEqual(sorted(m.below_trace() for m in came), sorted(taken))
+        daemon.wait_empty()
+
+        def takes():
+            if client.ask("MAIL FROM:<alice@example.com>").code != 250:
+                return False
+            client.want(250, "RCPT TO:<bob@example.org>")
+            return client.content(SIMPLE).code == 250
+        wait_for(takes, "mail to be taken again", 60)
+        host.wait(len(taken) + 1, 60)
+        daemon.stop()
+        daemon.start()
+        daemon.wait_empty()
+        self.assertEqual(len(host.messages), len(taken) + 1)
+
+    @need_root
+    def test_space_taken_by_others(self):
+        """No message at all fits; one session goes through it and gets its mail out later."""
+        host = self.quick_smarthost()
+        daemon = self.postern(host)
+        self.mounted(daemon, 8)
+        daemon.config.section("queue")["reserve"] = "512K"
+        daemon.start()
+        client = self.session(daemon)
+        client.mail(letter("before"))
+        host.wait(1)
+        filler = os.path.join(daemon.spool, "filler")
+        with open(filler, "wb") as f:
+            try:
+                while True:
+                    f.write(b"\0" * 65536)
+                    f.flush()
+            except OSError:
+                pass
+        started = time.monotonic()
+
+        def refused():
+            reply = client.ask("MAIL FROM:<alice@example.com>")
+            if reply.code == 250:
+                client.want(250, "RCPT TO:<bob@example.org>")
+                reply = client.content(letter("full", b"x" * 998 + b"\r\n"))
+            return reply if reply.code != 250 else None
+        self.assertReply(wait_for(refused, "452"), 452, "4.3.1")
+        os.unlink(filler)
+
+        def takes():
+            client.want(250, "RSET")
+            reply = client.ask("MAIL FROM:<alice@example.com>")
+            if reply.code != 250:
+                return False
+            client.want(250, "RCPT TO:<bob@example.org>")
+            return client.content(letter("after")).code == 250
+        wait_for(takes, "mail to be taken again", 30)
+        host.wait_for(lambda m: subject(m) == "after", "the mail")
+        self.assertLess(time.monotonic() - started, 120)
