@@ -3,6 +3,7 @@
 #include "auth/worker.h"
 
 #include <dirent.h>
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -48,6 +49,8 @@ void desk_hire(struct desk *d, const struct auth_hello *hello)
 	assert_true(d->pid >= 0);
 	if (d->pid == 0) {
 		close(fds[0]);
+		if (d->user && geteuid() == 0 && (setgroups(0, NULL) < 0 || setuid(d->user) < 0))
+			_exit(99);
 		_exit(auth_worker_run(fds[1]));
 	}
 	close(fds[1]);

@@ -14,6 +14,7 @@
 
 struct desk {
 	char directory[64];
+	uid_t user; /* what root's worker becomes; 0: no change */
 	int fd;
 	pid_t pid;
 	struct buf frame;

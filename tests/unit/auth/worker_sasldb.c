@@ -1,0 +1,191 @@
+#include "desk.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct desk desk;
+static char file[128];
+
+/* The real tool makes the real file. */
+static void add(const char *name, const char *realm, const char *password)
+{
+	int to[2], status;
+	pid_t pid;
+
+	assert_int_equal(pipe(to), 0);
+	pid = fork();
+	if (pid == 0) {
+		dup2(to[0], 0);
+		close(to[1]);
+		execl("/usr/sbin/saslpasswd2", "saslpasswd2", "-p", "-c", "-f", file, "-u", realm,
+		      name, (char *)NULL);
+		_exit(127);
+	}
+	close(to[0]);
+	assert_int_equal(write(to[1], password, strlen(password)), strlen(password));
+	close(to[1]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (status != 0)
+		fail_msg("saslpasswd2 (Debian: sasl2-bin) failed: status %d", status);
+}
+
+static struct auth_hello hello_for(const char *realm)
+{
+	return (struct auth_hello){
+		.backend = AUTH_BACKEND_SASLDB,
+		.sasldb_file = span_text(file),
+		.realm = span_text(realm),
+		.hostname = span_text("relay.example.com"),
+		.mechanisms = span_text("PLAIN LOGIN"),
+		.nt_domains = { span_text("EXAMPLE") },
+		.nt_domain_count = 1,
+	};
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	desk_open(&desk);
+	snprintf(file, sizeof(file), "%s", desk_path(&desk, "sasldb2"));
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	desk_close(&desk);
+	return 0;
+}
+
+static void tells_right_from_wrong(void **state)
+{
+	static const struct {
+		const char *authzid, *name, *password;
+		enum auth_verdict verdict;
+		const char *account, *detail;
+	} cases[] = {
+		{ "", "alice", "wonderland", AUTH_OK, "alice", "" },
+		{ "", "alice@example.com", "wonderland", AUTH_OK, "alice", "" },
+		{ "", "EXAMPLE\\alice", "wonderland", AUTH_OK, "alice", "" },
+		{ "alice", "alice@example.com", "wonderland", AUTH_OK, "alice", "" },
+		{ "", "alice@other", "elsewhere", AUTH_OK, "alice@other", "" },
+		{ "", "alice@other", "wonderland", AUTH_WRONG, "alice@other", "wrong password" },
+		{ "", "alice", "elsewhere", AUTH_WRONG, "alice", "wrong password" },
+		{ "", "alice", "", AUTH_WRONG, "alice", "empty" },
+		{ "", "eve", "wonderland", AUTH_WRONG, "eve", "no such user" },
+		{ "bob", "alice", "wonderland", AUTH_WRONG, "alice", "another account" },
+		{ "", " alice", "wonderland", AUTH_MALFORMED, "", "white space" },
+	};
+	struct auth_hello hello = hello_for("example.com");
+
+	(void)state;
+	add("alice", "example.com", "wonderland");
+	add("alice", "other", "elsewhere");
+	desk_hire(&desk, &hello);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(desk_plain(&desk, cases[i].authzid, cases[i].name,
+					    cases[i].password),
+				 cases[i].verdict);
+		assert_span_text(desk.answer.account, cases[i].account);
+		desk_detail_has(&desk, cases[i].detail);
+		if (!cases[i].authzid[0])
+			assert_int_equal(desk_login(&desk, cases[i].name, cases[i].password),
+					 cases[i].verdict);
+	}
+	assert_int_equal(desk_dismiss(&desk), 0);
+}
+
+static void without_a_realm_it_is_the_host(void **state)
+{
+	struct auth_hello hello = hello_for("");
+
+	(void)state;
+	add("alice", "relay.example.com", "wonderland");
+	desk_hire(&desk, &hello);
+	assert_int_equal(desk_plain(&desk, "", "alice", "wonderland"), AUTH_OK);
+	assert_span_text(desk.answer.account, "alice");
+	assert_int_equal(desk_plain(&desk, "", "alice", "wrong"), AUTH_WRONG);
+}
+
+static void a_missing_file_is_no_verdict(void **state)
+{
+	struct auth_hello hello = hello_for("example.com");
+
+	(void)state;
+	desk_hire(&desk, &hello);
+	assert_int_equal(desk_plain(&desk, "", "alice", "wonderland"), AUTH_UNAVAILABLE);
+	desk_detail_has(&desk, file);
+	desk_detail_has(&desk, "saslpasswd2");
+	add("alice", "example.com", "wonderland");
+	assert_int_equal(desk_plain(&desk, "", "alice", "wonderland"), AUTH_OK);
+}
+
+static void a_file_that_is_none_is_no_verdict(void **state)
+{
+	struct auth_hello hello = hello_for("example.com");
+	static const char noise[8192] = "this is no Berkeley DB";
+	int fd = open(file, O_WRONLY | O_CREAT, 0600);
+
+	(void)state;
+	assert_int_equal(write(fd, noise, sizeof(noise)), sizeof(noise));
+	close(fd);
+	desk_hire(&desk, &hello);
+	assert_int_equal(desk_plain(&desk, "", "alice", "wonderland"), AUTH_UNAVAILABLE);
+	desk_detail_has(&desk, file);
+	print_message("%.*s\n", (int)desk.answer.detail.len, (const char *)desk.answer.detail.at);
+}
+
+/* Root may read all: there the worker has to be somebody else. */
+static void a_file_not_readable_is_no_verdict(void **state)
+{
+	struct auth_hello hello = hello_for("example.com");
+
+	(void)state;
+	add("alice", "example.com", "wonderland");
+	assert_int_equal(chmod(desk.directory, 0755), 0);
+	assert_int_equal(chmod(file, 0), 0);
+	desk.user = 65534;
+	desk_hire(&desk, &hello);
+	assert_int_equal(desk_plain(&desk, "", "alice", "wonderland"), AUTH_UNAVAILABLE);
+	desk_detail_has(&desk, "Permission denied");
+	desk_detail_has(&desk, "group is sasl");
+}
+
+static void bad_attempts_leave_nothing(void **state)
+{
+	struct auth_hello hello = hello_for("example.com");
+	long before = 0;
+
+	(void)state;
+	add("alice", "example.com", "wonderland");
+	desk_hire(&desk, &hello);
+	for (int i = 0; i < 3000; i++) {
+		assert_int_equal(desk_plain(&desk, "", i % 2 ? "alice" : "eve", "wrong"),
+				 AUTH_WRONG);
+		if (i == 500)
+			before = desk_resident_kib(&desk);
+	}
+	print_message("resident after 500: %ld KiB, after 3,000: %ld KiB\n", before,
+		      desk_resident_kib(&desk));
+	assert_true(desk_resident_kib(&desk) <= before + 256);
+}
+
+#define in_directory(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		in_directory(tells_right_from_wrong),
+		in_directory(without_a_realm_it_is_the_host),
+		in_directory(a_missing_file_is_no_verdict),
+		in_directory(a_file_that_is_none_is_no_verdict),
+		in_directory(a_file_not_readable_is_no_verdict),
+		in_directory(bad_attempts_leave_nothing),
+	};
+
+	return cmocka_run_group_tests_name("auth/worker-sasldb", tests, NULL, NULL);
+}
