@@ -182,7 +182,7 @@ void smtp_client_feed(struct smtp_client *cl, struct span octets)
 static void add_reply_line(struct buf *text, struct span line)
 {
 	line = span_trim(line);
-	if (line.len && text->len)
+	if (line.len && text->len && text->len < REPLY_TEXT_MAX)
 		buf_put_char(text, ' ');
 	for (size_t i = 0; i < line.len && text->len < REPLY_TEXT_MAX; i++)
 		buf_put_char(text, line.at[i] < ' ' || line.at[i] == 127 ? '?' : (char)line.at[i]);
