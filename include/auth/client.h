@@ -3,7 +3,12 @@
  * Shape    auth_client_new(what the smarthost offers) -> start -> step ... -> free
  * Thread   all conversations of a process on one and the same thread (a lane of one): Cyrus may wait
  *          and its thread safety is conditional
- * Errors   -ENOTSUP: no offered mechanism fits; -EPROTO: the peer's challenge made no sense
+ * Owns     copies of what the conf points to; the password is wiped with it
+ * Errors   -ENOTSUP: no offered mechanism fits (the fault names both sides' mechanisms); -EPROTO: the
+ *          peer's challenge made no sense
+ *
+ * The best of SCRAM-SHA-512, SCRAM-SHA-256, SCRAM-SHA-1, PLAIN and LOGIN that the smarthost offers, in
+ * this order; the last two under TLS only.
  */
 #pragma once
 
@@ -13,17 +18,22 @@
 struct auth_client;
 
 struct auth_client_conf {
-	const char *host;	/* the smarthost's name */
+	const char *host; /* the smarthost's name */
 	const char *user;
 	struct span password;
-	const char *offered;	/* "PLAIN LOGIN SCRAM-SHA-256" */
-	bool is_tls;		/* without TLS no mechanism that sends the password in clear */
+	const char *offered; /* "PLAIN LOGIN SCRAM-SHA-256" */
+	bool is_tls;	     /* without TLS no mechanism that sends the password in clear */
 };
 
 struct auth_client *auth_client_new(const struct auth_client_conf *conf, struct fault *fault);
 void auth_client_free(struct auth_client **c);
-/* The mechanism chosen and its initial response (has_initial false: none). */
+/* The mechanism chosen and its initial response (has_initial false: none), not yet in base64.
+ * *mechanism lives as long as `c`. What is appended is secret: buf_wipe() it. */
 int auth_client_start(struct auth_client *c, const char **mechanism, struct buf *initial,
 		      bool *has_initial, struct fault *fault);
+/* Appends nothing where the response is an empty one. */
 int auth_client_step(struct auth_client *c, struct span challenge, struct buf *response,
 		     struct fault *fault);
+/* Whether our side has come to its end. A 235 before that is from a server that has not shown that it
+ * knows the password (SCRAM), and is not to be believed. */
+bool auth_client_is_done(const struct auth_client *c);

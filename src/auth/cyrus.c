@@ -1,5 +1,7 @@
 #include "cyrus.h"
 
+#include "wiping.h"
+
 #include "base/buf.h"
 #include "base/mem.h"
 
@@ -103,6 +105,7 @@ int cyrus_start(struct cyrus *c, const struct cyrus_conf *conf)
 	if (conf->check)
 		add_callback(c, &n, SASL_CB_SERVER_USERDB_CHECKPASS, as_callback(check_password));
 	c->callbacks[n] = (sasl_callback_t){ SASL_CB_LIST_END, NULL, NULL };
+	wiping_install();
 	unsetenv("SASL_PATH");
 	unsetenv("SASL_CONF_PATH");
 	/* Without a name of an application Cyrus looks for no configuration file. */

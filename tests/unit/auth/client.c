@@ -1,0 +1,273 @@
+#include "test.h"
+
+#include "auth/client.h"
+
+#include <errno.h>
+#include <sasl/sasl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct auth_client *new_client(const char *offered, bool is_tls)
+{
+	struct auth_client_conf conf = {
+		.host = "smtp.example.net",
+		.user = "relay@example.com",
+		.password = span_text("open sesame"),
+		.offered = offered,
+		.is_tls = is_tls,
+	};
+	struct fault fault = { 0 };
+	struct auth_client *c = auth_client_new(&conf, &fault);
+
+	if (c == NULL)
+		fail_msg("%s", fault.text);
+	return c;
+}
+
+static void chooses_the_best(void **state)
+{
+	static const struct {
+		const char *offered;
+		bool is_tls;
+		const char *chosen; /* NULL: none */
+	} cases[] = {
+		{ "PLAIN LOGIN", true, "PLAIN" },
+		{ "LOGIN PLAIN", true, "PLAIN" },
+		{ "LOGIN", true, "LOGIN" },
+		{ "login", true, "LOGIN" },
+		{ "PLAIN LOGIN SCRAM-SHA-256", true, "SCRAM-SHA-256" },
+		{ "SCRAM-SHA-1 SCRAM-SHA-256 PLAIN", true, "SCRAM-SHA-256" },
+		{ "SCRAM-SHA-256 SCRAM-SHA-512", true, "SCRAM-SHA-512" },
+		{ "SCRAM-SHA-1", true, "SCRAM-SHA-1" },
+		{ "SCRAM-SHA-256-PLUS PLAIN", true, "PLAIN" },
+		{ "  PLAIN  ", true, "PLAIN" },
+		{ "SCRAM-SHA-256 PLAIN", false, "SCRAM-SHA-256" },
+		{ "PLAIN LOGIN", false, NULL },
+		{ "GSSAPI NTLM CRAM-MD5 DIGEST-MD5 ANONYMOUS EXTERNAL", true, NULL },
+		{ "PLAINX XPLAIN", true, NULL },
+		{ "", true, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct auth_client *c = new_client(cases[i].offered, cases[i].is_tls);
+		const char *mechanism = NULL;
+		struct fault fault = { 0 };
+		struct buf initial = { 0 };
+		bool has_initial;
+		int r = auth_client_start(c, &mechanism, &initial, &has_initial, &fault);
+
+		if (cases[i].chosen) {
+			if (r < 0)
+				fail_msg("case %zu: %s", i, fault.text);
+			assert_string_equal(mechanism, cases[i].chosen);
+		} else {
+			assert_int_equal(r, -ENOTSUP);
+			assert_non_null(strstr(fault.text, "smtp.example.net"));
+			assert_non_null(strstr(fault.text, cases[i].offered));
+			assert_non_null(strstr(fault.text, "SCRAM-SHA-256"));
+		}
+		buf_wipe(&initial);
+		auth_client_free(&c);
+		assert_null(c);
+	}
+}
+
+static void what_is_offered_is_not_trusted(void **state)
+{
+	struct auth_client *c = new_client("X\x1B[2J\r\nevent=ok", true);
+	struct fault fault = { 0 };
+	struct buf initial = { 0 };
+	const char *mechanism;
+	bool has_initial;
+
+	(void)state;
+	assert_int_equal(auth_client_start(c, &mechanism, &initial, &has_initial, &fault),
+			 -ENOTSUP);
+	assert_non_null(strstr(fault.text, "X?[2J??event=ok"));
+	auth_client_free(&c);
+}
+
+static void plain_is_said_at_once(void **state)
+{
+	static const char expected[] = "\0relay@example.com\0open sesame";
+	struct auth_client *c = new_client("PLAIN", true);
+	struct buf initial = { 0 }, more = { 0 };
+	struct fault fault = { 0 };
+	const char *mechanism;
+	bool has_initial;
+
+	(void)state;
+	assert_int_equal(auth_client_start(c, &mechanism, &initial, &has_initial, &fault), 0);
+	assert_true(has_initial);
+	assert_true(span_eq(buf_span(&initial), span_of(expected, sizeof(expected) - 1)));
+	assert_true(auth_client_is_done(c));
+	assert_int_equal(auth_client_step(c, span_text("more?"), &more, &fault), -EPROTO);
+	assert_int_equal(more.len, 0);
+	buf_wipe(&initial);
+	auth_client_free(&c);
+}
+
+static void login_answers_two_questions(void **state)
+{
+	static const struct {
+		const char *first, *second;
+	} prompts[] = { { "Username:", "Password:" },
+			{ "User Name", "Password" },
+			{ "User Name\0x", "" },
+			{ "Benutzer", "Kennwort" } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(prompts) / sizeof(prompts[0]); i++) {
+		struct auth_client *c = new_client("LOGIN", true);
+		struct buf out = { 0 };
+		struct fault fault = { 0 };
+		const char *mechanism;
+		bool has_initial;
+
+		assert_int_equal(auth_client_start(c, &mechanism, &out, &has_initial, &fault), 0);
+		assert_false(has_initial);
+		assert_int_equal(out.len, 0);
+		assert_false(auth_client_is_done(c));
+		assert_int_equal(auth_client_step(c, span_text(prompts[i].first), &out, &fault), 0);
+		assert_span_text(buf_span(&out), "relay@example.com");
+		buf_clear(&out);
+		assert_int_equal(auth_client_step(c, span_text(prompts[i].second), &out, &fault),
+				 0);
+		assert_span_text(buf_span(&out), "open sesame");
+		assert_true(auth_client_is_done(c));
+		buf_clear(&out);
+		assert_int_equal(auth_client_step(c, span_text("again?"), &out, &fault), -EPROTO);
+		buf_wipe(&out);
+		auth_client_free(&c);
+	}
+}
+
+/* A server by Cyrus itself, whose users are in memory. */
+static int server_option(void *context, const char *plugin, const char *option, const char **result,
+			 unsigned *len)
+{
+	(void)context, (void)plugin;
+	if (strcmp(option, "pwcheck_method") != 0)
+		return SASL_FAIL;
+	*result = "none";
+	if (len)
+		*len = 4;
+	return SASL_OK;
+}
+
+static int server_silence(void *context, int level, const char *message)
+{
+	(void)context, (void)level, (void)message;
+	return SASL_OK;
+}
+
+static int server_check(sasl_conn_t *conn, void *context, const char *user, const char *pass,
+			unsigned n, struct propctx *props)
+{
+	(void)conn, (void)context, (void)props;
+	return strcmp(user, "relay@example.com") == 0 &&
+			       span_eq(span_of(pass, n), span_text("open sesame"))
+		       ? SASL_OK
+		       : SASL_BADAUTH;
+}
+
+/* No plug-in that looks into files of the machine. */
+static int server_files(void *context, const char *file, sasl_verify_type_t type)
+{
+	(void)context;
+	if (type == SASL_VRFY_PLUGIN && (strstr(file, "libplain") || strstr(file, "liblogin") ||
+					 strstr(file, "libscram") || strstr(file, "libsasldb")))
+		return SASL_OK;
+	return SASL_CONTINUE;
+}
+
+#define as_callback(function) ((int (*)(void))(void (*)(void))(function))
+
+static const sasl_callback_t server_callbacks[] = {
+	{ SASL_CB_GETOPT, as_callback(server_option), NULL },
+	{ SASL_CB_LOG, as_callback(server_silence), NULL },
+	{ SASL_CB_VERIFYFILE, as_callback(server_files), NULL },
+	{ SASL_CB_SERVER_USERDB_CHECKPASS, as_callback(server_check), NULL },
+	{ SASL_CB_LIST_END, NULL, NULL },
+};
+
+static sasl_conn_t *new_server(void)
+{
+	sasl_security_properties_t wanted = { .security_flags = SASL_SEC_NOANONYMOUS };
+	sasl_conn_t *conn = NULL;
+	sasl_ssf_t ssf = 256;
+
+	assert_int_equal(sasl_server_new("smtp", "smtp.example.net", NULL, NULL, NULL, NULL, 0,
+					 &conn),
+			 SASL_OK);
+	assert_int_equal(sasl_setprop(conn, SASL_SSF_EXTERNAL, &ssf), SASL_OK);
+	assert_int_equal(sasl_setprop(conn, SASL_SEC_PROPS, &wanted), SASL_OK);
+	return conn;
+}
+
+/* The whole exchange as RFC 4954 carries it: no data with success, so that the server's last word is
+ * a challenge that gets an empty response. */
+static int exchange(struct auth_client *c, sasl_conn_t *server, char *mechanism_out, size_t size)
+{
+	struct buf out = { 0 };
+	struct fault fault = { 0 };
+	const char *mechanism, *challenge;
+	bool has_initial;
+	unsigned n;
+	int code;
+
+	assert_int_equal(auth_client_start(c, &mechanism, &out, &has_initial, &fault), 0);
+	snprintf(mechanism_out, size, "%s", mechanism);
+	code = sasl_server_start(server, mechanism,
+				 has_initial ? (const char *)buf_span(&out).at : NULL,
+				 (unsigned)out.len, &challenge, &n);
+	for (int i = 0; code == SASL_CONTINUE && i < 10; i++) {
+		buf_wipe(&out);
+		if (auth_client_step(c, span_of(challenge, n), &out, &fault) < 0)
+			fail_msg("%s", fault.text);
+		code = sasl_server_step(server, out.len ? (const char *)buf_span(&out).at : "",
+					(unsigned)out.len, &challenge, &n);
+	}
+	buf_wipe(&out);
+	return code;
+}
+
+static void logs_in_at_a_real_server(void **state)
+{
+	static const char *const offers[] = { "PLAIN", "LOGIN" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(offers) / sizeof(offers[0]); i++) {
+		struct auth_client *c = new_client(offers[i], true);
+		sasl_conn_t *server = new_server();
+		const void *user = NULL;
+		char mechanism[32];
+
+		assert_int_equal(exchange(c, server, mechanism, sizeof(mechanism)), SASL_OK);
+		assert_string_equal(mechanism, offers[i]);
+		assert_true(auth_client_is_done(c));
+		assert_int_equal(sasl_getprop(server, SASL_USERNAME, &user), SASL_OK);
+		assert_string_equal(user, "relay@example.com");
+		sasl_dispose(&server);
+		auth_client_free(&c);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(chooses_the_best),
+		cmocka_unit_test(what_is_offered_is_not_trusted),
+		cmocka_unit_test(plain_is_said_at_once),
+		cmocka_unit_test(login_answers_two_questions),
+		cmocka_unit_test(logs_in_at_a_real_server),
+	};
+	int failed;
+
+	if (sasl_server_init(server_callbacks, NULL) != SASL_OK)
+		return 1;
+	failed = cmocka_run_group_tests_name("auth/client", tests, NULL, NULL);
+	sasl_server_done();
+	return failed;
+}
