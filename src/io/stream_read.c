@@ -108,6 +108,10 @@ static void take_cipher(struct stream *s, struct span octets)
 	s->cipher = octets;
 	if (stream_shake(s))
 		decipher(s);
+	if (s->cipher.len && s->state == STREAM_OPEN) {
+		stream_blame(s, -EPROTO, "TLS: too many records that bring nothing");
+		stream_leave(s);
+	}
 	s->cipher = span_of(NULL, 0);
 	/* A handshake, an alert or a key update may have put octets in the wire. */
 	stream_due(s);

@@ -13,10 +13,14 @@
 enum {
 	RECORD_OCTETS = 16 * 1024,
 	HELLO_OCTETS = 32 * 1024, /* a client has nothing longer to say in a handshake */
+	RETRIES_MOST = 4096,	  /* of one call, on octets that are here already */
 	CHORES_MOST = 64,	  /* alerts of no consequence and the like, in one session */
 };
 
 enum tls_state { TLS_SHAKING, TLS_OPEN, TLS_DEAD };
+
+/* What the wire said last. */
+enum wire_state { WIRE_GAVE, WIRE_DRY, WIRE_ENDED };
 
 struct tls {
 	enum tls_state state;
@@ -27,7 +31,8 @@ struct tls {
 	gnutls_certificate_credentials_t no_credentials; /* of a client that verifies nothing */
 	gnutls_priority_t own_priority;			 /* likewise */
 	char *host;					 /* GnuTLS keeps a pointer to it */
-	unsigned chores;
+	unsigned chores, retries;
+	enum wire_state wire_state;
 	char description[96];
 };
 
@@ -38,6 +43,7 @@ static ssize_t on_pull(gnutls_transport_ptr_t user, void *at, size_t n)
 	struct tls *tls = user;
 	long got = tls->wire.pull(tls->wire.user, at, n);
 
+	tls->wire_state = got > 0 ? WIRE_GAVE : got == 0 ? WIRE_ENDED : WIRE_DRY;
 	if (got >= 0)
 		return got;
 	gnutls_transport_set_errno(tls->session, EAGAIN);
@@ -234,12 +240,23 @@ static enum tls_result dead(struct fault *fault)
 	return TLS_ERROR;
 }
 
-/* True: rc is of no consequence, call again. Such calls are counted, so that no peer makes us busy
- * with nothing. */
+/* True: rc is of no consequence, call again. GnuTLS says GNUTLS_E_AGAIN also after a ticket or a key
+ * update, with more to be read. Calls are counted, so that no peer makes us busy with nothing. */
 static bool is_chore(struct tls *tls, int rc)
 {
+	if (rc == GNUTLS_E_AGAIN && tls->wire_state == WIRE_GAVE)
+		return tls->retries++ < RETRIES_MOST;
 	return rc != GNUTLS_E_AGAIN && rc != GNUTLS_E_REHANDSHAKE && !gnutls_error_is_fatal(rc) &&
 	       tls->chores++ < CHORES_MOST;
+}
+
+/* What a negative rc means to the caller. Within a record GnuTLS takes the wire's end for a pause or for
+ * an error of form. */
+static enum tls_result result_of(struct tls *tls, int rc, struct fault *fault)
+{
+	if (tls->wire_state == WIRE_ENDED || rc == GNUTLS_E_PREMATURE_TERMINATION)
+		return end(tls);
+	return rc == GNUTLS_E_AGAIN ? TLS_AGAIN : die(tls, rc, fault);
 }
 
 /* The session */
@@ -263,15 +280,12 @@ enum tls_result tls_handshake(struct tls *tls, struct fault *fault)
 
 	if (tls->state != TLS_SHAKING)
 		return tls->state == TLS_OPEN ? TLS_OK : dead(fault);
+	tls->retries = 0;
 	do {
 		rc = gnutls_handshake(tls->session);
 	} while (rc < 0 && is_chore(tls, rc));
-	if (rc == GNUTLS_E_AGAIN)
-		return TLS_AGAIN;
-	if (rc == GNUTLS_E_PREMATURE_TERMINATION)
-		return end(tls);
 	if (rc < 0)
-		return die(tls, rc, fault);
+		return result_of(tls, rc, fault);
 	tls->state = TLS_OPEN;
 	describe(tls);
 	if (tls->identity && gnutls_protocol_get_version(tls->session) == GNUTLS_TLS1_3)
@@ -286,15 +300,12 @@ enum tls_result tls_read(struct tls *tls, void *at, size_t cap, size_t *n, struc
 	*n = 0;
 	if (tls->state != TLS_OPEN)
 		return dead(fault);
+	tls->retries = 0;
 	do {
 		rc = gnutls_record_recv(tls->session, at, cap);
 	} while (rc < 0 && is_chore(tls, (int)rc));
-	if (rc == GNUTLS_E_AGAIN)
-		return TLS_AGAIN;
-	if (rc == 0 || rc == GNUTLS_E_PREMATURE_TERMINATION)
-		return end(tls);
-	if (rc < 0)
-		return die(tls, (int)rc, fault);
+	if (rc <= 0)
+		return rc ? result_of(tls, (int)rc, fault) : end(tls);
 	*n = (size_t)rc;
 	return TLS_OK;
 }
