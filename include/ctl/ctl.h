@@ -1,13 +1,20 @@
 /* ctl/ctl.h: the control socket of the daemon.
  *
- * Shape    one request a connection: one line of JSON {"verb": "...", ...}, answered by one line of JSON
- *          {"ok": true, ...} or {"ok": false, "error": "..."}; posternctl makes tables of it
- * Thread   the main loop; what it asks of a loop it posts there and gathers
- * Owns     its socket (mode 0600) and connections; answers are made with jansson
- * Errors   a malformed request gets an answer; a request is at most 64 KiB and has 10 s
+ * Shape    one request a connection: one line of JSON {"verb": "...", ...}, answered by one line of
+ *          JSON {"ok": true, ...} or {"ok": false, "error": "..."}; posternctl makes tables of it
+ * Thread   ctl_open and ctl_close on the main thread; a thread of its own serves the socket, one
+ *          request at a time; what it asks of a loop, the main one too, it posts there and gathers
+ * Owns     its socket (mode 0600) and connections; answers are made with jansson, in ASCII
+ * Errors   a malformed request gets an answer; a request is at most 64 KiB and has 10 s, as has its
+ *          answer; a loop that does not answer within 10 s makes a refusal that says so
  *
- * Verbs    status   version, pid, uptime, loops, counters, certificate expiry, smarthosts
- *          queue    list: every message; with "qid": one whole, with each recipient's last reply
+ * Verbs    status   version, pid, started, uptime_s, loops, certificate_expires, messages, waiting
+ *                   (for a connection), counters {}, smarthosts [{name host port idle busy
+ *                   paused_ms reason}]
+ *          queue    messages [{qid sender account arrived size nrcpt waiting attempts next active
+ *                   reason}] by qid, the first 500 above "after"; "more": there may be others.
+ *                   With "qid": message {the same, sid last recipients [{address state code status
+ *                   text smarthost}]}
  *          reload   as SIGHUP; the answer says what was wrong
  */
 #pragma once
@@ -46,6 +53,7 @@ struct ctl_conf {
 
 /* NULL and a fault: the path cannot be bound. A socket file left by a dead daemon is replaced. */
 struct ctl *ctl_open(const struct ctl_conf *conf, struct fault *fault);
+/* Does not wait for loops. Removes the socket. */
 void ctl_close(struct ctl **ctl);
 
 /* The client's side, blocking: the answer's line (free() it), or NULL and a fault. */

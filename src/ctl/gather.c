@@ -1,0 +1,104 @@
+#include "inside.h"
+
+#include "base/mem.h"
+#include "base/require.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+static void on_loop(struct work *work)
+{
+	struct ctl_part *part = work_entry(work, struct ctl_part, work);
+	struct ctl_gather *gather = part->gather;
+
+	gather->question.run(part);
+	if (atomic_fetch_sub(&gather->pending, 1) == 1)
+		eventfd_write(gather->done, 1);
+	ctl_gather_unref(&gather);
+}
+
+static struct ctl_gather *gather_new(const struct ctl *ctl, const struct ctl_question *question,
+				     size_t count)
+{
+	struct ctl_gather *gather = mem_alloc(sizeof(*gather) + count * sizeof(gather->parts[0]));
+
+	gather->conf = ctl->conf;
+	gather->question = *question;
+	gather->count = count;
+	gather->done = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	atomic_store(&gather->refs, (unsigned)count + 1);
+	atomic_store(&gather->pending, (unsigned)count);
+	return gather;
+}
+
+static void post(struct ctl_gather *gather, size_t i, struct loop *loop)
+{
+	struct ctl_part *part = &gather->parts[i];
+
+	part->work.run = on_loop;
+	part->gather = gather;
+	loop_post(loop, &part->work);
+}
+
+static struct ctl_gather *await(struct ctl *ctl, struct ctl_gather *gather, struct fault *fault)
+{
+	int r = ctl_wait(gather->done, POLLIN, ctl->stopping, ctl_now_ms() + CTL_PATIENCE_MS);
+
+	if (r == 0)
+		return gather;
+	if (r == -ECANCELED)
+		fault_set(fault, r, "the daemon is stopping");
+	else
+		fault_set(fault, r, "%u of %zu loops did not answer within %d s",
+			  atomic_load(&gather->pending), gather->count, CTL_PATIENCE_MS / 1000);
+	ctl_gather_unref(&gather);
+	return NULL;
+}
+
+static struct ctl_gather *no_descriptor(struct ctl_gather *gather, struct fault *fault)
+{
+	fault_set(fault, -EMFILE, "no descriptor is left: raise LimitNOFILE");
+	free(gather);
+	return NULL;
+}
+
+struct ctl_gather *ctl_gather_lanes(struct ctl *ctl, const struct ctl_question *question,
+				    struct fault *fault)
+{
+	struct ctl_gather *gather = gather_new(ctl, question, ctl->conf.lane_count);
+
+	if (gather->done < 0)
+		return no_descriptor(gather, fault);
+	for (size_t i = 0; i < gather->count; i++) {
+		gather->parts[i].lane = ctl->lanes[i];
+		post(gather, i, ctl->lanes[i].loop);
+	}
+	return await(ctl, gather, fault);
+}
+
+struct ctl_gather *ctl_gather_main(struct ctl *ctl, const struct ctl_question *question,
+				   struct fault *fault)
+{
+	struct ctl_gather *gather = gather_new(ctl, question, 1);
+
+	if (gather->done < 0)
+		return no_descriptor(gather, fault);
+	post(gather, 0, ctl->conf.loop);
+	return await(ctl, gather, fault);
+}
+
+void ctl_gather_unref(struct ctl_gather **gather)
+{
+	struct ctl_gather *g = *gather;
+
+	*gather = NULL;
+	if (g == NULL || atomic_fetch_sub(&g->refs, 1) != 1)
+		return;
+	for (size_t i = 0; i < g->count; i++)
+		json_decref(g->parts[i].answer);
+	close(g->done);
+	free(g);
+}

@@ -1,0 +1,146 @@
+#include "inside.h"
+
+#include <unistd.h>
+
+static json_t *smarthost_view(const struct relay_view *view)
+{
+	json_t *out = json_object();
+
+	json_object_set_new(out, "name", ctl_text(view->name));
+	json_object_set_new(out, "host", ctl_text(view->host));
+	json_object_set_new(out, "port", json_integer(view->port));
+	json_object_set_new(out, "idle", json_integer(view->idle));
+	json_object_set_new(out, "busy", json_integer(view->busy));
+	json_object_set_new(out, "paused_ms", json_integer(view->paused_ms));
+	json_object_set_new(out, "reason", ctl_text(view->reason));
+	return out;
+}
+
+static void run_status(struct ctl_part *part)
+{
+	json_t *smarthosts = json_array();
+	struct relay_view view;
+
+	for (size_t i = 0; relay_look(part->lane.relay, i, &view); i++)
+		json_array_append_new(smarthosts, smarthost_view(&view));
+	part->answer = json_object();
+	json_object_set_new(part->answer, "messages",
+			    json_integer((json_int_t)queue_length(part->lane.queue)));
+	json_object_set_new(part->answer, "waiting",
+			    json_integer((json_int_t)relay_waiting(part->lane.relay)));
+	json_object_set_new(part->answer, "smarthosts", smarthosts);
+}
+
+static void run_certificate(struct ctl_part *part)
+{
+	const struct ctl_conf *conf = &part->gather->conf;
+
+	part->answer = json_integer((json_int_t)conf->certificate_expires(conf->user));
+}
+
+static void add_number(json_t *to, const json_t *from, const char *key)
+{
+	json_int_t sum = json_integer_value(json_object_get(to, key)) +
+			 json_integer_value(json_object_get(from, key));
+
+	json_object_set_new(to, key, json_integer(sum));
+}
+
+/* What the loops say of one smarthost: connections add up; the longest pause counts. */
+static void join_smarthost(json_t *sum, const json_t *part)
+{
+	json_int_t longest = json_integer_value(json_object_get(sum, "paused_ms"));
+	json_int_t pause = json_integer_value(json_object_get(part, "paused_ms"));
+
+	add_number(sum, part, "idle");
+	add_number(sum, part, "busy");
+	if (pause > longest) {
+		json_object_set(sum, "paused_ms", json_object_get(part, "paused_ms"));
+		json_object_set(sum, "reason", json_object_get(part, "reason"));
+	}
+}
+
+/* While a reload is on its way the loops may know different smarthosts: they are told apart by name. */
+static void join_smarthosts(json_t *sum, const json_t *part)
+{
+	size_t i, k;
+	json_t *one, *other;
+
+	json_array_foreach(part, i, one)
+	{
+		json_t *name = json_object_get(one, "name");
+		bool is_known = false;
+
+		json_array_foreach(sum, k, other)
+		{
+			if (json_equal(json_object_get(other, "name"), name)) {
+				join_smarthost(other, one);
+				is_known = true;
+			}
+		}
+		if (!is_known)
+			json_array_append(sum, one);
+	}
+}
+
+static json_t *join_lanes(const struct ctl_gather *gather)
+{
+	json_t *sum = json_object(), *smarthosts = json_array();
+
+	for (size_t i = 0; i < gather->count; i++) {
+		const json_t *part = gather->parts[i].answer;
+
+		add_number(sum, part, "messages");
+		add_number(sum, part, "waiting");
+		join_smarthosts(smarthosts, json_object_get(part, "smarthosts"));
+	}
+	json_object_set_new(sum, "smarthosts", smarthosts);
+	return sum;
+}
+
+static json_t *counters_view(struct counters *counters)
+{
+	json_t *out = json_object();
+
+	for (unsigned i = 0; i < counter_count; i++)
+		json_object_set_new(out, counter_names[i].name,
+				    json_integer((json_int_t)counters_get(counters, i)));
+	return out;
+}
+
+static json_t *whole_status(struct ctl *ctl, const struct ctl_gather *lanes,
+			    const struct ctl_gather *certificate)
+{
+	json_t *out = json_object(), *joined = join_lanes(lanes);
+	int64_t expires = json_integer_value(certificate->parts[0].answer);
+
+	json_object_set_new(out, "ok", json_true());
+	json_object_set_new(out, "version", ctl_text(ctl->conf.version));
+	json_object_set_new(out, "pid", json_integer(getpid()));
+	json_object_set_new(out, "started", ctl_time(ctl->conf.started_ms));
+	json_object_set_new(out, "uptime_s",
+			    json_integer((wall_now_ms() - ctl->conf.started_ms) / 1000));
+	json_object_set_new(out, "loops", json_integer((json_int_t)ctl->conf.lane_count));
+	json_object_set_new(out, "certificate_expires", ctl_time(expires * 1000));
+	json_object_update(out, joined);
+	json_object_set_new(out, "counters", counters_view(ctl->conf.counters));
+	json_decref(joined);
+	return out;
+}
+
+json_t *ctl_status(struct ctl *ctl, const json_t *request)
+{
+	struct fault fault = { 0 };
+	struct ctl_gather *lanes, *certificate = NULL;
+	json_t *answer;
+
+	(void)request;
+	lanes = ctl_gather_lanes(ctl, &(struct ctl_question){ .run = run_status }, &fault);
+	if (lanes)
+		certificate = ctl_gather_main(ctl, &(struct ctl_question){ .run = run_certificate },
+					      &fault);
+	answer = certificate ? whole_status(ctl, lanes, certificate) : ctl_refusal(fault.text);
+	ctl_gather_unref(&lanes);
+	ctl_gather_unref(&certificate);
+	return answer;
+}
