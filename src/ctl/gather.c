@@ -47,7 +47,8 @@ static struct ctl_gather *await(struct ctl *ctl, struct ctl_gather *gather, stru
 {
 	int r = ctl_wait(gather->done, POLLIN, ctl->stopping, ctl_now_ms() + CTL_PATIENCE_MS);
 
-	if (r == 0)
+	/* The load orders what the loops wrote before what we read. */
+	if (r == 0 && atomic_load(&gather->pending) == 0)
 		return gather;
 	if (r == -ECANCELED)
 		fault_set(fault, r, "the daemon is stopping");
