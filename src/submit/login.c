@@ -47,13 +47,20 @@ const char *login_last_name(const struct session *s)
 	return s->login ? s->login->name : NULL;
 }
 
+static const char *const verdict_words[] = {
+	[AUTH_OK] = "ok",
+	[AUTH_WRONG] = "wrong",
+	[AUTH_MALFORMED] = "malformed",
+	[AUTH_UNAVAILABLE] = "unavailable",
+};
+
 static void log_login(struct session *s, const struct login *login, const struct auth_answer *a)
 {
 	bool is_ours = a->verdict == AUTH_UNAVAILABLE;
 	struct logline l;
 
 	session_log_start(s, &l, is_ours ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "login");
-	logline_text(&l, "verdict", auth_verdict_name(a->verdict));
+	logline_text(&l, "verdict", verdict_words[a->verdict]);
 	if (a->account.len)
 		logline_span(&l, "account", a->account);
 	logline_text(&l, "mech", login->mech->name);
