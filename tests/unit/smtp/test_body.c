@@ -1,0 +1,269 @@
+#include "test.h"
+
+#include "body_reference.h"
+#include "smtp/body.h"
+
+#include <stdio.h>
+
+static const unsigned char alphabet[] = { '\r', '\n', '.', 0, 'x' };
+
+enum { LETTERS = sizeof(alphabet), LENGTH_MOST = 7 };
+
+struct outcome {
+	bool is_ended, is_bad;
+	size_t used, length;
+	unsigned char content[64];
+};
+
+static void take(struct smtp_body_decoder *d, struct span in, struct outcome *o)
+{
+	struct span rest = in, chunk;
+	enum smtp_body_step step = SMTP_BODY_CHUNK;
+
+	while (!o->is_ended && (step = smtp_body_decode(d, &rest, &chunk)) != SMTP_BODY_MORE) {
+		if (step == SMTP_BODY_END) {
+			o->is_ended = true;
+			break;
+		}
+		memcpy(o->content + o->length, chunk.at, chunk.len);
+		o->length += chunk.len;
+	}
+	o->used += in.len - rest.len;
+}
+
+/* In two pieces that meet at `cut`. */
+static struct outcome decode(struct span in, size_t cut, bool refuse_bare_lf)
+{
+	struct smtp_body_decoder d = { .refuse_bare_lf = refuse_bare_lf };
+	struct outcome o = { 0 };
+
+	take(&d, span_first(in, cut), &o);
+	if (!o.is_ended)
+		take(&d, span_from(in, cut), &o);
+	o.is_bad = smtp_body_is_bad(&d);
+	if (d.octets != o.length)
+		fail_msg("counted %llu of %zu", (unsigned long long)d.octets, o.length);
+	return o;
+}
+
+static bool agrees(const struct outcome *o, const struct body_reference *r, size_t used)
+{
+	return o->is_ended == r->is_ended && o->is_bad == r->is_bad && o->used == used &&
+	       span_eq(span_of(o->content, o->length), buf_span(&r->content));
+}
+
+static void compare(struct span in, bool refuse_bare_lf)
+{
+	struct body_reference r = { .refuse_bare_lf = refuse_bare_lf };
+	size_t used = body_reference_run(&r, in);
+
+	for (size_t cut = 0; cut <= in.len; cut++) {
+		struct outcome o = decode(in, cut, refuse_bare_lf);
+
+		if (agrees(&o, &r, used))
+			continue;
+		for (size_t i = 0; i < in.len; i++)
+			fprintf(stderr, "%02x ", in.at[i]);
+		fail_msg("differs, cut at %zu", cut);
+	}
+	buf_fini(&r.content);
+}
+
+/* All strings of up to seven octets, behind a line's start and behind text, whole and in two. */
+static void every_short_content(void **state)
+{
+	unsigned char in[1 + LENGTH_MOST];
+	size_t count = 1;
+
+	(void)state;
+	for (size_t length = 0; length <= LENGTH_MOST; length++, count *= LETTERS) {
+		for (size_t number = 0; number < count; number++) {
+			size_t rest = number;
+
+			in[0] = 'x';
+			for (size_t i = 1; i <= length; i++, rest /= LETTERS)
+				in[i] = alphabet[rest % LETTERS];
+			compare(span_of(in + 1, length), false);
+			compare(span_of(in, length + 1), number % 2);
+			compare(span_of(in + 1, length), true);
+		}
+	}
+}
+
+#define SPAN(t)                                                                                    \
+	{                                                                                          \
+		(const unsigned char *)(t), sizeof(t) - 1                                          \
+	}
+
+/* The ends of data that other servers have believed in. */
+static void false_ends(void **state)
+{
+	static const struct span ends[] = {
+		SPAN("\n.\n"),	     SPAN("\n.\r"),	  SPAN("\r.\n"),
+		SPAN("\r.\r"),	     SPAN("\n.\r\n"),	  SPAN("\r.\r\n"),
+		SPAN("\r\n.\n"),     SPAN("\r\n.\r"),	  SPAN("\r\n\0.\r\n"),
+		SPAN("\r\n.\0\r\n"), SPAN("\r\n.\r\r\n"), SPAN("\r\r\n.\r\r\n"),
+		SPAN("\r\n..\r\n"),  SPAN("\r\n. \r\n"),
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		struct buf in = { 0 };
+		struct outcome o;
+
+		buf_put_text(&in, "x");
+		buf_put_span(&in, ends[i]);
+		buf_put_text(&in, "MAIL\r\n.\r\n");
+		o = decode(buf_span(&in), 3, false);
+		assert_true(o.is_ended);
+		assert_int_equal(o.used, in.len);
+		compare(buf_span(&in), false);
+		compare(buf_span(&in), true);
+		buf_fini(&in);
+	}
+}
+
+static void what_is_content(void **state)
+{
+	static const struct {
+		const char *in, *content;
+		bool is_bad, refuse_bare_lf;
+	} cases[] = {
+		{ ".\r\n", "", false, false },
+		{ "\r\n.\r\n", "\r\n", false, false },
+		{ "..\r\n.\r\n", ".\r\n", false, false },
+		{ ".x\r\n.\r\n", "x\r\n", false, false },
+		{ "a\nb\r\n.\r\n", "a\r\nb\r\n", false, false },
+		{ "a\n.b\r\n.\r\n", "a\r\n.b\r\n", false, false },
+		{ "a\nb\r\n.\r\n", "a", true, true },
+		{ "a\rb\r\n.\r\n", "a", true, false },
+		{ "\377\t\001\r\n.\r\n", "\377\t\001\r\n", false, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct span in = span_text(cases[i].in);
+		struct outcome o = decode(in, 0, cases[i].refuse_bare_lf);
+
+		assert_true(o.is_ended);
+		assert_int_equal(o.is_bad, cases[i].is_bad);
+		assert_span_text(span_of(o.content, o.length), cases[i].content);
+	}
+}
+
+static void reset_keeps_the_setting(void **state)
+{
+	struct smtp_body_decoder d = { .refuse_bare_lf = true };
+	struct span in = span_text("a\nb"), chunk;
+
+	(void)state;
+	while (smtp_body_decode(&d, &in, &chunk) == SMTP_BODY_CHUNK)
+		;
+	assert_true(smtp_body_is_bad(&d));
+	smtp_body_decoder_reset(&d);
+	assert_false(smtp_body_is_bad(&d));
+	assert_true(d.refuse_bare_lf);
+	assert_int_equal(d.octets, 0);
+}
+
+static void encode(struct span in, size_t cut, struct buf *out)
+{
+	struct smtp_body_encoder e = { 0 };
+
+	smtp_body_encode(&e, span_first(in, cut), out);
+	smtp_body_encode(&e, span_from(in, cut), out);
+	smtp_body_encode_end(&e, out);
+}
+
+/* Nothing on the wire but CRLF lines, and no lone dot but the last. */
+static bool is_clean(struct span wire)
+{
+	bool is_start = true;
+	size_t n = wire.len;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = wire.at[i];
+
+		if (c == 0 || (c == '\r') != (i + 1 < n && wire.at[i + 1] == '\n') ||
+		    (c == '\n' && (i == 0 || wire.at[i - 1] != '\r')))
+			return false;
+		if (is_start && c == '.' && i + 3 != n && (i + 1 == n || wire.at[i + 1] != '.'))
+			return false;
+		is_start = c == '\n';
+	}
+	return n >= 3 && memcmp(wire.at + n - 3, ".\r\n", 3) == 0;
+}
+
+static void encodes_cleanly_however_split(void **state)
+{
+	unsigned char in[LENGTH_MOST];
+	struct buf whole = { 0 }, split = { 0 };
+	size_t count = 1;
+
+	(void)state;
+	for (size_t length = 0; length < LENGTH_MOST; length++, count *= LETTERS) {
+		for (size_t number = 0; number < count; number++) {
+			size_t rest = number;
+
+			for (size_t i = 0; i < length; i++, rest /= LETTERS)
+				in[i] = alphabet[rest % LETTERS];
+			buf_clear(&whole);
+			encode(span_of(in, length), length, &whole);
+			assert_true(is_clean(buf_span(&whole)));
+			for (size_t cut = 0; cut < length; cut++) {
+				buf_clear(&split);
+				encode(span_of(in, length), cut, &split);
+				if (!span_eq(buf_span(&whole), buf_span(&split)))
+					fail_msg("differs, cut at %zu", cut);
+			}
+		}
+	}
+	buf_fini(&whole);
+	buf_fini(&split);
+}
+
+/* What goes out and comes in again is the same, for content of whole CRLF lines. */
+static void content_comes_back(void **state)
+{
+	static const char *const contents[] = {
+		"", "\r\n", ".\r\n", "..\r\n", ".\r\n.\r\n", "a\r\n.b\r\n\r\n", "\r\n\r\n.\r\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(contents) / sizeof(contents[0]); i++) {
+		struct span in = span_text(contents[i]);
+		struct buf wire = { 0 };
+		struct outcome o;
+
+		encode(in, in.len / 2, &wire);
+		o = decode(buf_span(&wire), 1, true);
+		assert_true(o.is_ended && !o.is_bad && o.used == wire.len);
+		assert_span_text(span_of(o.content, o.length), contents[i]);
+		buf_fini(&wire);
+	}
+}
+
+static void encodes_an_open_last_line(void **state)
+{
+	struct buf out = { 0 };
+
+	(void)state;
+	encode(span_text("a\r\n.b"), 4, &out);
+	assert_span_text(buf_span(&out), "a\r\n..b\r\n.\r\n");
+	buf_fini(&out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_short_content),
+		cmocka_unit_test(false_ends),
+		cmocka_unit_test(what_is_content),
+		cmocka_unit_test(reset_keeps_the_setting),
+		cmocka_unit_test(encodes_cleanly_however_split),
+		cmocka_unit_test(content_comes_back),
+		cmocka_unit_test(encodes_an_open_last_line),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
