@@ -269,13 +269,14 @@ int auth_client_step(struct auth_client *c, struct span challenge, struct buf *r
 {
 	const char *at = NULL;
 	unsigned n = 0;
+	char *copy;
 	int r;
 
 	if (c->is_done)
 		return fault_set(fault, -EPROTO, "%s asks on after the login's last response",
 				 c->host);
 	/* Cyrus takes a challenge for text now and then: the copy has a NUL behind it. */
-	char *copy = mem_text_n(challenge.at, challenge.len);
+	copy = mem_text_n(challenge.at, challenge.len);
 	r = sasl_client_step(c->conn, copy, (unsigned)challenge.len, NULL, &at, &n);
 	free(copy);
 	return put_out(c, r, at, n, response, fault);

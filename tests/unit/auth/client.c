@@ -7,12 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static struct auth_client *new_client(const char *offered, bool is_tls)
+static struct auth_client *client_with(const char *password, const char *offered, bool is_tls)
 {
 	struct auth_client_conf conf = {
 		.host = "smtp.example.net",
 		.user = "relay@example.com",
-		.password = span_text("open sesame"),
+		.password = span_text(password),
 		.offered = offered,
 		.is_tls = is_tls,
 	};
@@ -22,6 +22,11 @@ static struct auth_client *new_client(const char *offered, bool is_tls)
 	if (c == NULL)
 		fail_msg("%s", fault.text);
 	return c;
+}
+
+static struct auth_client *new_client(const char *offered, bool is_tls)
+{
+	return client_with("open sesame", offered, is_tls);
 }
 
 static void chooses_the_best(void **state)
@@ -143,17 +148,47 @@ static void login_answers_two_questions(void **state)
 	}
 }
 
-/* A server by Cyrus itself, whose users are in memory. */
+/* A server by Cyrus itself. SCRAM needs a file of its own; passwords in clear are checked here. */
+static char directory[64] = "/tmp/auth-client-XXXXXX", sasldb[96];
+
+static int make_sasldb(void)
+{
+	char command[256];
+
+	if (mkdtemp(directory) == NULL)
+		return -1;
+	snprintf(sasldb, sizeof(sasldb), "%s/sasldb2", directory);
+	snprintf(command, sizeof(command),
+		 "printf 'open sesame' | saslpasswd2 -p -c -f %s -u example.com relay", sasldb);
+	return system(command);
+}
+
+static int remove_sasldb(void)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "rm -rf %s", directory);
+	return system(command);
+}
+
 static int server_option(void *context, const char *plugin, const char *option, const char **result,
 			 unsigned *len)
 {
+	static const char *const options[][2] = {
+		{ "pwcheck_method", "none" },
+		{ "auxprop_plugin", "sasldb" },
+		{ "sasldb_path", sasldb },
+	};
+
 	(void)context, (void)plugin;
-	if (strcmp(option, "pwcheck_method") != 0)
-		return SASL_FAIL;
-	*result = "none";
-	if (len)
-		*len = 4;
-	return SASL_OK;
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		if (strcmp(option, options[i][0]) == 0) {
+			*result = options[i][1];
+			if (len)
+				*len = (unsigned)strlen(*result);
+			return SASL_OK;
+		}
+	return SASL_FAIL;
 }
 
 static int server_silence(void *context, int level, const char *message)
@@ -198,8 +233,8 @@ static sasl_conn_t *new_server(void)
 	sasl_conn_t *conn = NULL;
 	sasl_ssf_t ssf = 256;
 
-	assert_int_equal(sasl_server_new("smtp", "smtp.example.net", NULL, NULL, NULL, NULL, 0,
-					 &conn),
+	assert_int_equal(sasl_server_new("smtp", "smtp.example.net", "example.com", NULL, NULL,
+					 NULL, 0, &conn),
 			 SASL_OK);
 	assert_int_equal(sasl_setprop(conn, SASL_SSF_EXTERNAL, &ssf), SASL_OK);
 	assert_int_equal(sasl_setprop(conn, SASL_SEC_PROPS, &wanted), SASL_OK);
@@ -235,7 +270,8 @@ static int exchange(struct auth_client *c, sasl_conn_t *server, char *mechanism_
 
 static void logs_in_at_a_real_server(void **state)
 {
-	static const char *const offers[] = { "PLAIN", "LOGIN" };
+	static const char *const offers[] = { "PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256",
+					      "SCRAM-SHA-512" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(offers) / sizeof(offers[0]); i++) {
@@ -254,6 +290,84 @@ static void logs_in_at_a_real_server(void **state)
 	}
 }
 
+static void a_wrong_password_does_not_pass(void **state)
+{
+	static const char *const offers[] = { "PLAIN", "LOGIN", "SCRAM-SHA-256" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(offers) / sizeof(offers[0]); i++) {
+		struct auth_client *c = client_with("open says me", offers[i], true);
+		sasl_conn_t *server = new_server();
+		char mechanism[32];
+
+		assert_int_not_equal(exchange(c, server, mechanism, sizeof(mechanism)), SASL_OK);
+		sasl_dispose(&server);
+		auth_client_free(&c);
+	}
+}
+
+/* One that does not know the password cannot sign the last word of SCRAM. */
+static void a_false_server_is_found_out(void **state)
+{
+	static const char *const last_words[] = {
+		"v=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+		"v=",
+		"",
+		"e=other-error",
+		"nonsense",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(last_words) / sizeof(last_words[0]); i++) {
+		struct auth_client *c = new_client("SCRAM-SHA-256", true);
+		sasl_conn_t *server = new_server();
+		struct buf out = { 0 };
+		struct fault fault = { 0 };
+		const char *mechanism, *challenge;
+		bool has_initial;
+		unsigned n;
+
+		assert_int_equal(auth_client_start(c, &mechanism, &out, &has_initial, &fault), 0);
+		assert_true(has_initial);
+		assert_int_equal(sasl_server_start(server, mechanism,
+						   (const char *)buf_span(&out).at,
+						   (unsigned)out.len, &challenge, &n),
+				 SASL_CONTINUE);
+		assert_int_equal(auth_client_step(c, span_of(challenge, n), &out, &fault), 0);
+		assert_false(auth_client_is_done(c));
+		assert_int_equal(auth_client_step(c, span_text(last_words[i]), &out, &fault),
+				 -EPROTO);
+		assert_non_null(strstr(fault.text, "smtp.example.net"));
+		assert_null(strstr(fault.text, "sesame"));
+		assert_false(auth_client_is_done(c));
+		buf_wipe(&out);
+		sasl_dispose(&server);
+		auth_client_free(&c);
+	}
+}
+
+static void nonsense_is_not_answered(void **state)
+{
+	static const char *const challenges[] = {
+		"", "r=", "r=x,s=y", "r=x,s=eQ==,i=0", "v=x", ",,,,", "m=x,r=x,s=eQ==,i=4096"
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(challenges) / sizeof(challenges[0]); i++) {
+		struct auth_client *c = new_client("SCRAM-SHA-256", true);
+		struct buf out = { 0 };
+		struct fault fault = { 0 };
+		const char *mechanism;
+		bool has_initial;
+
+		assert_int_equal(auth_client_start(c, &mechanism, &out, &has_initial, &fault), 0);
+		assert_int_equal(auth_client_step(c, span_text(challenges[i]), &out, &fault),
+				 -EPROTO);
+		buf_wipe(&out);
+		auth_client_free(&c);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -262,12 +376,19 @@ int main(void)
 		cmocka_unit_test(plain_is_said_at_once),
 		cmocka_unit_test(login_answers_two_questions),
 		cmocka_unit_test(logs_in_at_a_real_server),
+		cmocka_unit_test(a_wrong_password_does_not_pass),
+		cmocka_unit_test(a_false_server_is_found_out),
+		cmocka_unit_test(nonsense_is_not_answered),
 	};
 	int failed;
 
+	if (make_sasldb() != 0) {
+		fprintf(stderr, "saslpasswd2 (Debian: sasl2-bin) failed\n");
+		return 1;
+	}
 	if (sasl_server_init(server_callbacks, NULL) != SASL_OK)
 		return 1;
 	failed = cmocka_run_group_tests_name("auth/client", tests, NULL, NULL);
 	sasl_server_done();
-	return failed;
+	return remove_sasldb() ? 1 : failed;
 }

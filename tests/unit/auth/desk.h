@@ -12,6 +12,24 @@
 
 #include <sys/types.h>
 
+/* AddressSanitizer keeps what is freed for a while, so that memory grows; it finds leaks by itself. */
+#if defined(__SANITIZE_ADDRESS__)
+#define DESK_IS_WATCHED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define DESK_IS_WATCHED 1
+#endif
+#endif
+#ifndef DESK_IS_WATCHED
+#define DESK_IS_WATCHED 0
+#endif
+
+/* By how much a worker may grow once it has settled. */
+#define DESK_GROWTH_KIB (DESK_IS_WATCHED ? 1 << 20 : 256)
+
+/* Exit status of a worker that leaked. */
+enum { DESK_LEAK = 98 };
+
 struct desk {
 	char directory[64];
 	uid_t user; /* what root's worker becomes; 0: no change */

@@ -171,7 +171,7 @@ static void bad_attempts_leave_nothing(void **state)
 	}
 	print_message("resident after 500: %ld KiB, after 3,000: %ld KiB\n", before,
 		      desk_resident_kib(&desk));
-	assert_true(desk_resident_kib(&desk) <= before + 256);
+	assert_true(desk_resident_kib(&desk) <= before + DESK_GROWTH_KIB);
 }
 
 #define in_directory(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)

@@ -362,7 +362,7 @@ static void bad_attempts_leave_nothing(void **state)
 	}
 	print_message("resident after 1,000: %ld KiB, after 10,000: %ld KiB\n", before,
 		      desk_resident_kib(&desk));
-	assert_true(desk_resident_kib(&desk) <= before + 256);
+	assert_true(desk_resident_kib(&desk) <= before + DESK_GROWTH_KIB);
 }
 
 static void a_bad_hello_ends_it(void **state)
