@@ -133,10 +133,6 @@ static const char *smarthost_wrong(const struct conf_smarthost *s)
 	if (is_plain && is_far && *s->user)
 		return "a password is not sent over the network without TLS; use tls = starttls or "
 		       "implicit, or give no user";
-	if (is_plain && *s->ca_file)
-		return "ca_file has no use with tls = none";
-	if (!s->verify && *s->ca_file)
-		return "ca_file has no use with verify = no";
 	return NULL;
 }
 

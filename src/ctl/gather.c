@@ -9,6 +9,23 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+static void drop_answers(struct ctl_gather *gather)
+{
+	for (size_t i = 0; i < gather->count; i++) {
+		json_decref(gather->parts[i].answer);
+		gather->parts[i].answer = NULL;
+	}
+}
+
+static void unref(struct ctl_gather *gather)
+{
+	if (atomic_fetch_sub(&gather->refs, 1) != 1)
+		return;
+	drop_answers(gather);
+	close(gather->done);
+	free(gather);
+}
+
 static void on_loop(struct work *work)
 {
 	struct ctl_part *part = work_entry(work, struct ctl_part, work);
@@ -17,7 +34,7 @@ static void on_loop(struct work *work)
 	gather->question.run(part);
 	if (atomic_fetch_sub(&gather->pending, 1) == 1)
 		eventfd_write(gather->done, 1);
-	ctl_gather_unref(&gather);
+	unref(gather);
 }
 
 static struct ctl_gather *gather_new(const struct ctl *ctl, const struct ctl_question *question,
@@ -55,7 +72,7 @@ static struct ctl_gather *await(struct ctl *ctl, struct ctl_gather *gather, stru
 	else
 		fault_set(fault, r, "%u of %zu loops did not answer within %d s",
 			  atomic_load(&gather->pending), gather->count, CTL_PATIENCE_MS / 1000);
-	ctl_gather_unref(&gather);
+	ctl_gather_free(&gather);
 	return NULL;
 }
 
@@ -91,15 +108,16 @@ struct ctl_gather *ctl_gather_main(struct ctl *ctl, const struct ctl_question *q
 	return await(ctl, gather, fault);
 }
 
-void ctl_gather_unref(struct ctl_gather **gather)
+/* What was made of the answers may share parts with them, so they go on this thread, not with the last
+ * loop to let go. */
+void ctl_gather_free(struct ctl_gather **gather)
 {
 	struct ctl_gather *g = *gather;
 
 	*gather = NULL;
-	if (g == NULL || atomic_fetch_sub(&g->refs, 1) != 1)
+	if (g == NULL)
 		return;
-	for (size_t i = 0; i < g->count; i++)
-		json_decref(g->parts[i].answer);
-	close(g->done);
-	free(g);
+	if (atomic_load(&g->pending) == 0)
+		drop_answers(g);
+	unref(g);
 }

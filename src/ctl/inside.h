@@ -65,7 +65,7 @@ struct ctl_gather *ctl_gather_lanes(struct ctl *ctl, const struct ctl_question *
 				    struct fault *fault);
 struct ctl_gather *ctl_gather_main(struct ctl *ctl, const struct ctl_question *question,
 				   struct fault *fault);
-void ctl_gather_unref(struct ctl_gather **gather);
+void ctl_gather_free(struct ctl_gather **gather);
 
 /* The answer to a request, whatever it is. */
 json_t *ctl_answer(struct ctl *ctl, struct span request);

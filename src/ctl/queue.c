@@ -159,7 +159,7 @@ static json_t *show(struct ctl *ctl, uint64_t qid)
 	snprintf(words, sizeof(words), "no message %s is in the queue", text);
 	if (answer == NULL)
 		answer = ctl_refusal(gather ? words : fault.text);
-	ctl_gather_unref(&gather);
+	ctl_gather_free(&gather);
 	return answer;
 }
 
@@ -202,7 +202,7 @@ static json_t *list(struct ctl *ctl, uint64_t after)
 	struct ctl_gather *gather = ctl_gather_lanes(ctl, &question, &fault);
 	json_t *answer = gather ? join_pages(gather) : ctl_refusal(fault.text);
 
-	ctl_gather_unref(&gather);
+	ctl_gather_free(&gather);
 	return answer;
 }
 

@@ -140,7 +140,7 @@ json_t *ctl_status(struct ctl *ctl, const json_t *request)
 		certificate = ctl_gather_main(ctl, &(struct ctl_question){ .run = run_certificate },
 					      &fault);
 	answer = certificate ? whole_status(ctl, lanes, certificate) : ctl_refusal(fault.text);
-	ctl_gather_unref(&lanes);
-	ctl_gather_unref(&certificate);
+	ctl_gather_free(&lanes);
+	ctl_gather_free(&certificate);
 	return answer;
 }

@@ -63,6 +63,6 @@ json_t *ctl_reload(struct ctl *ctl, const json_t *request)
 		answer = json_object();
 		json_object_set_new(answer, "ok", json_true());
 	}
-	ctl_gather_unref(&gather);
+	ctl_gather_free(&gather);
 	return answer;
 }
