@@ -92,7 +92,6 @@ static void take_line(struct smtp_client_offers *o, struct span line)
 
 void client_offers_parse(struct span text, struct smtp_client_offers *out)
 {
-	*out = (struct smtp_client_offers){ 0 };
 	/* The first line is the peer's name. */
 	text = span_from(text, span_find(text, '\n') + 1);
 	while (text.len) {

@@ -106,5 +106,5 @@ bool client_may(const struct smtp_client *cl, enum client_state state);
 void client_lose_injected(struct smtp_client *cl);
 void client_after_hello(struct smtp_client *cl);
 void client_begin_login(struct smtp_client *cl);
-/* The text of a 250 to EHLO, lines divided by LF. */
+/* The text of a 250 to EHLO, lines divided by LF; *out is all zero before. */
 void client_offers_parse(struct span text, struct smtp_client_offers *out);

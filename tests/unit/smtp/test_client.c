@@ -117,6 +117,25 @@ static void test_offers(void **state)
 	run_end(&r);
 }
 
+/* The end of the message is written but not sent: it cannot have been taken. */
+static void test_lost_before_the_end_is_sent(void **state)
+{
+	struct run r;
+
+	(void)state;
+	for (size_t unsent = 0; unsent <= 3; unsent++) {
+		run_begin(&r, SMTP_CLIENT_TLS_NONE, false, "PIPELINING");
+		run_message(&r, "1");
+		run_turn(&r);
+		run_feed(&r, span_text("250 ok\r\n250 ok\r\n354 go\r\n"));
+		smtp_client_body_end(r.cl);
+		smtp_client_sent(r.cl, 3 - unsent);
+		assert_int_equal(smtp_client_lost(r.cl), unsent == 0);
+		assert_int_equal(smtp_client_output(r.cl).len, 0);
+		run_end(&r);
+	}
+}
+
 /* A reply of any size costs no more than its cap. */
 static void test_endless_replies(void **state)
 {
@@ -205,6 +224,7 @@ int main(void)
 		cmocka_unit_test(test_window_after_refusal),
 		cmocka_unit_test(test_long_initial_response),
 		cmocka_unit_test(test_offers),
+		cmocka_unit_test(test_lost_before_the_end_is_sent),
 		cmocka_unit_test(test_endless_replies),
 		cmocka_unit_test(test_long_text_is_cut),
 		cmocka_unit_test(test_plain_text),
