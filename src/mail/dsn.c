@@ -84,7 +84,7 @@ static void put_diagnostic(const struct mail_dsn_recipient *r, struct buf *out)
 	if (r->reply.code) {
 		buf_put_text(&words, "smtp; ");
 		mail_notice_reply(&r->reply, true, &words);
-	} else if (r->reason) {
+	} else if (r->reason && r->reason[0]) {
 		buf_put_text(&words, "x-postern; ");
 		mail_text_ascii(span_text(r->reason), 800, &words);
 	} else {

@@ -86,9 +86,17 @@ static void say_clean(struct buf *p, const char *text, size_t most)
 	mail_text_clean(span_text(text), most, p);
 }
 
+/* As against: its time ran out. Recipients of one notice may differ. */
 static bool was_refused(const struct mail_dsn *dsn, const struct mail_dsn_recipient *r)
 {
+	if (r->status.class)
+		return r->status.class == 5;
 	return !dsn->is_expired || r->reply.code >= 500;
+}
+
+static bool has_reason(const struct mail_dsn_recipient *r)
+{
+	return r->reason && r->reason[0];
 }
 
 static void say_who(const struct mail_dsn_recipient *r, struct buf *p)
@@ -125,7 +133,7 @@ static void say_why(const struct mail_dsn *dsn, const struct mail_dsn_recipient 
 		else
 			buf_put_char(p, '.');
 	}
-	if (r->reason) {
+	if (has_reason(r)) {
 		if (is_refused || r->reply.code)
 			buf_put_char(p, ' ');
 		buf_put_text(p, "The reason: ");

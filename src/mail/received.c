@@ -6,7 +6,8 @@
 
 #define NAME_MAX_OCTETS 255
 #define COMPANY_MAX 255
-#define ENCODED_WORD_MAX 66 /* of 75 (RFC 2047 2.), so that a folded line stays below 78 columns   \
+#define ENCODED_WORD_MAX                                                                           \
+	66 /* of 75 (RFC 2047 2.), so that a folded line stays below 78 columns   \
 			     */
 #define ENCODED_WORD_START "=?UTF-8?Q?"
 #define ENCODED_WORD_END "?="

@@ -176,6 +176,24 @@ static void test_expired(void **state)
 	free(text);
 }
 
+/* One was refused before the time of the other ran out. */
+static void test_mixed(void **state)
+{
+	struct mail_dsn_recipient r[] = { refused("bob@example.net"), refused("carl@example.net") };
+	struct mail_dsn dsn = notice(r, 2);
+	char *text;
+
+	(void)state;
+	dsn.is_expired = true;
+	r[1].status = (struct smtp_status){ 4, 4, 7 };
+	r[1].reply.code = 0;
+	r[1].reason = "";
+	text = format(&dsn);
+	assert_says(text, "bob@example.net: smtp.example.net refused it and said");
+	assert_says(text, "carl@example.net: No mail server could be reached. Please send");
+	free(text);
+}
+
 /* A boundary that a peer put into the original header or into a reply is not used. */
 static void test_boundary(void **state)
 {
@@ -257,9 +275,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_recipient), cmocka_unit_test(test_many_recipients),
-		cmocka_unit_test(test_expired),	      cmocka_unit_test(test_boundary),
-		cmocka_unit_test(test_header_cut),    cmocka_unit_test(test_not_ascii),
-		cmocka_unit_test(test_long_values),
+		cmocka_unit_test(test_expired),	      cmocka_unit_test(test_mixed),
+		cmocka_unit_test(test_boundary),      cmocka_unit_test(test_header_cut),
+		cmocka_unit_test(test_not_ascii),     cmocka_unit_test(test_long_values),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
