@@ -98,10 +98,13 @@ static void on_connected(uv_poll_t *poll, int status, int events)
 {
 	struct dial *dial = poll->data;
 	int fd = end_attempt(dial);
-	int error = status < 0 ? status : socket_error(fd);
+	int error = socket_error(fd);
 	struct stream *stream = NULL;
 
 	(void)events;
+	/* libuv calls every POLLERR a bad descriptor; the socket knows better. */
+	if (error == 0 && status < 0)
+		error = status;
 	if (error == 0) {
 		stream = stream_accept(dial->conf.loop, fd, dial->conf.ops, dial->conf.user);
 		error = stream ? 0 : -ECONNRESET;

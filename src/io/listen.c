@@ -68,8 +68,12 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 {
 	struct listener *listener = poll->data;
 
-	(void)status;
 	(void)events;
+	/* libuv has stopped watching. */
+	if (status < 0) {
+		timer_set(listener->loop, &listener->pause, PAUSE_MS);
+		return;
+	}
 	for (int n = 0; n < ACCEPTS_PER_TURN && !listener->is_stopped; n++) {
 		int fd = accept_one(listener);
 

@@ -7,8 +7,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static void serve_waiting(struct worker_pool *pool);
-
 /* Asks */
 
 static void done_at_home(struct work *work)
@@ -49,15 +47,21 @@ static void wait_for_first(struct worker_pool *pool)
 }
 
 /* All have the same deadline, so who came first is due first. */
-static void on_patience(struct timer *timer)
+static void end_overdue(struct worker_pool *pool)
 {
-	struct worker_pool *pool = timer_entry(timer, struct worker_pool, patience);
 	struct worker_ask *ask;
 
 	while ((ask = first_waiting(pool)) && left_ms(pool, ask) <= 0) {
 		list_remove(&pool->waiting, &ask->node);
 		finish(ask, -ETIMEDOUT);
 	}
+}
+
+static void on_patience(struct timer *timer)
+{
+	struct worker_pool *pool = timer_entry(timer, struct worker_pool, patience);
+
+	end_overdue(pool);
 	wait_for_first(pool);
 }
 
@@ -125,6 +129,7 @@ static void serve_waiting(struct worker_pool *pool)
 	struct worker *worker;
 	bool is_lack;
 
+	end_overdue(pool);
 	while ((ask = first_waiting(pool))) {
 		worker = free_worker(pool, &is_lack);
 		if (worker == NULL && !is_lack)
