@@ -128,19 +128,32 @@ static bool lost_content(struct message *m, uint32_t number, uint64_t synced)
 	return false;
 }
 
-/* The kernel may have dropped any of the unsynced pages and say nothing of it the next time. */
-static void end_segment(struct spool *s)
+/* What stood in the unsynced part: content of a message makes it one that can only be given up; a lazy
+ * note is forgotten, which costs at most a second delivery. */
+static void forget_unsynced(struct spool *s)
 {
+	const struct place nowhere = { 0 };
 	struct message *m;
 	size_t at = 0;
 
-	head_close(s);
-	pthread_mutex_lock(&s->index_lock);
-	while ((m = index_next(&s->index, &at)) != NULL)
+	while ((m = index_next(&s->index, &at)) != NULL) {
+		if (m->note.segment == s->head.number && place_offset(m->note) >= s->head.synced)
+			segments_move(&s->segments, &m->note, nowhere);
 		if (m->state == MESSAGE_OPEN && lost_content(m, s->head.number, s->head.synced)) {
 			segments_release(&s->segments, m);
 			m->state = MESSAGE_LOST;
 		}
+	}
+}
+
+/* The kernel may have dropped any of the unsynced pages, and says nothing of it the next time, but goes on
+ * showing them. They are cut off, so that a start without a power cut does not take them for stored. */
+static void end_segment(struct spool *s)
+{
+	s->disk->truncate(s->disk->user, s->head.fd, s->head.synced);
+	head_close(s);
+	pthread_mutex_lock(&s->index_lock);
+	forget_unsynced(s);
 	pthread_mutex_unlock(&s->index_lock);
 	for (size_t i = 0; i < s->unsynced.count; i++)
 		id_list_add(&s->owed, s->unsynced.at[i]);

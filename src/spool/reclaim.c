@@ -232,7 +232,8 @@ static bool must_wait(const struct spool *s)
 
 bool reclaim_step(struct spool *s)
 {
-	if (s->segments.count == 0 || is_head(s, &s->segments.at[0]) || must_wait(s))
+	if (s->is_frozen || s->segments.count == 0 || is_head(s, &s->segments.at[0]) ||
+	    must_wait(s))
 		return false;
 	if (s->segments.at[0].live_records == 0) {
 		reclaim_stop(s);

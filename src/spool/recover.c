@@ -179,7 +179,11 @@ static void check_header(struct recovery *r)
 		report(r->s, "%s/%s: the header is damaged; no message is touched", r->s->dir,
 		       name);
 	if (scan->unreadable)
-		report(r->s, "%s/%s: %u blocks cannot be read", r->s->dir, name, scan->unreadable);
+		report(r->s,
+		       "%s/%s: %u blocks cannot be read; it is kept, and all that follows it, "
+		       "until a "
+		       "start at which they can, or until it is taken away",
+		       r->s->dir, name, scan->unreadable);
 }
 
 static void scan_segment(struct recovery *r)
@@ -194,9 +198,9 @@ static void scan_segment(struct recovery *r)
 }
 
 /* One that was being made when the power went: nothing was ever written to it. */
-static bool is_unfinished(const struct scan *scan)
+static bool is_unfinished(const struct scan *scan, int status)
 {
-	return scan->fd >= 0 && scan->size <= SEGMENT_RECORDS_AT;
+	return status == -EBADMSG && scan->unreadable == 0 && scan->size <= SEGMENT_RECORDS_AT;
 }
 
 static void take_header(struct spool *s, const struct scan *scan)
@@ -233,17 +237,19 @@ static void recover_segment(struct spool *s, uint64_t number)
 	int status = scan_open(&r.scan, s->disk, s->dir, number, &fault);
 
 	segment_name(number, name);
-	if (status == -EBADMSG && s->seal)
-		r.scan.seal = s->seal;
-	if (status < 0 && is_unfinished(&r.scan)) {
+	if (is_unfinished(&r.scan, status)) {
 		if (!s->conf.is_read_only)
 			s->disk->unlink(s->disk->user, s->dir, name);
-	} else if (status < 0 && (r.scan.fd < 0 || s->seal == 0)) {
+	} else if (status == 0 || (status == -EBADMSG && s->seal)) {
+		if (status < 0)
+			r.scan.seal = s->seal;
+		scan_segment(&r);
+	} else {
 		report(s, "%s; it is left as it is, and what is in it is not delivered",
 		       fault.text);
-	} else {
-		scan_segment(&r);
 	}
+	/* A record not seen now may be a settle record, and what it settles must not be rewritten. */
+	s->is_frozen |= r.scan.unreadable || (status < 0 && status != -EBADMSG);
 	scan_close(&r.scan);
 }
 

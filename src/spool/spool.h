@@ -68,6 +68,7 @@ struct spool {
 	struct buf owed_headers, pieces; /* of the batch under way */
 	int64_t now_ms, next_tick_ms, awake_until_ms;
 	bool has_reserve, must_sync_dir;
+	bool is_frozen; /* the disk refused to give what may be there after all: nothing is reclaimed */
 	bool has_gaps; /* recovery met damage with whole records behind it */
 
 	struct fault space; /* code 0: there is enough */

@@ -101,6 +101,8 @@ static bool check(struct reader *r, struct message *m, struct record *envelope)
 	}
 	if (read_record(r, m->envelope, envelope, &payload))
 		wrong = what_is_wrong(m, envelope);
+	else
+		r->s->is_frozen = true; /* the scan could read it */
 	if (wrong) {
 		report_message(r->s, m->id, wrong);
 		give_up(r->s, m);

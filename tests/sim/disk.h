@@ -1,0 +1,45 @@
+/* disk.h: a disk that forgets what was not synced, and fails when told to.
+ *
+ * Shape    give sim_disk_calls(disk) to a spool; sim_disk_restart() is the power coming back
+ * Owns     the files, as they are seen and as they are in stable storage
+ *
+ * Each write stays volatile until its file is synced, each name until its directory is. When the power
+ * goes, all, none or any of the volatile writes reach the disk, torn at 512 octets. A failed sync does
+ * what Linux does: the octets are still seen, may or may not be stable, and the next sync is silent.
+ */
+#pragma once
+
+#include "spool/disk.h"
+
+#include <stdbool.h>
+
+enum sim_fault { SIM_NO_FAULT, SIM_EIO, SIM_ENOSPC, SIM_SHORT, SIM_FAULTS };
+enum sim_end { SIM_KILL, SIM_CUT_ALL, SIM_CUT_NONE, SIM_CUT_SOME, SIM_ENDS };
+
+struct sim_file;
+struct sim_handle;
+
+struct sim_disk {
+	uint64_t random;
+	struct sim_file *files;
+	size_t file_count;
+	struct sim_handle *handles;
+	size_t handle_count;
+	bool is_locked;
+	uint64_t capacity; /* 0: endless */
+
+	unsigned long calls;
+	unsigned long cut_at;		     /* the power goes in this call; 0: never */
+	unsigned long fault_at, fault_calls; /* which calls fail, and how many of them */
+	enum sim_fault fault;
+	bool is_dead;	       /* the power is off: nothing works, nothing changes */
+	bool is_lying;	       /* sync does nothing: the checks must notice */
+	unsigned broken_rules; /* writes or syncs after a failed sync of the same descriptor */
+};
+
+uint64_t sim_random(uint64_t *state);
+void sim_disk_init(struct sim_disk *disk, uint64_t seed);
+void sim_disk_fini(struct sim_disk *disk);
+struct spool_disk sim_disk_calls(struct sim_disk *disk);
+void sim_disk_restart(struct sim_disk *disk, enum sim_end end);
+uint64_t sim_disk_used(const struct sim_disk *disk);
