@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 enum {
-	SECURING_S = 60, /* TLS handshake, and a login that our own side must compute */
+	SECURING_S = 60,
 	LOOK_MS = 500, /* how often an idle connection asks whether another loop needs its place */
 };
 
@@ -78,7 +78,7 @@ static void await(struct conn *conn, const char *what, unsigned seconds)
 	conn->awaited = what;
 	conn->waited_s = seconds;
 	timer_set(conn->relay->conf.loop, &conn->deadline,
-		  (int64_t)seconds * 10 * conn->relay->deadline_percent);
+		  (int64_t)seconds * conn->relay->deadline_unit_ms);
 }
 
 static void await_nothing(struct conn *conn)
@@ -99,13 +99,8 @@ static void set_deadline(struct conn *conn, bool is_progress)
 		await_nothing(conn); /* for us, not for the peer */
 		return;
 	}
-	if (conn->is_securing) {
-		wait.phrase = "negotiating TLS";
-		wait.seconds = SECURING_S;
-	} else if (wait.seconds == 0) {
-		wait.phrase = "logging in";
-		wait.seconds = SECURING_S;
-	}
+	if (conn->is_securing)
+		wait = (struct smtp_client_wait){ "negotiating TLS", SECURING_S };
 	if (is_progress || conn->awaited != wait.phrase)
 		await(conn, wait.phrase, wait.seconds);
 }
@@ -254,12 +249,14 @@ void conn_ready(struct conn *conn)
 		conn_close(conn);
 		return;
 	}
-	next = relay_take(conn->relay);
+	next = relay_take(conn->relay, conn->route);
 	rest(conn);
-	if (next)
+	if (next) {
 		conn_carry(conn, next);
-	else
-		conn->has_rested = true;
+		return;
+	}
+	conn->has_rested = true;
+	relay_wake(conn->relay);
 }
 
 static void begin(struct conn *conn, struct attempt *attempt)

@@ -37,7 +37,7 @@ static void on_ready(struct conn *conn, const struct smtp_client_event *event)
 /* ": 550 5.7.1 No", or nothing when the peer said nothing. */
 static void describe_reply(const struct smtp_reply *reply, struct fault *out)
 {
-	char status[16] = "";
+	char status[32] = "";
 
 	out->text[0] = '\0';
 	if (reply->code == 0)

@@ -62,7 +62,7 @@ struct relay {
 	struct timer again;  /* for a place that another loop holds */
 	struct timer finish; /* the end of relay_free()'s patience */
 	bool is_ending;
-	unsigned deadline_percent;
+	unsigned deadline_unit_ms; /* what a second of a deadline is */
 	void (*freed)(void *user);
 	void *freed_user;
 };
@@ -70,10 +70,10 @@ struct relay {
 /* relay.c */
 /* Looks soon, not now, at what waits and what is free. */
 void relay_wake(struct relay *relay);
-/* The job that waits longest, now taken off the list, or NULL. */
-struct attempt *relay_take(struct relay *relay);
-/* For tests: deadlines become so many hundredths of what they are. */
-void relay_scale_deadlines(struct relay *relay, unsigned percent);
+/* The job that waits longest, now taken off the list, for a connection of that route; or NULL. */
+struct attempt *relay_take(struct relay *relay, const struct route *route);
+/* For tests: a second of a deadline becomes so many ms. */
+void relay_scale_deadlines(struct relay *relay, unsigned unit_ms);
 
 /* route.c */
 struct route *route_new(struct relay *relay, const struct relay_smarthost *to);

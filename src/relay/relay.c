@@ -13,6 +13,13 @@ enum { PLACE_MS = 200 };
 
 static void run_turn(struct work *work);
 
+static struct attempt *take_first(struct relay *relay)
+{
+	struct list_node *node = list_pop_front(&relay->waiting);
+
+	return node ? list_entry(node, struct relay_job, node)->attempt : NULL;
+}
+
 void relay_wake(struct relay *relay)
 {
 	if (relay->is_turn_posted)
@@ -21,21 +28,30 @@ void relay_wake(struct relay *relay)
 	loop_post(relay->conf.loop, &relay->turn);
 }
 
-struct attempt *relay_take(struct relay *relay)
+static bool is_sound(const struct route *route)
 {
-	struct list_node *node = list_pop_front(&relay->waiting);
+	return route_is_proven(route) && !route_is_paused(route);
+}
 
-	return node ? list_entry(node, struct relay_job, node)->attempt : NULL;
+struct attempt *relay_take(struct relay *relay, const struct route *route)
+{
+	/* Not while a smarthost before it in the order can do the work. */
+	for (size_t i = 0; i < relay->route_count && relay->routes[i] != route; i++)
+		if (is_sound(relay->routes[i]))
+			return NULL;
+	return take_first(relay);
 }
 
 static void hand_out(struct relay *relay)
 {
 	for (size_t i = 0; i < relay->route_count; i++) {
+		struct route *route = relay->routes[i];
 		struct conn *conn;
 
-		while (!list_is_empty(&relay->waiting) &&
-		       (conn = route_idle(relay->routes[i])) != NULL)
-			conn_carry(conn, relay_take(relay));
+		while (!list_is_empty(&relay->waiting) && (conn = route_idle(route)) != NULL)
+			conn_carry(conn, take_first(relay));
+		if (is_sound(route))
+			break;
 	}
 }
 
@@ -45,6 +61,17 @@ static void probe(struct route *route)
 {
 	if (list_is_empty(&route->conns[CONN_SETTING_UP]) && route_take_place(route))
 		conn_open(route);
+}
+
+/* Those that are left alone long enough, where there is work that would be theirs. */
+static void probe_preferred(struct relay *relay)
+{
+	for (size_t i = 0; i < relay->route_count; i++) {
+		if (is_sound(relay->routes[i]))
+			break;
+		if (!route_is_paused(relay->routes[i]))
+			probe(relay->routes[i]);
+	}
 }
 
 /* No more connections in the making than jobs that wait. */
@@ -65,8 +92,6 @@ static bool ask_route(struct route *route, size_t jobs)
 		return route_is_live(route) || !list_is_empty(&route->conns[CONN_SETTING_UP]);
 	if (route_is_proven(route))
 		dial(route, jobs);
-	else
-		probe(route);
 	is_stuck = route_is_empty(route);
 	route_set_hungry(route, is_stuck);
 	if (is_stuck)
@@ -115,7 +140,7 @@ static void defer_waiting(struct relay *relay, const char *reason)
 	size_t n = relay->waiting.count;
 
 	/* Those that come in by the owner's done() wait for the next turn. */
-	while (n-- && (attempt = relay_take(relay)) != NULL) {
+	while (n-- && (attempt = take_first(relay)) != NULL) {
 		attempt_defer(attempt, NULL, NULL, reason);
 		attempt_finish(attempt);
 	}
@@ -132,6 +157,8 @@ static void serve_waiting(struct relay *relay)
 {
 	char *reason;
 
+	if (!list_is_empty(&relay->waiting))
+		probe_preferred(relay);
 	hand_out(relay);
 	if (!list_is_empty(&relay->waiting) && !ask_routes(relay)) {
 		reason = all_reasons(relay);
@@ -228,7 +255,7 @@ struct relay *relay_new(const struct relay_conf *conf)
 	relay->turn.run = run_turn;
 	relay->again.fire = look_again;
 	relay->finish.fire = out_of_patience;
-	relay->deadline_percent = 100;
+	relay->deadline_unit_ms = 1000;
 	list_init(&relay->retired);
 	list_init(&relay->waiting);
 	set_routes(relay, conf->smarthosts, conf->smarthost_count);
@@ -272,9 +299,9 @@ void relay_renew(struct relay *relay, const struct relay_smarthost *smarthosts, 
 	relay_wake(relay);
 }
 
-void relay_scale_deadlines(struct relay *relay, unsigned percent)
+void relay_scale_deadlines(struct relay *relay, unsigned unit_ms)
 {
-	relay->deadline_percent = percent;
+	relay->deadline_unit_ms = unit_ms;
 }
 
 bool relay_look(const struct relay *relay, size_t i, struct relay_view *out)
