@@ -2,7 +2,8 @@
  * answers.
  *
  * Shape    returns the exit status when the other side closes
- * Thread   the only one of its process
+ * Thread   the only one of its process, which it makes its own: no core dumps, no new privileges,
+ *          umask 077, SIGINT, SIGHUP and SIGPIPE ignored
  * Errors   nothing a client sends ends it; a frame that is none does (exit 1)
  */
 #pragma once

@@ -131,6 +131,14 @@ static enum auth_verdict ask(struct checker *c, const char *mechanism, struct sp
 	buf_wipe(&password);
 	mem_wipe(account, c->account.len);
 	free(account);
+	if (code == SASL_NOMECH) {
+		checker_say(
+			c,
+			"Cyrus SASL has no plug-in for %s; Debian's are in libsasl2-modules, that "
+			"for sasldb in libsasl2-modules-db (%s)",
+			mechanism, cyrus_words(&c->cyrus));
+		return AUTH_UNAVAILABLE;
+	}
 	return code == SASL_OK ? AUTH_OK : c->backend->judge(c, code);
 }
 

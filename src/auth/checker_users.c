@@ -1,5 +1,7 @@
 #include "checker.h"
 
+#include "password.h"
+
 #include <errno.h>
 
 static const char *const plugins[] = { "libplain.so", "liblogin.so", NULL };
@@ -32,10 +34,14 @@ static int check(void *checker, const char *account, struct span password)
 	struct span name = span_text(account);
 	const char *hash = auth_users_hash(c->users, name);
 	int64_t now_ms = checker_now_ms();
+	int fits;
 
 	if (cache_has(c->cache, name, hash, password, now_ms))
 		return SASL_OK;
-	if (!auth_password_fits(hash, password))
+	fits = password_check(hash, password);
+	if (fits < 0)
+		return SASL_UNAVAIL;
+	if (fits == 0)
 		return hash ? SASL_BADAUTH : SASL_NOUSER;
 	cache_keep(c->cache, name, hash, password, now_ms);
 	return SASL_OK;
@@ -47,6 +53,12 @@ static enum auth_verdict judge(struct checker *c, int code)
 		checker_say(c, "no such user in %s", c->settings.users_file);
 	else if (checker_is_refusal(code))
 		checker_say(c, "wrong password");
+	else if (code == SASL_UNAVAIL)
+		checker_say(
+			c,
+			"crypt(3) could not check the password against %s: no memory (a hash may "
+			"take 16 MiB), or the user's hash is damaged",
+			c->settings.users_file);
 	else
 		checker_say(c, "Cyrus SASL: %s (%s)", sasl_errstring(code, NULL, NULL),
 			    cyrus_words(&c->cyrus));

@@ -110,7 +110,7 @@ int password_hash(struct span password, char out[CRYPT_OUTPUT_SIZE], struct faul
 	return 0;
 }
 
-bool auth_password_fits(const char *hash, struct span password)
+int password_check(const char *hash, struct span password)
 {
 	const char *against = hash ? hash : nobody;
 	char made[CRYPT_OUTPUT_SIZE] = "";
@@ -118,9 +118,16 @@ bool auth_password_fits(const char *hash, struct span password)
 	bool fits;
 
 	/* Whether a password can be hashed at all does not depend on the user. */
-	if (!is_hashable(password) || !crypt_it(password, against, made))
-		return false;
+	if (!is_hashable(password))
+		return 0;
+	if (!crypt_it(password, against, made))
+		return -EIO;
 	fits = strlen(made) == n && memeql_sec(made, against, n);
 	mem_wipe(made, sizeof(made));
 	return fits && hash != NULL;
+}
+
+bool auth_password_fits(const char *hash, struct span password)
+{
+	return password_check(hash, password) > 0;
 }

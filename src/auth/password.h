@@ -16,3 +16,6 @@
 const char *password_hash_flaw(struct span hash);
 /* A fresh yescrypt hash. -EINVAL: empty, too long, or with a NUL. */
 int password_hash(struct span password, char out[CRYPT_OUTPUT_SIZE], struct fault *fault);
+/* 1: it fits; 0: it does not (nor does any other for `hash` NULL, an unknown user: the same work is
+ * done). -EIO: crypt(3) could not tell, for want of memory or because the hash is damaged. */
+int password_check(const char *hash, struct span password);

@@ -33,6 +33,7 @@ static void harden(void)
 	setrlimit(RLIMIT_CORE, &none);
 	if (!IS_WATCHED)
 		prctl(PR_SET_DUMPABLE, 0);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	umask(077);
 	signal(SIGPIPE, SIG_IGN);
 	/* From a terminal these come to the daemon as well, which then closes our socket in its own

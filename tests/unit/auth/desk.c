@@ -116,7 +116,7 @@ void desk_send(struct desk *d, struct span octets)
 	write_all(d->fd, octets);
 }
 
-static void receive(struct desk *d)
+enum auth_verdict desk_receive(struct desk *d)
 {
 	unsigned char head[4];
 	size_t n;
@@ -128,6 +128,7 @@ static void receive(struct desk *d)
 	read_all(d->fd, buf_room(&d->frame, n), n);
 	buf_grew(&d->frame, n);
 	assert_int_equal(auth_answer_decode(buf_span(&d->frame), &d->answer), 0);
+	return d->answer.verdict;
 }
 
 enum auth_verdict desk_ask(struct desk *d, const char *mechanism, const struct span *responses,
@@ -142,8 +143,7 @@ enum auth_verdict desk_ask(struct desk *d, const char *mechanism, const struct s
 	auth_request_encode(&request, &frame);
 	desk_send(d, buf_span(&frame));
 	buf_fini(&frame);
-	receive(d);
-	return d->answer.verdict;
+	return desk_receive(d);
 }
 
 enum auth_verdict desk_plain(struct desk *d, const char *authzid, const char *name,

@@ -48,6 +48,8 @@ void desk_hire(struct desk *d, const struct auth_hello *hello);
 int desk_dismiss(struct desk *d);
 /* Raw octets as one frame. */
 void desk_send(struct desk *d, struct span octets);
+/* Waits for an answer. */
+enum auth_verdict desk_receive(struct desk *d);
 enum auth_verdict desk_ask(struct desk *d, const char *mechanism, const struct span *responses,
 			   size_t count);
 enum auth_verdict desk_plain(struct desk *d, const char *authzid, const char *name,

@@ -272,6 +272,19 @@ static void a_flaw_in_the_file_keeps_the_one_before(void **state)
 	desk_detail_has(&desk, "wrong password");
 }
 
+static void a_hash_that_crypt_cannot_do_is_no_verdict(void **state)
+{
+	struct auth_hello hello = hello_for(desk_path(&desk, "users"));
+
+	(void)state;
+	write_text(desk_path(&desk, "users"),
+		   "alice:$y$j9T$=$0gc5bd8LE5/TUYLRtSXoO4bwZTbthf7fbb2PcMjtNAB\n");
+	desk_hire(&desk, &hello);
+	assert_int_equal(desk_plain(&desk, "", "alice", "wonderland"), AUTH_UNAVAILABLE);
+	desk_detail_has(&desk, "damaged");
+	assert_int_equal(desk_plain(&desk, "", "eve", "wonderland"), AUTH_WRONG);
+}
+
 static int64_t login_ns(const char *name, const char *password, enum auth_verdict expected)
 {
 	struct timespec from, to;
@@ -365,6 +378,31 @@ static void bad_attempts_leave_nothing(void **state)
 	assert_true(desk_resident_kib(&desk) <= before + DESK_GROWTH_KIB);
 }
 
+static void frames_come_in_any_pieces(void **state)
+{
+	struct span responses[2] = { span_text("alice"), span_text("wonderland") };
+	struct auth_request request = { .mechanism = span_text("LOGIN"),
+					.responses = { responses[0], responses[1] },
+					.response_count = 2 };
+	struct buf frame = { 0 };
+
+	(void)state;
+	buf_put(&frame, "\0\0\0\0", 4);
+	auth_request_encode(&request, &frame);
+	frame.at[0] = (unsigned char)(frame.len - 4);
+	for (size_t i = 0; i < frame.len; i++)
+		assert_int_equal(write(desk.fd, frame.at + i, 1), 1);
+	assert_int_equal(desk_receive(&desk), AUTH_OK);
+	/* Two at once: two answers, in order. */
+	buf_room(&frame, frame.len);
+	buf_put(&frame, frame.at, frame.len);
+	frame.at[frame.len - 1] = 'X';
+	assert_int_equal(write(desk.fd, frame.at, frame.len), frame.len);
+	assert_int_equal(desk_receive(&desk), AUTH_OK);
+	assert_int_equal(desk_receive(&desk), AUTH_WRONG);
+	buf_fini(&frame);
+}
+
 static void a_bad_hello_ends_it(void **state)
 {
 	(void)state;
@@ -421,9 +459,11 @@ int main(void)
 		open_only(sees_changes_of_the_file),
 		open_only(a_file_that_cannot_be_used_is_no_verdict),
 		open_only(a_flaw_in_the_file_keeps_the_one_before),
+		open_only(a_hash_that_crypt_cannot_do_is_no_verdict),
 		hired(an_unknown_name_takes_as_long),
 		open_only(a_second_login_is_cheap),
 		hired(bad_attempts_leave_nothing),
+		hired(frames_come_in_any_pieces),
 		open_only(a_bad_hello_ends_it),
 		open_only(a_bad_request_ends_it),
 		open_only(a_huge_frame_ends_it),
