@@ -58,6 +58,7 @@ static void answer_password(struct session *s, const struct smtp_event *ev, stru
 {
 	s->is_login = false;
 	buf_clear(&s->login);
+	s->logins += span_eq(password, span_text("right"));
 	if (span_eq(password, span_text("right")))
 		answer(s, ev, SMTP_REPLY(235, 2, 7, 0, "Logged in"));
 	else if (span_eq(password, span_text("busy")))
@@ -160,10 +161,18 @@ static void on_body_begin(struct session *s, const struct smtp_event *ev)
 
 static void on_body_end(struct session *s, const struct smtp_event *ev)
 {
+	buf_put_span(&s->content, buf_span(&s->message));
+	buf_clear(&s->message);
 	if (strcmp(s->sender, "broken") == 0)
 		answer(s, ev, SMTP_REPLY(451, 4, 3, 0, "Not stored; try later"));
 	else
 		answer(s, ev, SMTP_REPLY(250, 2, 0, 0, "Queued"));
+}
+
+static void on_body_bad(struct session *s, const struct smtp_event *ev)
+{
+	(void)ev;
+	buf_clear(&s->message);
 }
 
 static void on_refused(struct session *s, const struct smtp_event *ev)
@@ -190,7 +199,7 @@ static const struct {
 	[SMTP_EVENT_RCPT] = { "RCPT", on_rcpt },
 	[SMTP_EVENT_BODY_BEGIN] = { "BODY_BEGIN", on_body_begin },
 	[SMTP_EVENT_BODY_END] = { "BODY_END", on_body_end },
-	[SMTP_EVENT_BODY_BAD] = { "BODY_BAD", NULL },
+	[SMTP_EVENT_BODY_BAD] = { "BODY_BAD", on_body_bad },
 	[SMTP_EVENT_RESET] = { "RESET", NULL },
 	[SMTP_EVENT_REFUSED] = { "REFUSED", on_refused },
 	[SMTP_EVENT_QUIT] = { "QUIT", on_end },
@@ -200,7 +209,7 @@ static const struct {
 static void handle(struct session *s, const struct smtp_event *ev)
 {
 	if (ev->type == SMTP_EVENT_BODY_CHUNK) {
-		buf_put_span(&s->content, ev->data);
+		buf_put_span(&s->message, ev->data);
 		return;
 	}
 	note(s, handlers[ev->type].name);
@@ -275,5 +284,6 @@ void session_end(struct session *s)
 	buf_fini(&s->events);
 	buf_fini(&s->output);
 	buf_fini(&s->content);
+	buf_fini(&s->message);
 	buf_fini(&s->login);
 }

@@ -16,9 +16,11 @@ struct session {
 	struct smtp_server *srv;
 	struct buf events;  /* one word and its details for each event, " | " between */
 	struct buf output;  /* all that was sent */
-	struct buf content; /* of all messages */
+	struct buf content; /* of all messages that came whole */
+	struct buf message; /* of the one that is coming */
 	struct buf login;   /* LOGIN: the name */
 	char sender[64];
+	size_t logins; /* that succeeded */
 	bool is_login;
 	bool is_over;
 };

@@ -267,7 +267,7 @@ static const struct dialogue dialogues[] = {
 	  "250 2.1.0 | 250 2.1.5 | 354 | 550 5.6.0 | 503 5.5.1",
 	  "MAIL a@example.com | RCPT b@example.net | BODY_BEGIN | BODY_BAD | "
 	  "REFUSED DATA 550 #1 | REFUSED RCPT 503 #2",
-	  "x\r\n" },
+	  NULL },
 	{ "bare LF made CRLF",
 	  LENIENT_LF,
 	  { MAIL_OK RCPT_OK "DATA\r\n", "x\n.\r\nMAIL FROM:<e@x>\ny\r\n.\r\n" },

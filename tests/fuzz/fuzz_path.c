@@ -1,0 +1,94 @@
+/* Paths, parameters and xtext: what is taken apart is whole, clean, and within the input. */
+#include "base/require.h"
+#include "smtp/path.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static bool is_within(struct span part, struct span all)
+{
+	return part.len == 0 || (part.at >= all.at && part.at + part.len <= all.at + all.len);
+}
+
+static void require_clean(struct span s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		require(s.at[i] >= ' ' && s.at[i] != 127);
+}
+
+/* "<mailbox>" must be read as the same mailbox. */
+static void check_again(const struct smtp_path *path, enum smtp_path_kind kind)
+{
+	struct buf text = { 0 };
+	struct smtp_path again;
+	struct smtp_reply why;
+	struct span in;
+
+	buf_put_char(&text, '<');
+	buf_put_span(&text, path->mailbox);
+	buf_put_char(&text, '>');
+	in = buf_span(&text);
+	require(smtp_path_parse(&in, kind, &again, &why) == 0 && in.len == 0);
+	require(span_eq(again.mailbox, path->mailbox) && span_eq(again.local, path->local) &&
+		span_eq(again.domain, path->domain) && !again.has_source_route);
+	buf_fini(&text);
+}
+
+static void check_path(struct span all, enum smtp_path_kind kind)
+{
+	struct span in = all;
+	struct smtp_path path;
+	struct smtp_reply why = { 0 };
+
+	if (smtp_path_parse(&in, kind, &path, &why) < 0) {
+		require(why.code == 501 && why.text.len && in.at == all.at);
+		return;
+	}
+	require(is_within(path.mailbox, all) && is_within(in, all));
+	require(in.len == 0 || in.at[0] == ' ');
+	require(path.local.len <= 64 && path.domain.len <= 255 && path.mailbox.len <= 254);
+	require(span_is_utf8(path.mailbox) && path.is_utf8 == !span_is_ascii(path.mailbox));
+	require_clean(path.mailbox);
+	if (path.domain.len)
+		require(path.mailbox.len == path.local.len + 1 + path.domain.len);
+	if (path.mailbox.len == 0)
+		require(kind == SMTP_PATH_REVERSE);
+	check_again(&path, kind);
+}
+
+static void check_params(struct span all)
+{
+	struct span in = all, keyword, value;
+
+	while (smtp_param_next(&in, &keyword, &value) > 0) {
+		require(keyword.len && is_within(keyword, all) && is_within(value, all));
+		require(span_find(value, ' ') == value.len && span_find(value, '=') == value.len);
+		require_clean(keyword);
+		require_clean(value);
+	}
+}
+
+static void check_xtext(struct span in)
+{
+	struct buf decoded = { 0 }, encoded = { 0 }, again = { 0 };
+	int rc = smtp_xtext_decode(in, &decoded);
+
+	require(rc == 0 || decoded.len == 0);
+	require_clean(buf_span(&decoded));
+	smtp_xtext_encode(buf_span(&decoded), &encoded);
+	require(smtp_xtext_decode(buf_span(&encoded), &again) == 0);
+	require(span_eq(buf_span(&again), buf_span(&decoded)));
+	buf_fini(&decoded);
+	buf_fini(&encoded);
+	buf_fini(&again);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct span in = span_of(data, size);
+
+	check_path(in, SMTP_PATH_REVERSE);
+	check_path(in, SMTP_PATH_FORWARD);
+	check_params(in);
+	check_xtext(in);
+	return 0;
+}
