@@ -3,8 +3,8 @@
  * Shape    "alice", "alice@example.com" and "EXAMPLE\alice" become "alice" where the configuration
  *          lists the domain; any other name stays as it is. What stands before the first backslash
  *          is an NT domain, what stands behind the last "@" a domain; both may be there
- * Errors   -EINVAL: empty, over 255 octets, a control (C0, DEL, C1), not UTF-8, or white space at an
- *          end, before or after a domain is taken away; nothing is appended then
+ * Errors   -EINVAL: empty, over 255 octets, a control (C0, DEL, C1), not UTF-8, or white space at
+ *          an end, before or after a domain is taken away; nothing is appended then
  */
 #pragma once
 

@@ -6,15 +6,15 @@
  * Thread   one at a time; no I/O, no clock, no log
  * Owns     its output and copies of what it is told. Spans in an event live until the next call.
  * Errors   what is no SMTP reply, a reply that no command in whole sent asked for, or octets behind
- *          the 220 of STARTTLS: event LOST, and nothing more is ever sent. Once the engine is lost or
- *          ending, calls that belong to an earlier state have no effect
+ *          the 220 of STARTTLS: event LOST, and nothing more is ever sent. Once the engine is lost
+ *          or ending, calls that belong to an earlier state have no effect
  * Source   RFC 5321, 2920, 3207, 4954, 1870, 6152
  *
- * A message: an RCPT event for each recipient's reply (accepted ones too) as the replies come, then,
- * unless the connection is lost first, exactly one RESULT. It decides the recipients that RCPT events
- * accepted, and those without an RCPT event: none is sent once MAIL was refused. When no recipient
- * was accepted, RESULT is 554 5.5.1 of our own making and decides nothing. RSET is sent by the
- * engine where a transaction was left half-way; READY follows its 250.
+ * A message: an RCPT event for each recipient's reply (accepted ones too) as the replies come,
+ * then, unless the connection is lost first, exactly one RESULT. It decides the recipients that RCPT
+ * events accepted, and those without an RCPT event: none is sent once MAIL was refused. When no
+ * recipient was accepted, RESULT is 554 5.5.1 of our own making and decides nothing. RSET is sent by
+ * the engine where a transaction was left half-way; READY follows its 250.
  *
  * 421 in place of a reply is that reply (an RCPT or RESULT event of class 4, or REFUSED), and then
  * LOST. In answer to MAIL it mostly means that the peer had closed the connection already: RESULT
@@ -101,9 +101,9 @@ void smtp_client_cancel_login(struct smtp_client *cl);
 void smtp_client_no_login(struct smtp_client *cl, const char *why);
 
 /* Only after READY; at least one recipient. Spans are copied at once. What the peer cannot take is
- * refused without asking it: RESULT with 554 5.6.3 (8-bit content without 8BITMIME), 552 5.3.4 (above
- * its SIZE), 553 5.6.7 (an address beyond ASCII without SMTPUTF8) or 553 5.1.3 (a control in an
- * address), and the connection stays READY. */
+ * refused without asking it: RESULT with 554 5.6.3 (8-bit content without 8BITMIME), 552 5.3.4
+ * (above its SIZE), 553 5.6.7 (an address beyond ASCII without SMTPUTF8) or 553 5.1.3 (a control in
+ * an address), and the connection stays READY. */
 void smtp_client_message(struct smtp_client *cl, const struct smtp_client_message *message);
 /* Content with CRLF line ends, in parts; stuffed into the output. Only after SEND_BODY. */
 void smtp_client_body(struct smtp_client *cl, struct span content);
@@ -111,8 +111,8 @@ void smtp_client_body_end(struct smtp_client *cl);
 /* QUIT; only while READY. Octets that come later are ignored. */
 void smtp_client_quit(struct smtp_client *cl);
 
-/* What is to be sent; sent() says that the transport has a copy: call it at once, because a reply to
- * a command that was not sent ends the connection. */
+/* What is to be sent; sent() says that the transport has a copy: call it at once, because a reply
+ * to a command that was not sent ends the connection. */
 struct span smtp_client_output(const struct smtp_client *cl);
 void smtp_client_sent(struct smtp_client *cl, size_t octets);
 
@@ -125,6 +125,6 @@ struct smtp_client_wait {
 	unsigned seconds;   /* 0: nothing is awaited (READY) */
 };
 struct smtp_client_wait smtp_client_waits(const struct smtp_client *cl);
-/* The connection ended or the deadline passed: LOST follows (once). True when the content's end had been
- * sent and its reply was awaited: the message may have been taken. */
+/* The connection ended or the deadline passed: LOST follows (once). True when the content's end had
+ * been sent and its reply was awaited: the message may have been taken. */
 bool smtp_client_lost(struct smtp_client *cl);

@@ -5,8 +5,9 @@
  *   ">text"  the engine has put text and CRLF in its output (">~text": without)
  *   "=text"  the engine has told an event
  *   "!verb"  the user calls a function
- * Events and output are compared wherever "<" or "!" follows, and at the end: nothing may be missing
- * and nothing may be more. */
+ * Events and output are compared wherever "<" or "!" follows, and at the end: nothing may be
+ * missing and nothing may be more.
+ */
 #pragma once
 
 #include "smtp/client.h"
