@@ -11,10 +11,10 @@
  * Source   RFC 5321, 2920, 3207, 4954, 1870, 6152
  *
  * A message: an RCPT event for each recipient's reply (accepted ones too) as the replies come,
- * then, unless the connection is lost first, exactly one RESULT. It decides the recipients that RCPT
- * events accepted, and those without an RCPT event: none is sent once MAIL was refused. When no
- * recipient was accepted, RESULT is 554 5.5.1 of our own making and decides nothing. RSET is sent by
- * the engine where a transaction was left half-way; READY follows its 250.
+ * then, unless the connection is lost first, exactly one RESULT. It decides the recipients that
+ * RCPT events accepted, and those without an RCPT event: none is sent once MAIL was refused. When
+ * no recipient was accepted, RESULT is 554 5.5.1 of our own making and decides nothing. RSET is
+ * sent by the engine where a transaction was left half-way; READY follows its 250.
  *
  * 421 in place of a reply is that reply (an RCPT or RESULT event of class 4, or REFUSED), and then
  * LOST. In answer to MAIL it mostly means that the peer had closed the connection already: RESULT
