@@ -33,7 +33,9 @@ static inline bool span_eq(struct span a, struct span b)
 /* The octets from `from` on; empty when there are none. */
 static inline struct span span_from(struct span s, size_t from)
 {
-	return from < s.len ? span_of(s.at + from, s.len - from) : span_of(s.at + s.len, 0);
+	size_t n = from < s.len ? from : s.len;
+
+	return n ? span_of(s.at + n, s.len - n) : s;
 }
 
 /* The first n octets, or all when there are fewer. */

@@ -55,7 +55,7 @@ unsigned char *buf_room(struct buf *b, size_t n)
 
 	require(!__builtin_add_overflow(b->len, n, &need));
 	if (b->cap - b->from < need || b->at == NULL) {
-		if (b->cap >= need && b->from >= b->len)
+		if (b->at && b->cap >= need && b->from >= b->len)
 			move_to_front(b);
 		else
 			grow(b, need);
