@@ -20,7 +20,8 @@ struct dial_conf {
 	int64_t connect_ms; /* for each address */
 	const struct stream_ops *ops;
 	void *user;
-	/* stream NULL: fault says why. Never called inside dial_start(). After it the dial is gone. */
+	/* stream NULL: fault says why. Never called inside dial_start(). After it the dial is gone.
+	 * ops.connected() follows. */
 	void (*done)(void *user, struct stream *stream, const struct fault *fault);
 };
 

@@ -46,6 +46,7 @@ struct stream {
 	size_t discarded;
 	enum stream_state state;
 	bool is_secured, is_reading, is_giving, is_full, wants_resume, has_peer_ended;
+	bool is_mute; /* the socket takes nothing any more */
 	uint16_t port;
 	char address[INET6_ADDRSTRLEN];
 };

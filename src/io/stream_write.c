@@ -50,7 +50,7 @@ void stream_write(struct stream *s, struct span octets)
 {
 	struct buf *to = s->tls ? &s->plain : &s->wire;
 
-	if (s->state != STREAM_OPEN || octets.len == 0)
+	if (s->state != STREAM_OPEN || s->is_mute || octets.len == 0)
 		return;
 	if (s->is_secured) {
 		write_secured(s, octets);
@@ -63,11 +63,18 @@ void stream_write(struct stream *s, struct span octets)
 	stream_due(s);
 }
 
+/* A peer that has gone may have said why: what it sent before is still there to be read, and behind it
+ * the reader finds the end. */
 static void on_broken(struct stream *s, int code)
 {
-	stream_blame(s, code,
-		     code == -ECONNRESET || code == -EPIPE ? "the peer reset the connection"
-							   : uv_strerror(code));
+	if (s->state == STREAM_OPEN && (code == -EPIPE || code == -ECONNRESET)) {
+		s->is_mute = true;
+		loop_return(s->loop, &s->plain);
+		loop_return(s->loop, &s->wire);
+		stream_due(s);
+		return;
+	}
+	stream_blame(s, code, uv_strerror(code));
 	stream_shut(s);
 }
 
@@ -89,6 +96,8 @@ void stream_send(struct stream *s)
 	uv_buf_t part;
 	int n;
 
+	if (s->is_mute)
+		loop_return(s->loop, &s->wire);
 	if (s->sending.len || s->wire.len == 0)
 		return;
 	part = uv_buf_init((char *)s->wire.at + s->wire.from, (unsigned)s->wire.len);

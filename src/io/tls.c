@@ -90,8 +90,7 @@ struct tls *tls_new_server(struct tls_identity *identity, const struct tls_wire 
 {
 	static unsigned char smtp[] = "smtp";
 	const gnutls_datum_t protocol = { smtp, sizeof(smtp) - 1 };
-	/* One ticket, sent after the handshake, not the two of GnuTLS: each costs a signature's
-	 * tenth. */
+	/* One ticket, sent after the handshake, instead of the two that GnuTLS sends by itself. */
 	struct tls *tls = new_session(GNUTLS_SERVER | GNUTLS_NO_AUTO_SEND_TICKET, wire);
 
 	tls->identity = tls_identity_ref(identity);

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <gnutls/gnutls.h>
 #include <netinet/in.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -107,6 +108,59 @@ static void transfer_both_ways(bool with_tls)
 	assert_int_equal(t[0].side.fault.code, 0);
 	assert_int_equal(t[1].side.fault.code, 0);
 	loop_free(&loop);
+}
+
+/* The same between two threads. */
+struct meeting {
+	struct loop *loops[2];
+	atomic_uint ready;
+};
+
+struct party {
+	struct transfer t; /* first: receive_some() finds it as side->user */
+	struct meeting *meeting;
+};
+
+static size_t receive_and_meet(struct side *side, struct span octets)
+{
+	struct party *p = side->user;
+	size_t before = p->t.received, used = receive_some(side, octets);
+
+	if (before < TRANSFER && p->t.received == TRANSFER &&
+	    atomic_fetch_add(&p->meeting->ready, 1) == 1) {
+		loop_stop(p->meeting->loops[0]);
+		loop_stop(p->meeting->loops[1]);
+	}
+	return used;
+}
+
+static void secured_octets_pass_between_threads(void **state)
+{
+	struct meeting meeting = { { loop_new("one"), loop_new("two") }, 0 };
+	struct party p[2] = { 0 };
+	int fds[2];
+
+	(void)state;
+	tcp_pair(fds);
+	for (int i = 0; i < 2; i++) {
+		p[i].meeting = &meeting;
+		p[i].t.side.user = &p[i];
+		p[i].t.side.data = receive_and_meet;
+		p[i].t.side.on_drained = p[i].t.side.on_secured = send_more;
+		side_open(&p[i].t.side, meeting.loops[i], fds[i]);
+	}
+	assert_true(stream_start_tls_server(p[0].t.side.stream, identity));
+	assert_true(stream_start_tls_client(p[1].t.side.stream, trust, "localhost"));
+	loop_start(meeting.loops[0]);
+	loop_start(meeting.loops[1]);
+	for (int i = 0; i < 2; i++)
+		loop_join(meeting.loops[i]);
+	for (int i = 0; i < 2; i++) {
+		loop_free(&meeting.loops[i]);
+		assert_int_equal(p[i].t.received, TRANSFER);
+		assert_false(p[i].t.is_wrong);
+		assert_true(p[i].t.side.is_closed);
+	}
 }
 
 static void plain_octets_pass_both_ways(void **state)
@@ -319,6 +373,11 @@ static void octets_behind_starttls_are_never_executed(void **state)
 	}
 }
 
+static bool has_six(void *user)
+{
+	return *(size_t *)user == 6;
+}
+
 static void octets_kept_before_starttls_end_the_stream(void **state)
 {
 	struct loop *loop = loop_new("test");
@@ -330,11 +389,7 @@ static void octets_kept_before_starttls_end_the_stream(void **state)
 	tcp_pair(fds);
 	side_open(&side, loop, fds[0]);
 	assert_int_equal(send(fds[1], "RSET\r\n", 6, 0), 6);
-	bool arrived(void *user)
-	{
-		return *(size_t *)user == 6;
-	}
-	run_until(loop, arrived, &most);
+	run_until(loop, has_six, &most);
 	assert_false(stream_start_tls_server(side.stream, identity));
 	close(fds[1]);
 	run_until(loop, is_closed, &side);
@@ -520,6 +575,11 @@ static void ends_are_told_apart(void **state)
 	}
 }
 
+static bool has_fourteen(void *user)
+{
+	return ((struct side *)user)->got.len >= 14;
+}
+
 static void client_refuses_a_wrong_certificate(void **state)
 {
 	struct loop *loop = loop_new("test");
@@ -533,12 +593,7 @@ static void client_refuses_a_wrong_certificate(void **state)
 	stream_write(client.stream, span_text("plain before\r\n"));
 	assert_true(stream_start_tls_client(client.stream, trust, "smtp.example.com"));
 	stream_write(client.stream, span_text("AUTH PLAIN secret\r\n"));
-	server.data = NULL;
-	bool came(void *user)
-	{
-		return ((struct side *)user)->got.len >= 14;
-	}
-	run_until(loop, came, &server);
+	run_until(loop, has_fourteen, &server);
 	assert_int_equal(memcmp(buf_span(&server.got).at, "plain before\r\n", 14), 0);
 	stream_abort(server.stream);
 	run_until(loop, is_closed, &client);
@@ -637,6 +692,34 @@ static void last_reply_survives_a_talking_client(void **state)
 	loop_free(&loop);
 }
 
+/* A smarthost that says why and goes, while we still send. */
+static void say_why_and_go(struct peer *peer)
+{
+	peer_send(peer, "552 too big\r\n");
+}
+
+static void last_words_of_a_peer_are_heard(void **state)
+{
+	struct loop *loop = loop_new("test");
+	static const unsigned char body[8 * 1024 * 1024];
+	struct side side = { 0 };
+	struct peer peer;
+	int fds[2];
+
+	(void)state;
+	tcp_pair(fds);
+	side_open(&side, loop, fds[0]);
+	/* Far above the mark: nothing is read until the write has failed. */
+	stream_write(side.stream, span_of(body, sizeof(body)));
+	peer_start(&peer, fds[1], say_why_and_go, NULL);
+	run_until(loop, is_closed, &side);
+	assert_span_text(buf_span(&side.got), "552 too big\r\n");
+	assert_true(side.fault.code == -ECONNRESET || side.fault.code == -EPIPE);
+	peer_join(&peer);
+	side_fini(&side);
+	loop_free(&loop);
+}
+
 static void loop_free_tells_open_streams(void **state)
 {
 	struct loop *loop = loop_new("test");
@@ -715,6 +798,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(plain_octets_pass_both_ways),
 		cmocka_unit_test(secured_octets_pass_both_ways),
+		cmocka_unit_test(secured_octets_pass_between_threads),
 		cmocka_unit_test(peer_that_does_not_read_is_not_read),
 		cmocka_unit_test(octets_left_unused_are_bounded),
 		cmocka_unit_test(rest_comes_with_the_next_octets),
@@ -726,6 +810,7 @@ int main(void)
 		cmocka_unit_test(client_refuses_a_wrong_certificate),
 		cmocka_unit_test(closing_within_data_is_safe),
 		cmocka_unit_test(last_reply_survives_a_talking_client),
+		cmocka_unit_test(last_words_of_a_peer_are_heard),
 		cmocka_unit_test(loop_free_tells_open_streams),
 		cmocka_unit_test(addresses_are_plain),
 	};
