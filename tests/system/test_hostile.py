@@ -56,7 +56,8 @@ class Smuggling(Case):
             self.assertIn(b"Subject: smuggled", message.body())
             self.assertNotIn(b"\n", message.wire.replace(b"\r\n", b""))
             self.assertNotIn(b"\r\n.\r\n", message.wire)
-            self.assertIn(b"\r\n..\r\n", message.wire)
+            # The dot is stuffed again, or was itself the stuffing of an empty line.
+            self.assertRegex(message.wire, rb"x\r\n(\.\.)?\r\nMAIL")
         daemon.wait_empty()
         self.assertEqual(len(host.messages), taken)
 

@@ -87,14 +87,9 @@ class Refusals(Case):
         daemon.start()
         client = self.before_login(daemon)
         codes = []
-        for _ in range(3):
-            reply = client.login("alice", "wrong")
-            codes.append(reply.code)
-            if reply.code == 421:
-                break
-        if 421 not in codes:
-            codes.append(client.reply().code)
-        self.assertEqual(codes[-1], 421, codes)
+        while 421 not in codes and len(codes) < 6:
+            codes.append(client.login("alice", "wrong").code)
+        self.assertIn(codes, ([535, 535, 421], [535, 535, 535, 421]))
         self.assertTrue(client.ended())
 
     def test_only_the_allowed_mechanisms(self):

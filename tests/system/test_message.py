@@ -209,8 +209,8 @@ class Octets(Case):
             client.send(b"MAIL FROM:<alice@example.com>\r\n"
                         + b"".join(b"RCPT TO:<r%d@example.org>\r\n" % n for n in range(50)) + b"DATA\r\n")
             self.assertEqual([client.reply().code for _ in range(52)], [250] * 51 + [354])
-            client.send(letter("p%d" % i) + b".\r\nNOOP\r\nMAIL FROM:<>\r\nRSET\r\n")
-            self.assertEqual([client.reply().code for _ in range(4)], [250] * 4)
+            client.send(letter("p%d" % i) + b".\r\nRSET\r\nMAIL FROM:<>\r\nRSET\r\nNOOP\r\n")
+            self.assertEqual([client.reply().code for _ in range(5)], [250] * 5)
         for i, message in enumerate(host.wait(5)):
             self.assertEqual(message.recipients, ["r%d@example.org" % n for n in range(50)])
 

@@ -157,18 +157,18 @@ class Session:
         return ok is not False
 
     def do_mail(self, rest):
-        path, _, parameters = rest[len("FROM:"):].partition(" ")
+        path, _, parameters = rest[len("FROM:"):].rpartition(">")
         ok = self.step("MAIL", rest, "250 2.1.0 ok")
         if ok:
-            self.message = Message(self, path.strip()[1:-1])
-            self.message.parameters = parameters
+            self.message = Message(self, path.strip()[1:])
+            self.message.parameters = parameters.strip()
         return ok is not False
 
     def do_rcpt(self, rest):
         if self.message is None:
             self.say("503 5.5.1 MAIL first")
             return True
-        path = rest[len("TO:"):].partition(" ")[0].strip()[1:-1]
+        path = rest[len("TO:"):].rpartition(">")[0].strip()[1:]
         ok = self.step("RCPT", path, "250 2.1.5 ok")
         if ok:
             self.message.recipients.append(path)
