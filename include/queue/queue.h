@@ -18,7 +18,7 @@ struct queue;
 struct queue_conf {
 	struct loop *loop;
 	struct lane *reads; /* for spool_read */
-	struct log *log;
+	struct log *log; /* NULL: none */
 	struct counters *counters;
 	struct spool *spool;
 	struct relay *relay;
@@ -30,7 +30,9 @@ struct queue_conf {
 };
 
 struct queue *queue_new(const struct queue_conf *conf);
-/* A message that recovery found; takes copies. Before or while the loop runs, on its thread. */
+/* A message that recovery found; takes copies. Before or while the loop runs, on its thread. The
+ * spool may still be being opened: conf.spool may be NULL until then, and is set by queue_renew()
+ * before the loop runs. */
 int queue_recover(struct queue *queue, const struct spool_found *found);
 /* No new attempts; freed() once none is under way and the spool has taken every outcome. */
 void queue_free(struct queue *queue, void (*freed)(void *user), void *user);

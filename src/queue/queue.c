@@ -100,6 +100,8 @@ static void start_ready(struct queue *queue)
 
 		if (q->unreported)
 			queued_report(q); /* the notice could not be written before */
+		else if (queued_is_final(q))
+			queued_write_down(q, false); /* recovered; the settle was lost */
 		else
 			queued_attempt(q);
 	}
@@ -183,9 +185,7 @@ static void place_recovered(struct queued *q)
 {
 	int64_t pause = recovered_pause(q->queue, &q->delivery);
 
-	if (queued_is_final(q))
-		queued_write_down(q, false); /* the settle was lost */
-	else if (pause > 0)
+	if (pause > 0)
 		queued_set_due(q, pause);
 	else
 		queued_set_ready(q);
