@@ -109,37 +109,57 @@ static void put_password(struct span password, struct buf *out)
 	}
 }
 
-static enum auth_verdict ask(struct checker *c, const char *mechanism, struct span given)
+static bool can_ask(struct checker *c)
 {
 	struct fault fault = { 0 };
-	struct buf password = { 0 };
+
+	if (c->cyrus_started != SASL_OK)
+		checker_say(c, "Cyrus SASL did not start: %s",
+			    sasl_errstring(c->cyrus_started, NULL, NULL));
+	else if (c->backend->ready(c, &fault) < 0)
+		checker_say(c, "%s", fault.text);
+	else
+		return true;
+	return false;
+}
+
+static enum auth_verdict ask(struct checker *c, const char *mechanism, struct span password)
+{
 	char *account;
 	int code;
 
-	if (c->cyrus_started != SASL_OK) {
-		checker_say(c, "Cyrus SASL did not start: %s",
-			    sasl_errstring(c->cyrus_started, NULL, NULL));
+	if (!can_ask(c))
 		return AUTH_UNAVAILABLE;
-	}
-	if (c->backend->ready && c->backend->ready(c, &fault) < 0) {
-		checker_say(c, "%s", fault.text);
-		return AUTH_UNAVAILABLE;
-	}
-	put_password(given, &password);
 	account = mem_text_n(buf_span(&c->account).at, c->account.len);
-	code = cyrus_login(&c->cyrus, mechanism, account, buf_span(&password));
-	buf_wipe(&password);
-	mem_wipe(account, c->account.len);
+	code = cyrus_login(&c->cyrus, mechanism, account, password);
 	free(account);
-	if (code == SASL_NOMECH) {
-		checker_say(
-			c,
-			"Cyrus SASL has no plug-in for %s; Debian's are in libsasl2-modules, that "
-			"for sasldb in libsasl2-modules-db (%s)",
-			mechanism, cyrus_words(&c->cyrus));
-		return AUTH_UNAVAILABLE;
-	}
-	return code == SASL_OK ? AUTH_OK : c->backend->judge(c, code);
+	if (code == SASL_OK)
+		return AUTH_OK;
+	if (code != SASL_NOMECH)
+		return c->backend->judge(c, code);
+	checker_say(c,
+		    "Cyrus SASL has no plug-in for %s; Debian's are in libsasl2-modules, that for "
+		    "sasldb in libsasl2-modules-db (%s)",
+		    mechanism, cyrus_words(&c->cyrus));
+	return AUTH_UNAVAILABLE;
+}
+
+/* An empty password is not left to the back end: to some LDAP servers it is an anonymous bind, which
+ * succeeds (RFC 4513 section 5.1.2). */
+static enum auth_verdict ask_with(struct checker *c, const char *mechanism, struct span given)
+{
+	struct buf password = { 0 };
+	enum auth_verdict v = AUTH_WRONG;
+
+	put_password(span_first(given, CHECKER_PASSWORD_MAX + 1), &password);
+	if (password.len == 0)
+		checker_say(c, "the password is empty");
+	else if (password.len > CHECKER_PASSWORD_MAX)
+		checker_say(c, "the password is too long");
+	else
+		v = ask(c, mechanism, buf_span(&password));
+	buf_wipe(&password);
+	return v;
 }
 
 static bool is_own_name(struct checker *c, struct span authzid)
@@ -165,13 +185,7 @@ static enum auth_verdict check(struct checker *c, const struct auth_mech *mech,
 		checker_say(c, "asked to act as another account");
 		return AUTH_WRONG;
 	}
-	/* Not left to the back end: to some LDAP servers an empty password is an anonymous bind,
-	 * which succeeds (RFC 4513 section 5.1.2). */
-	if (who->password.len == 0 || who->password.len > CHECKER_PASSWORD_MAX) {
-		checker_say(c, "the password is %s", who->password.len ? "too long" : "empty");
-		return AUTH_WRONG;
-	}
-	return ask(c, mech->name, who->password);
+	return ask_with(c, mech->name, who->password);
 }
 
 void checker_check(struct checker *c, const struct auth_request *request,

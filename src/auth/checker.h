@@ -23,7 +23,7 @@ struct checker_backend {
 	const char *pwcheck_method, *auxprop_plugin;
 	const char *const *plugins;
 	int (*check)(void *checker, const char *account, struct span password); /* or NULL */
-	/* Whether it can be asked at all; the fault goes into the log. May be NULL. */
+	/* Whether it can be asked at all; the fault goes into the log. */
 	int (*ready)(struct checker *c, struct fault *fault);
 	/* What `code`, which is not SASL_OK, means; fills c->detail. */
 	enum auth_verdict (*judge)(struct checker *c, int code);

@@ -210,3 +210,37 @@ unsigned desk_descriptors(const struct desk *d)
 	closedir(dir);
 	return n;
 }
+
+static void assert_is_judged(struct desk *d, enum auth_verdict v, const char *name)
+{
+	if (v != AUTH_WRONG && v != AUTH_MALFORMED)
+		fail_msg("\"%s\": %s (%.*s)", name, auth_verdict_name(v), (int)d->answer.detail.len,
+			 (const char *)d->answer.detail.at);
+}
+
+void desk_odd_ones_are_judged(struct desk *d)
+{
+	static const char *const names[] = {
+		"@",	"@@",		"@other",    "alice@",	"alice@@",	"a@b@c",
+		"/",	"..",		"EXAMPLE\\", "\\alice", "\\",		"%s%n",
+		"*",	"alice)(uid=*", "a b",	     "\"a\"",	"-a",		"~",
+		"root", "a:b",		"\xC2\xA0",  "#name",	"\xE2\x80\xAE", "userPassword",
+	};
+	static char long_latin_1[1000], long_utf8[1025], edge[512];
+	const char *const passwords[] = { "x",		" ",	   "%s%n", "\xFF\xFE",
+					  long_latin_1, long_utf8, edge };
+
+	memset(long_latin_1, 0xE9, sizeof(long_latin_1) - 1);
+	for (size_t i = 0; i + 1 < sizeof(long_utf8); i += 2)
+		memcpy(long_utf8 + i, "\xC3\xA9", 2);
+	memset(edge, 'e', sizeof(edge) - 1);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		assert_is_judged(d, desk_plain(d, "", names[i], "x"), names[i]);
+		assert_is_judged(d, desk_login(d, names[i], "x"), names[i]);
+		assert_is_judged(d, desk_plain(d, names[i], names[i], "x"), names[i]);
+	}
+	for (size_t i = 0; i < sizeof(passwords) / sizeof(passwords[0]); i++) {
+		assert_is_judged(d, desk_plain(d, "", "alice", passwords[i]), "alice");
+		assert_is_judged(d, desk_login(d, "alice", passwords[i]), "alice");
+	}
+}

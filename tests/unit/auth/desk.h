@@ -59,3 +59,6 @@ enum auth_verdict desk_login(struct desk *d, const char *name, const char *passw
 void desk_detail_has(const struct desk *d, const char *words);
 long desk_resident_kib(const struct desk *d);
 unsigned desk_descriptors(const struct desk *d);
+/* Names and passwords that people and others may send: whatever they are, they are no reason to say
+ * that the back end failed. */
+void desk_odd_ones_are_judged(struct desk *d);

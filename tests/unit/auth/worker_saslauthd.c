@@ -303,11 +303,26 @@ static void one_that_hangs_up_is_no_verdict(void **state)
 	assert_int_equal(desk_dismiss(&desk), 0);
 }
 
+static void odd_ones_are_judged(void **state)
+{
+	struct auth_hello hello = hello_for(directory, "example.com");
+
+	(void)state;
+	start_saslauthd();
+	desk_hire(&desk, &hello);
+	desk_odd_ones_are_judged(&desk);
+	desk_dismiss(&desk);
+	hello = hello_for(directory, "");
+	desk_hire(&desk, &hello);
+	desk_odd_ones_are_judged(&desk);
+}
+
 #define in_directory(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		in_directory(odd_ones_are_judged),
 		in_directory(tells_right_from_wrong),
 		in_directory(the_realm_goes_with_the_name),
 		in_directory(one_that_is_not_there_is_no_verdict),

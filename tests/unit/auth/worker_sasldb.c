@@ -174,11 +174,26 @@ static void bad_attempts_leave_nothing(void **state)
 	assert_true(desk_resident_kib(&desk) <= before + DESK_GROWTH_KIB);
 }
 
+static void odd_ones_are_judged(void **state)
+{
+	struct auth_hello hello = hello_for("example.com");
+
+	(void)state;
+	add("alice", "example.com", "wonderland");
+	desk_hire(&desk, &hello);
+	desk_odd_ones_are_judged(&desk);
+	desk_dismiss(&desk);
+	hello = hello_for("");
+	desk_hire(&desk, &hello);
+	desk_odd_ones_are_judged(&desk);
+}
+
 #define in_directory(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		in_directory(odd_ones_are_judged),
 		in_directory(tells_right_from_wrong),
 		in_directory(without_a_realm_it_is_the_host),
 		in_directory(a_missing_file_is_no_verdict),

@@ -445,12 +445,19 @@ static void closing_ends_it_in_order(void **state)
 	assert_int_equal(desk_dismiss(&desk), 0);
 }
 
+static void odd_ones_are_judged(void **state)
+{
+	(void)state;
+	desk_odd_ones_are_judged(&desk);
+}
+
 #define hired(test) cmocka_unit_test_setup_teardown(test, set_up_and_hire, tear_down)
 #define open_only(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		hired(odd_ones_are_judged),
 		hired(tells_right_from_wrong),
 		hired(refuses_what_is_malformed),
 		open_only(a_mechanism_not_configured_is_not_allowed),
