@@ -105,7 +105,8 @@ static bool is_ipv6(struct span in)
 	return gap == in.len ? left == 8 : left + right <= 7;
 }
 
-/* General-address-literal = Standardized-tag ":" 1*dcontent ; dcontent = %d33-90 / %d94-126 */
+/* General-address-literal = Standardized-tag ":" 1*dcontent ; dcontent = %d33-90 / %d94-126, here
+ * without angle brackets and quotes, which mean something to the path around it. */
 static bool is_general(struct span in)
 {
 	size_t tag = span_find(in, ':');
@@ -115,7 +116,8 @@ static bool is_general(struct span in)
 	for (size_t i = 0; i < in.len; i++) {
 		unsigned char c = in.at[i];
 
-		if (i < tag ? !ascii_is_alnum(c) && c != '-' : c < 33 || c > 126 || c == '\\')
+		if (i < tag ? !ascii_is_alnum(c) && c != '-'
+			    : c < 33 || c > 126 || strchr("<>\"\\", c))
 			return false;
 	}
 	return true;

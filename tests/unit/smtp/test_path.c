@@ -77,6 +77,7 @@ static const struct vector vectors[] = {
 	{ "<a@[127.0.0]>", F, NULL, "", "", "", false, false },
 	{ "<a@[1.2.3.4>", F, NULL, "", "", "", false, false },
 	{ "<a@[1.2.3.4]x>", F, NULL, "", "", "", false, false },
+	{ "a@[x:>]", F, NULL, "", "", "", false, false },
 	{ "<a@[]>", F, NULL, "", "", "", false, false },
 	{ "<a@[IPv6:1:2:3]>", F, NULL, "", "", "", false, false },
 	{ "<a@[IPv6:1::2::3]>", F, NULL, "", "", "", false, false },
