@@ -1,5 +1,6 @@
 #include "daemon.h"
 
+#include "auth/frame.h"
 #include "base/mem.h"
 #include "load.h"
 #include "shard.h"
@@ -144,7 +145,7 @@ static struct worker_pool *make_logins(struct daemon *d, struct worker_spawner *
 						.most = (unsigned)c->workers,
 						.waiting = (unsigned)c->waiting,
 						.deadline_ms = c->deadline_ms,
-						.answer_octets = 4096,
+						.answer_octets = AUTH_ANSWER_OCTETS_MAX,
 						.trouble = on_worker_trouble,
 						.user = d,
 					});

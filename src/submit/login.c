@@ -54,12 +54,19 @@ static const char *const verdict_words[] = {
 	[AUTH_UNAVAILABLE] = "unavailable",
 };
 
+/* An accepted login with a detail: the users file has a flaw, and its former content is in use. */
+static enum log_level login_level(const struct auth_answer *a)
+{
+	if (a->verdict == AUTH_UNAVAILABLE)
+		return LOG_LEVEL_ERROR;
+	return a->verdict == AUTH_OK && a->detail.len ? LOG_LEVEL_WARN : LOG_LEVEL_INFO;
+}
+
 static void log_login(struct session *s, const struct login *login, const struct auth_answer *a)
 {
-	bool is_ours = a->verdict == AUTH_UNAVAILABLE;
 	struct logline l;
 
-	session_log_start(s, &l, is_ours ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "login");
+	session_log_start(s, &l, login_level(a), "login");
 	logline_text(&l, "verdict", verdict_words[a->verdict]);
 	if (a->account.len)
 		logline_span(&l, "account", a->account);
