@@ -13,6 +13,9 @@ enum {
 	LINE_LEAST = 512, /* RFC 5321 4.5.3.1.4 */
 };
 
+/* No octets, but a place that may be counted from. */
+static const struct span nothing = { (const unsigned char *)"", 0 };
+
 struct smtp_server *smtp_server_new(const struct smtp_server_conf *conf)
 {
 	struct smtp_server *srv = mem_new(struct smtp_server);
@@ -23,6 +26,7 @@ struct smtp_server *smtp_server_new(const struct smtp_server_conf *conf)
 	snprintf(srv->sid, sizeof(srv->sid), "%s", conf->sid);
 	srv->conf.sid = srv->sid;
 	srv->conf.mechanisms = conf->mechanisms ? conf->mechanisms : "";
+	srv->in = nothing;
 	list_init(&srv->slots);
 	list_init(&srv->refused);
 	srv->transaction.decoder.refuse_bare_lf = conf->refuse_bare_lf;
@@ -63,7 +67,7 @@ void server_reset(struct smtp_server *srv, enum level level)
 		buf_fini(&srv->tls.failure);
 		srv->tls = (struct server_tls){ 0 };
 		line_reset(&srv->line);
-		srv->in = span_of(NULL, 0);
+		srv->in = nothing;
 	}
 	if (level >= LEVEL_CONNECTION)
 		srv->connection = (struct server_connection){ .is_tls = srv->conf.is_tls };
@@ -103,7 +107,7 @@ void smtp_server_feed(struct smtp_server *srv, struct span octets)
 {
 	release(srv);
 	buf_wipe(&srv->decoded);
-	srv->in = srv->mode == MODE_CLOSED ? span_first(octets, 0) : octets;
+	srv->in = srv->mode == MODE_CLOSED || octets.len == 0 ? nothing : octets;
 }
 
 size_t smtp_server_left(const struct smtp_server *srv)
