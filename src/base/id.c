@@ -13,16 +13,20 @@ void id_format(uint64_t id, char out[ID_TEXT_MAX])
 	out[ID_TEXT_MAX - 1] = '\0';
 }
 
+/* Crockford: what people write for a digit that looks like a letter. */
+static unsigned char as_digit(unsigned char c)
+{
+	if (c >= 'a' && c <= 'z')
+		c = (unsigned char)(c - 'a' + 'A');
+	if (c == 'O')
+		return '0';
+	return c == 'I' || c == 'L' ? '1' : c;
+}
+
 static int digit_value(unsigned char c)
 {
-	const char *p;
+	const char *p = memchr(digits, as_digit(c), sizeof(digits) - 1);
 
-	c = (unsigned char)(ascii_lower(c) - ('a' - 'A') * (ascii_lower(c) >= 'a'));
-	if (c == 'O')
-		c = '0';
-	else if (c == 'I' || c == 'L')
-		c = '1';
-	p = c ? memchr(digits, c, sizeof(digits) - 1) : NULL;
 	return p ? (int)(p - digits) : -1;
 }
 

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { WORKS_BEFORE = 60, WORKS_AFTER = 12, ROUNDS = 3, CALLS_A_ROUND = 250 };
+enum { WORKS_SHORT = 60, WORKS_LONG = 400, WORKS_AFTER = 12, ROUNDS = 3, CALLS_A_ROUND = 250 };
 
 /* One life of a spool, what befalls it, and how it ends. */
 struct plan {
@@ -120,10 +120,9 @@ static unsigned long run(const struct plan *plan, struct totals *totals)
 	return calls;
 }
 
-static void cut_everywhere(uint64_t seed, unsigned long calls, unsigned long step,
+static void cut_everywhere(struct plan plan, unsigned long calls, unsigned long step,
 			   struct totals *totals)
 {
-	struct plan plan = { .seed = seed, .works = WORKS_BEFORE };
 
 	for (plan.cut_at = 1; plan.cut_at <= calls; plan.cut_at += step) {
 		plan.end = (enum sim_end)(plan.cut_at / step % SIM_ENDS);
@@ -133,10 +132,9 @@ static void cut_everywhere(uint64_t seed, unsigned long calls, unsigned long ste
 	}
 }
 
-static void fail_everywhere(uint64_t seed, unsigned long calls, unsigned long step,
+static void fail_everywhere(struct plan plan, unsigned long calls, unsigned long step,
 			    struct totals *totals)
 {
-	struct plan plan = { .seed = seed, .works = WORKS_BEFORE };
 	unsigned long n = 0;
 
 	for (plan.fault_at = 1; plan.fault_at <= calls; plan.fault_at += step, n++) {
@@ -153,24 +151,24 @@ static void fail_everywhere(uint64_t seed, unsigned long calls, unsigned long st
 	}
 }
 
-static void fill_up(uint64_t seed, struct totals *totals)
+static void fill_up(struct plan plan, struct totals *totals)
 {
-	struct plan plan = { .seed = seed, .works = WORKS_BEFORE * 2, .end = SIM_CUT_SOME };
-
+	plan.works *= 2;
+	plan.end = SIM_CUT_SOME;
 	for (plan.capacity = 8 * 1024; plan.capacity < 512 * 1024; plan.capacity += 29 * 1024)
 		run(&plan, totals);
 }
 
-static unsigned long round_of(uint64_t seed, bool every_call, struct totals *totals)
+/* In the long mode each call of a long life, otherwise some hundred calls of a short one. */
+static void round_of(uint64_t seed, bool is_long, struct totals *totals)
 {
-	struct plan plan = { .seed = seed, .works = WORKS_BEFORE };
+	struct plan plan = { .seed = seed, .works = is_long ? WORKS_LONG : WORKS_SHORT };
 	unsigned long calls = run(&plan, totals), step;
 
-	step = every_call ? 1 : 1 + calls / CALLS_A_ROUND;
-	cut_everywhere(seed, calls, step, totals);
-	fail_everywhere(seed, calls, step, totals);
-	fill_up(seed, totals);
-	return calls;
+	step = is_long ? 1 : 1 + calls / CALLS_A_ROUND;
+	cut_everywhere(plan, calls, step, totals);
+	fail_everywhere(plan, calls, step, totals);
+	fill_up(plan, totals);
 }
 
 /* A disk that says "synced" and is not: if that goes unnoticed, the checks are worth nothing. */
@@ -179,7 +177,7 @@ static bool notices_a_lying_disk(uint64_t seed)
 	struct totals totals = { 0 };
 	struct plan plan = { .seed = seed, .is_lying = true, .is_quiet = true };
 
-	plan.works = WORKS_BEFORE;
+	plan.works = WORKS_SHORT;
 	plan.end = SIM_CUT_SOME;
 	run(&plan, &totals);
 	return totals.failures > 0;
