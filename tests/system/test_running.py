@@ -50,7 +50,6 @@ class Configuration(Case):
             return apply
 
         daemon = self.postern()
-        daemon.assign_ports()
         loose = self.path("loose.password")
         with open(loose, "w") as f:
             f.write("x\n")
@@ -107,7 +106,6 @@ class Configuration(Case):
 
     def test_directory_of_further_files(self):
         daemon = self.postern()
-        daemon.assign_ports()
         os.makedirs(os.path.join(daemon.directory, "conf.d"))
         with open(os.path.join(daemon.directory, "conf.d", "10-company.conf"), "w") as f:
             f.write('company = "Second Name"\n')
@@ -122,7 +120,6 @@ class Configuration(Case):
 
     def test_sample_and_shown_configuration_are_read_back(self):
         daemon = self.postern()
-        daemon.assign_ports()
         daemon.write_config()
         shown = run(daemon.argv() + ["--show-config"], env=daemon.environment()).out
         again = self.path("shown.conf")
@@ -163,7 +160,6 @@ class Configuration(Case):
         daemon = self.running()
         other = self.postern()
         other.config.section("queue")["directory"] = daemon.spool
-        other.assign_ports()
         other.write_config()
         done = run(other.argv(), check=False, env=other.environment())
         self.assertNotEqual(done.returncode, 0)
@@ -406,6 +402,7 @@ class SocketActivation(Case):
     def test_sockets_from_systemd(self):
         host = self.quick_smarthost()
         daemon = self.postern(host)
+        daemon.config.drop("listen")
         sockets = []
         for name in daemon.LISTENERS:
             s = socket.create_server((LOCAL, 0), backlog=64)
@@ -436,6 +433,7 @@ class SocketActivation(Case):
 
     def test_a_name_that_was_not_handed_over(self):
         daemon = self.postern()
+        daemon.config.drop("listen")
         daemon.config.section("listen", "starttls")["port"] = 0
         daemon.write_config()
         done = run(daemon.argv(), check=False, env=daemon.environment())
@@ -526,7 +524,6 @@ class Privileges(Case):
     @need_root
     def test_a_user_that_does_not_exist(self):
         daemon = self.postern()
-        daemon.assign_ports()
         daemon.config.top["user"] = "no-such-user"
         checked = daemon.check_config()
         self.assertEqual(checked.returncode, 78)

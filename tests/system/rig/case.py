@@ -143,6 +143,7 @@ class Case(unittest.TestCase):
     def dual_stack(self, daemon):
         """Listens on IPv4 and, where the machine has it, IPv6; returns the addresses."""
         daemon.listen_on = [LOCAL, LOCAL6] if has_ipv6() else [LOCAL]
+        daemon.assign_ports()
         return daemon.listen_on
 
     def assertReply(self, reply, code, status=None):

@@ -124,8 +124,12 @@ class Postern:
             f.write(self.config.text())
 
     def assign_ports(self):
+        self.config.drop("listen")
+        ports = set()
+        while len(ports) < len(self.LISTENERS):
+            ports.add(free_port(self.listen_on))
         for name in self.LISTENERS:
-            self.port[name] = free_port(self.listen_on)
+            self.port[name] = ports.pop()
             for address in self.listen_on:
                 label = name + ("6" if ":" in address else "")
                 keys = self.config.section("listen", label)
@@ -134,6 +138,8 @@ class Postern:
                     keys["tls"] = "implicit"
 
     def add_user(self, name="alice", password="secret"):
+        if not self.port:
+            self.assign_ports()
         self.write_config()
         self.ctl("user", "add", name, data=password + "\n")
 
@@ -170,8 +176,6 @@ class Postern:
     def start(self, seconds=20, **options):
         """Returns once the daemon is ready. A port that somebody took in between: once more."""
         for _ in range(3):
-            if not self.port:
-                self.assign_ports()
             self.launch(**options)
             wait_for(lambda: self.events("ready", last=True) or self.process.poll() is not None,
                      "event=ready", seconds)
@@ -179,7 +183,7 @@ class Postern:
                 return self
             if self.starts > 1 or "in use" not in self.text(last=True):
                 break
-            self.port = {}
+            self.assign_ports()
         raise AssertionError("posternd ended with status %d:\n%s"
                              % (self.process.returncode, self.text(last=True)))
 
