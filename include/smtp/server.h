@@ -5,7 +5,7 @@
  * Owns     its output and its line buffer. The octets given to feed() stay the caller's and must
  *          not move until next() says MORE or the caller asks smtp_server_left() how many of them
  *          are unused and feeds those again later. Spans in an event live until the next call of
- *          next() or feed().
+ *          next() or feed(), and no longer than the octets fed.
  * Units    octets; tickets count commands and are never 0
  * Source   RFC 5321, 2920 (PIPELINING), 3207 (STARTTLS), 4954 (AUTH), 1870 (SIZE), 6152
  *          (8BITMIME), 2034 (ENHANCEDSTATUSCODES), 6409 (submission)
@@ -107,9 +107,9 @@ void smtp_server_greet(struct smtp_server *srv, const struct smtp_reply *refusal
 
 void smtp_server_feed(struct smtp_server *srv, struct span octets);
 enum smtp_event_type smtp_server_next(struct smtp_server *srv, struct smtp_event *out);
-/* How many octets of the last feed() are not used up. They count as never fed once the caller asks
- * with the intent to feed them again. */
-size_t smtp_server_left(const struct smtp_server *srv);
+/* How many octets of the last feed() are not used up. The engine forgets them: from now on they may
+ * move, next() says MORE or WAIT, and the caller feeds them again, with more behind them or not. */
+size_t smtp_server_left(struct smtp_server *srv);
 
 /* The reply to the event with that ticket; its text is copied. 334 to AUTH and AUTH_LINE carries
  * the challenge as raw octets (the engine encodes it); 235 ends the login with success. A ticket is

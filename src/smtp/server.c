@@ -110,9 +110,12 @@ void smtp_server_feed(struct smtp_server *srv, struct span octets)
 	srv->in = srv->mode == MODE_CLOSED || octets.len == 0 ? nothing : octets;
 }
 
-size_t smtp_server_left(const struct smtp_server *srv)
+size_t smtp_server_left(struct smtp_server *srv)
 {
-	return srv->in.len;
+	size_t left = srv->in.len;
+
+	srv->in = nothing;
+	return left;
 }
 
 void smtp_server_tls_started(struct smtp_server *srv)

@@ -243,7 +243,7 @@ void session_feed(struct session *s, struct span octets)
 			continue;
 		}
 		handle(s, &ev);
-		if (type == SMTP_EVENT_STARTTLS && smtp_server_left(s->srv) == 0) {
+		if (type == SMTP_EVENT_STARTTLS) {
 			send_output(s);
 			smtp_server_tls_started(s->srv);
 		}

@@ -97,7 +97,6 @@ static void replies_in_order(void **state)
 	for (int i = 0; i < 3; i++)
 		ticket[i] = expect(s.srv, SMTP_EVENT_RCPT);
 	expect(s.srv, SMTP_EVENT_WAIT);
-	assert_int_equal(smtp_server_left(s.srv), 6);
 	assert_int_equal(smtp_server_phase(s.srv), SMTP_PHASE_ANSWER);
 	answer(s.srv, ticket[2], 250, "third");
 	assert_output(s.srv, "");
@@ -135,6 +134,7 @@ static void left_octets_come_again(void **state)
 	expect(s.srv, SMTP_EVENT_WAIT);
 	assert_int_equal(smtp_server_left(s.srv), 12);
 	answer(s.srv, ticket, 250, "yes");
+	expect(s.srv, SMTP_EVENT_MORE);
 	smtp_server_feed(s.srv, span_text("RSET\r\nNOOP\r\n"));
 	expect(s.srv, SMTP_EVENT_RESET);
 	expect(s.srv, SMTP_EVENT_MORE);
@@ -391,6 +391,9 @@ static void bounds_output(void **state)
 	assert_in_range(smtp_server_output(srv).len, 1001, 1100);
 	assert_true(smtp_server_left(srv) > 5000);
 	smtp_server_sent(srv, smtp_server_output(srv).len);
+	expect(srv, SMTP_EVENT_MORE);
+	assert_int_equal(smtp_server_output(srv).len, 0);
+	smtp_server_feed(srv, span_from(buf_span(&in), in.len - 5004));
 	expect(srv, SMTP_EVENT_WAIT);
 	assert_in_range(smtp_server_output(srv).len, 1001, 1100);
 	buf_fini(&in);
