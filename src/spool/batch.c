@@ -301,6 +301,8 @@ static void owed_stored(struct batch *b)
 {
 	struct id_list *owed = &b->s->owed;
 
+	if (b->owed == 0)
+		return;
 	for (size_t i = 0; i < b->owed && !b->needs_sync; i++)
 		id_list_add(&b->s->unsynced, owed->at[i]);
 	owed->count -= b->owed;

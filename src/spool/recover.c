@@ -278,7 +278,8 @@ int recover_all(struct spool *s, struct fault *fault)
 	if (status < 0) {
 		fault_set(fault, status, "listing %s: %s", s->dir, strerror(-status));
 	} else {
-		qsort(names.at, names.count, sizeof(uint64_t), compare_numbers);
+		if (names.count)
+			qsort(names.at, names.count, sizeof(uint64_t), compare_numbers);
 		status = read_headers(s, &names, fault);
 	}
 	for (size_t i = 0; status == 0 && i < names.count; i++) {

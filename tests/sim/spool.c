@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { WORKS_SHORT = 60, WORKS_LONG = 400, WORKS_AFTER = 12, ROUNDS = 3, CALLS_A_ROUND = 250 };
+enum { WORKS_SHORT = 60, WORKS_LONG = 1000, WORKS_AFTER = 12, ROUNDS = 3, CALLS_A_ROUND = 250 };
 
 /* One life of a spool, what befalls it, and how it ends. */
 struct plan {

@@ -51,7 +51,7 @@ static void test_chunks_join(void **state)
 
 	rig_open(rig);
 	for (unsigned i = 0; i < 5; i++)
-		assert_int_equal(rig_write(rig, SPOOL_CONTENT, 9, span_of("abcde" + i, 1), none),
+		assert_int_equal(rig_write(rig, SPOOL_CONTENT, 9, span_of(&"abcde"[i], 1), none),
 				 0);
 	assert_int_equal(rig_read(rig, 9, &out), -ENOENT);
 	assert_int_equal(rig_commit(rig, 9, "fgh", "E"), 0);
