@@ -90,6 +90,26 @@ static void every_short_content(void **state)
 	}
 }
 
+/* Pairs of them at every distance, among octets of all kinds. */
+static void within_long_lines(void **state)
+{
+	static const unsigned char others[] = { 'x', '\t', 1, 14, 127, 128, 255 };
+	unsigned char in[24];
+
+	(void)state;
+	for (size_t number = 0; number < sizeof(others) * LETTERS * LETTERS; number++) {
+		unsigned char first = alphabet[number % LETTERS];
+		unsigned char second = alphabet[number / LETTERS % LETTERS];
+
+		for (size_t a = 0; a < sizeof(in); a++) {
+			memset(in, others[number / LETTERS / LETTERS], sizeof(in));
+			in[a] = first;
+			in[(a + number) % sizeof(in)] = second;
+			compare(span_of(in, sizeof(in)), false);
+		}
+	}
+}
+
 #define SPAN(t)                                                                                    \
 	{                                                                                          \
 		(const unsigned char *)(t), sizeof(t) - 1                                          \
@@ -257,6 +277,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_short_content),
+		cmocka_unit_test(within_long_lines),
 		cmocka_unit_test(false_ends),
 		cmocka_unit_test(what_is_content),
 		cmocka_unit_test(reset_keeps_the_setting),
