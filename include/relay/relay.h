@@ -26,7 +26,7 @@ struct relay_job;
 /* Shared by the loops: how many connections to a smarthost are open. Start with { .most = n }. */
 struct relay_limit {
 	_Atomic unsigned open;
-	unsigned most;
+	_Atomic unsigned most;	 /* a reload may change it */
 	_Atomic unsigned hungry; /* loops that have jobs but no place: others give one back soon */
 };
 
@@ -79,10 +79,11 @@ enum relay_outcome { RELAY_DELIVERED, RELAY_REFUSED, RELAY_DEFERRED };
 
 struct relay_verdict {
 	enum relay_outcome outcome;
-	struct smtp_reply reply; /* code 0: no reply, see reason. Lives for the length of the call */
-	const char *smarthost;	 /* its label; NULL: none could be asked */
-	const char *host;	 /* its host name, where smarthost is set */
-	const char *reason;	 /* "smtp.example.net:587: connection refused"; NULL: see reply */
+	struct smtp_reply
+		reply;	       /* code 0: no reply, see reason. Lives for the length of the call */
+	const char *smarthost; /* its label; NULL: none could be asked */
+	const char *host;      /* its host name, where smarthost is set */
+	const char *reason;    /* "smtp.example.net:587: connection refused"; NULL: see reply */
 };
 
 /* Where the content comes from. */
@@ -95,11 +96,11 @@ struct relay_source {
 };
 
 struct relay_job {
-	struct list_node node; /* private */
-	struct work work;      /* private */
-	void *attempt;	       /* private */
-	unsigned smarthost;    /* private */
-	uint64_t qid;	       /* for the log */
+	struct list_node node;		    /* private */
+	struct work work;		    /* private */
+	void *attempt;			    /* private */
+	unsigned smarthost;		    /* private */
+	uint64_t qid;			    /* for the log */
 	struct smtp_client_message message; /* what it points to lives until done() */
 	struct relay_source *source;
 	void (*recipient)(struct relay_job *job, size_t index, const struct relay_verdict *verdict);

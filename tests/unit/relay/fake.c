@@ -18,7 +18,7 @@ struct talk {
 	size_t place;
 	gnutls_session_t tls;
 	gnutls_certificate_credentials_t credentials;
-	char in[65536];
+	char in[65536], out[4096];
 	size_t from, len;
 	char sender[512], recipients[65536];
 	bool has_recipient;
@@ -122,7 +122,8 @@ static bool say(struct talk *t, const char *reply)
 		reset_peer(t);
 	if (reply == FAKE_CLOSE || reply == FAKE_RESET)
 		return false;
-	return put(t, reply, strlen(reply)) && put(t, "\r\n", 2);
+	snprintf(t->out, sizeof(t->out), "%s\r\n", reply);
+	return put(t, t->out, strlen(t->out));
 }
 
 static const char *special(struct talk *t, const char *line)
