@@ -60,11 +60,17 @@ uint64_t spool_new_id(struct spool *spool);
 bool spool_may_accept(struct spool *spool, struct fault *why);
 
 enum spool_write_kind {
-	SPOOL_CONTENT, /* a chunk of content, at most SPOOL_CHUNK_MAX; done when written, not synced */
-	SPOOL_COMMIT,  /* the envelope, with a last chunk of content where there is one; synced */
-	SPOOL_NOTE,    /* replaces the message's note; synced unless lazy */
-	SPOOL_SETTLE,  /* the message is done with; synced unless lazy. Its done comes after the write */
-	SPOOL_DROP,    /* an uncommitted message is given up */
+	/* A chunk of content, at most SPOOL_CHUNK_MAX; done when written, not synced. After one failed
+	 * the message can only be dropped. */
+	SPOOL_CONTENT,
+	/* The envelope, with a last chunk of content where there is one; synced, never lazy. When it
+	 * fails the message is gone: there is nothing to drop. */
+	SPOOL_COMMIT,
+	SPOOL_NOTE, /* replaces the message's note; synced unless lazy; -ENOENT: no such message */
+	/* The message is done with; synced unless lazy. Its done comes after the write. When it fails
+	 * the spool still writes it as soon as it can; to settle what is not there is no error. */
+	SPOOL_SETTLE,
+	SPOOL_DROP, /* an uncommitted message is given up */
 };
 
 enum { SPOOL_CHUNK_MAX = 256 * 1024 };
