@@ -165,6 +165,7 @@ static int serve(const char *file)
 	struct fault fault = { 0 };
 	struct conf *conf = load_conf(file, &fault);
 	struct worker_spawner *spawner;
+	const char *login_user;
 	struct sockets sockets;
 	int status;
 

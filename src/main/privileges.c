@@ -13,9 +13,9 @@ bool privileges_are_root(void)
 	return geteuid() == 0;
 }
 
-static bool is_no_change(const char *user)
+bool privileges_may_change(const char *user)
 {
-	return user[0] == '\0' || strcmp(user, "root") == 0 || !privileges_are_root();
+	return user[0] && strcmp(user, "root") != 0 && privileges_are_root();
 }
 
 static const struct passwd *look_up(const char *user, struct fault *fault)
@@ -34,7 +34,7 @@ static const struct passwd *look_up(const char *user, struct fault *fault)
 
 int privileges_check(const char *user, struct fault *fault)
 {
-	if (is_no_change(user))
+	if (!privileges_may_change(user))
 		return 0;
 	return look_up(user, fault) ? 0 : -ENOENT;
 }
@@ -43,7 +43,7 @@ int privileges_drop(const char *user, struct fault *fault)
 {
 	const struct passwd *pw;
 
-	if (is_no_change(user))
+	if (!privileges_may_change(user))
 		return 0;
 	pw = look_up(user, fault);
 	if (pw == NULL)

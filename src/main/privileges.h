@@ -16,3 +16,5 @@ int privileges_drop(const char *user, struct fault *fault);
 /* No core file and no ptrace: memory holds passwords and mail. */
 void privileges_forbid_dumps(void);
 bool privileges_are_root(void);
+/* Whether privileges_drop() would do anything. */
+bool privileges_may_change(const char *user);
