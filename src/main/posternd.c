@@ -179,9 +179,9 @@ static int serve(const char *file)
 		conf_free(&conf);
 		return fail(EX_UNAVAILABLE, &fault);
 	}
-	spawner =
-		worker_spawner_start(&(struct worker_spawner_conf){ worker_argv, conf->login_user },
-				     &fault);
+	login_user = privileges_may_change(conf->login_user) ? conf->login_user : NULL;
+	spawner = worker_spawner_start(&(struct worker_spawner_conf){ worker_argv, login_user },
+				       &fault);
 	if (spawner == NULL) {
 		sockets_fini(&sockets);
 		conf_free(&conf);
