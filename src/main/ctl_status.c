@@ -1,0 +1,74 @@
+/* posternctl status, posternctl reload. */
+#include "ctl.h"
+
+#include <stdio.h>
+#include <sysexits.h>
+
+static void print_head(const json_t *answer)
+{
+	long long up = ctl_number(answer, "uptime_s");
+
+	printf("version       %s\n", ctl_field(answer, "version"));
+	printf("pid           %lld\n", ctl_number(answer, "pid"));
+	printf("started       %s (%lldd %02lld:%02lld:%02lld)\n", ctl_field(answer, "started"),
+	       up / 86400, up / 3600 % 24, up / 60 % 60, up % 60);
+	printf("loops         %lld\n", ctl_number(answer, "loops"));
+	printf("certificate   until %s\n", ctl_field(answer, "certificate_expires"));
+	printf("queue         %lld messages, %lld of them waiting for a connection\n",
+	       ctl_number(answer, "messages"), ctl_number(answer, "waiting"));
+}
+
+static void print_smarthost(const json_t *s)
+{
+	long long pause_ms = ctl_number(s, "paused_ms");
+
+	ctl_print_text(ctl_field(s, "name"), 14);
+	printf(" %5lld %5lld  ", ctl_number(s, "busy"), ctl_number(s, "idle"));
+	ctl_print_text(ctl_field(s, "host"), 0);
+	printf(":%lld  ", ctl_number(s, "port"));
+	if (pause_ms == 0) {
+		puts("in use");
+		return;
+	}
+	printf("left alone for %lld s: ", (pause_ms + 999) / 1000);
+	ctl_print_text(ctl_field(s, "reason"), 0);
+	putchar('\n');
+}
+
+static void print_status(const json_t *answer)
+{
+	const char *name;
+	json_t *one;
+	size_t i;
+
+	print_head(answer);
+	puts("\nSMARTHOST       BUSY  IDLE  ADDRESS  STATE");
+	json_array_foreach(json_object_get(answer, "smarthosts"), i, one) print_smarthost(one);
+	puts("\nCOUNTER                     VALUE");
+	json_object_foreach(json_object_get(answer, "counters"), name, one)
+		printf("%-22s %10lld\n", name, (long long)json_integer_value(one));
+}
+
+int ctl_run_status(const struct ctl_command *command)
+{
+	int code = EX_OK;
+	json_t *answer = ctl_request(command, json_pack("{ss}", "verb", "status"), &code);
+
+	if (answer && command->is_json)
+		ctl_print_json(answer);
+	else if (answer)
+		print_status(answer);
+	json_decref(answer);
+	return code;
+}
+
+int ctl_run_reload(const struct ctl_command *command)
+{
+	int code = EX_OK;
+	json_t *answer = ctl_request(command, json_pack("{ss}", "verb", "reload"), &code);
+
+	if (answer && command->is_json)
+		ctl_print_json(answer);
+	json_decref(answer);
+	return code;
+}
