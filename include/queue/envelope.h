@@ -4,7 +4,17 @@
  *          it since, written as the spool's note after each attempt
  * Owns     its strings
  * Errors   decoding: -EINVAL; a record of a later version is -ENOTSUP
- * Source   doc/spool.md, "Envelope and note"
+ *
+ * Octets   numbers are little-endian; a text is its length in 4 octets and its octets, without NUL
+ *
+ *   envelope  version 1 (1), qid (8), sid (8), arrived_ms (8), size (8), header_octets (8),
+ *             flags (1; 1: has_8bit), account, sender, number of recipients (4), each recipient
+ *   note      version 1 (1), attempts (4), last_ms (8), next_ms (8), number of recipients (4); for
+ *             each: state (1), code (2), class (1), subject (2), detail (2), flags (1; 1: there is
+ *             a text, 2: a smarthost), text, smarthost
+ *
+ * The spool (doc/spool.md) keeps both as they are and sums them; nothing stands behind the last
+ * field.
  */
 #pragma once
 

@@ -1,8 +1,3 @@
-/* queue/envelope.c: envelope and delivery as octets.
- *
- * Both begin with a version octet; numbers are little-endian; a text is its length in 32 bits and
- * its octets, which hold no NUL. Nothing may stand behind the last field.
- */
 #include "queue/envelope.h"
 
 #include "base/mem.h"

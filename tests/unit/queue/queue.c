@@ -5,6 +5,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "queue/intake.h"
+#include "spool/disk.h"
 #include "rig.h"
 
 #include <errno.h>
@@ -43,6 +44,21 @@ static void on_damaged(void *user, const struct fault *what)
 	fail_msg("damaged: %s", what->text);
 }
 
+/* A disk that can be full. */
+static struct spool_disk disk;
+static _Atomic int disk_error;
+static _Atomic unsigned disk_refusals;
+
+static ssize_t write_or_refuse(void *user, int fd, const struct iovec *iov, int count,
+			       uint64_t offset)
+{
+	if (disk_error) {
+		disk_refusals++;
+		return disk_error;
+	}
+	return spool_disk_real.pwritev(user, fd, iov, count, offset);
+}
+
 static void set_conf(void)
 {
 	conf = (struct queue_conf){ .loop = rig.loop,
@@ -63,6 +79,7 @@ static void set_conf(void)
 static void open_queue(void)
 {
 	struct spool_conf spool_conf = { .dir = dir,
+					 .disk = &disk,
 					 .lazy_ms = 5,
 					 .post = loop_post_home,
 					 .counters = &rig.counters,
@@ -72,6 +89,9 @@ static void open_queue(void)
 	struct fault fault;
 
 	recovered = 0;
+	disk = spool_disk_real;
+	disk.pwritev = write_or_refuse;
+	disk_error = 0;
 	set_conf();
 	queue = queue_new(&conf);
 	spool = spool_open(&spool_conf, &fault);
@@ -736,6 +756,70 @@ static void a_record_that_makes_no_sense_is_refused(void **state)
 	buf_fini(&note);
 }
 
+/* A disk that takes nothing */
+
+static void a_full_disk_refuses_and_stores_nothing(void **state)
+{
+	static const size_t sizes[] = { 100, 600000 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		char *text = large_text(sizes[i]);
+		struct envelope e = envelope_for("alice@example.com", "bob@example.net");
+		struct submission s;
+
+		disk_error = -ENOSPC;
+		begin(&s);
+		put_all(&s, span_of(text, sizes[i]), 65536);
+		intake_commit(s.in, &e);
+		rig_until(&rig, is_accepted, &s);
+		assert_true(s.status < 0);
+		assert_true(s.fault.text[0] != '\0');
+		assert_int_equal(memory, budget);
+		assert_int_equal(queue_length(queue), 0);
+		disk_error = 0;
+		free(text);
+	}
+	submit("alice@example.com", "bob@example.net");
+	rig_until(&rig, is_empty, NULL);
+	assert_int_equal(fake.message_count, 1);
+	reopen_queue();
+	assert_int_equal(recovered, 0);
+}
+
+static const char *refuses_while_disk_is_full(const struct fake_talk *talk, const char *line)
+{
+	(void)talk;
+	if (!strstr(line, "RCPT TO:<gone@"))
+		return NULL;
+	disk_error = -ENOSPC;
+	return "550 5.1.1 no such person here";
+}
+
+static bool waits_unreported(void *user)
+{
+	return has_tried(user) && disk_refusals > 0;
+}
+
+/* The original stays until its notice is safe. */
+static void a_notice_waits_for_the_disk(void **state)
+{
+	uint64_t qid;
+
+	(void)state;
+	fake.answer = refuses_while_disk_is_full;
+	qid = submit("alice@example.com", "gone@example.net");
+	disk_refusals = 0;
+	rig_until(&rig, waits_unreported, &qid);
+	assert_int_equal(rig.counters.bounces_made, 0);
+	disk_error = 0;
+	rig_until(&rig, is_empty, NULL);
+	assert_int_equal(rig.counters.bounces_made, 1);
+	assert_int_equal(rig.counters.recipients_failed, 1);
+	assert_int_equal(fake.message_count, 1);
+	message_to("alice@example.com");
+}
+
 /* Many at once, and a stop in the middle */
 
 static void no_more_than_allowed_are_tried_at_once(void **state)
@@ -839,6 +923,8 @@ int main(void)
 		TEST(what_is_final_is_settled_after_a_start),
 		TEST(what_was_not_tried_is_tried),
 		TEST(a_record_that_makes_no_sense_is_refused),
+		TEST(a_full_disk_refuses_and_stores_nothing),
+		TEST(a_notice_waits_for_the_disk),
 		TEST(no_more_than_allowed_are_tried_at_once),
 		TEST(stop_waits_for_the_outcome),
 		TEST(stop_that_cuts_an_attempt_loses_nothing),

@@ -385,6 +385,30 @@ static void all_down_says_why_for_each(void **state)
 	assert_int_equal(limit.open, 0);
 }
 
+static void pauses_grow_to_the_most(void **state)
+{
+	static const int64_t expected[] = { 50, 100, 200, 400, 400 };
+	struct relay_smarthost to;
+	struct relay_conf conf;
+	struct relay_view view;
+	struct test_job job;
+
+	(void)state;
+	to = rig_smarthost("dead", fake_closed_port(), &limit);
+	conf = rig_relay_conf(&rig, &to, 1);
+	conf.pause_first_ms = 50;
+	conf.pause_most_ms = 400;
+	rig.relay = relay_new(&conf);
+	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+		send_one(&job, "bob@example.net");
+		assert_true(relay_look(rig.relay, 0, &view));
+		assert_true(view.paused_ms <= expected[i]);
+		if (i >= 3)
+			assert_true(view.paused_ms > 100);
+		rig_until(&rig, is_not_paused, rig.relay);
+	}
+}
+
 static void no_smarthost_at_all(void **state)
 {
 	struct test_job job;
@@ -1102,6 +1126,7 @@ int main(void)
 		cmocka_unit_test(every_reply_makes_its_verdict),
 		cmocka_unit_test(a_failing_set_up_defers_with_its_reason),
 		TEST(all_down_says_why_for_each),
+		TEST(pauses_grow_to_the_most),
 		TEST(no_smarthost_at_all),
 		TEST(fails_over_and_comes_back),
 		TEST(one_probe_at_a_time),
