@@ -128,7 +128,8 @@ static void report_damage(struct recovery *r, const struct scan_item *item, cons
 	segment_name(r->number, name);
 	id_format(item->record.id, qid);
 	if (item->record.type)
-		report(r->s, "%s/%s: %" PRIu64 " octets at %" PRIu64 " are %s: the %s of message %s",
+		report(r->s,
+		       "%s/%s: %" PRIu64 " octets at %" PRIu64 " are %s: the %s of message %s",
 		       r->s->dir, name, item->octets, item->offset, what,
 		       record_type_name(item->record.type), qid);
 	else
