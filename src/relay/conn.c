@@ -208,7 +208,11 @@ static void look_at_idle(struct timer *timer)
 	struct conn *conn = timer_entry(timer, struct conn, deadline);
 	int64_t left = conn->idle_until_ms - loop_now_ms(conn->relay->conf.loop);
 
-	if (left <= 0 || route_is_wanted(conn->route))
+	bool is_wanted = route_is_wanted(conn->route);
+
+	if (is_wanted)
+		route_yield(conn->route);
+	if (is_wanted || left <= 0)
 		conn_close(conn);
 	else
 		timer_set(conn->relay->conf.loop, timer, left < LOOK_MS ? left : LOOK_MS);
@@ -230,21 +234,28 @@ static bool is_worn(const struct conn *conn)
 {
 	const struct route *route = conn->route;
 
-	if (route->is_retired || (route->to.messages && conn->messages >= route->to.messages))
-		return true;
-	return conn->messages >= SHARED_MESSAGES && route_is_wanted(route);
+	return route->is_retired || (route->to.messages && conn->messages >= route->to.messages);
+}
+
+static bool must_yield(const struct conn *conn)
+{
+	return conn->messages >= SHARED_MESSAGES && route_is_wanted(conn->route);
 }
 
 void conn_ready(struct conn *conn)
 {
 	struct attempt *next;
+	bool yields;
 
 	conn_login_end(conn);
 	if (conn->state == CONN_SETTING_UP)
 		route_up(conn->route);
 	if (conn->attempt)
 		finish(conn, NULL, "the smarthost gave no verdict");
-	if (is_worn(conn)) {
+	yields = must_yield(conn);
+	if (yields)
+		route_yield(conn->route);
+	if (yields || is_worn(conn)) {
 		set_state(conn, CONN_IDLE);
 		conn_close(conn);
 		return;

@@ -47,7 +47,8 @@ struct route {
 	int64_t paused_until_ms;
 	char *reason; /* of the last failure; told once */
 	bool is_retired;
-	bool is_hungry; /* counted in the limit */
+	bool is_hungry;		/* counted in the limit */
+	int64_t yield_until_ms; /* a place was given up for another loop: it is not taken back at once */
 };
 
 struct relay {
@@ -91,6 +92,8 @@ bool route_take_place(struct route *route);
 void route_give_place(struct route *route);
 /* Other loops wait for a place that this one holds. */
 bool route_is_wanted(const struct route *route);
+/* A place is given up for them. */
+void route_yield(struct route *route);
 void route_set_hungry(struct route *route, bool is_hungry);
 /* A connection came to READY. */
 void route_up(struct route *route);

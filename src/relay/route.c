@@ -102,11 +102,21 @@ bool route_is_live(const struct route *r)
 	return !list_is_empty(&r->conns[CONN_IDLE]) || !list_is_empty(&r->conns[CONN_BUSY]);
 }
 
+/* Longer than a loop that waits takes to look again. */
+enum { YIELD_MS = 600 };
+
+void route_yield(struct route *r)
+{
+	r->yield_until_ms = loop_now_ms(r->relay->conf.loop) + YIELD_MS;
+}
+
 bool route_take_place(struct route *r)
 {
 	struct relay_limit *limit = r->to.limit;
 	unsigned open = atomic_load(&limit->open);
 
+	if (loop_now_ms(r->relay->conf.loop) < r->yield_until_ms && route_is_wanted(r))
+		return false;
 	do {
 		if (open >= limit->most)
 			return false;
@@ -121,7 +131,7 @@ void route_give_place(struct route *r)
 
 bool route_is_wanted(const struct route *r)
 {
-	return atomic_load(&r->to.limit->hungry) > 0;
+	return atomic_load(&r->to.limit->hungry) > (r->is_hungry ? 1u : 0u);
 }
 
 void route_set_hungry(struct route *r, bool is_hungry)

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <gnutls/gnutls.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -311,9 +312,11 @@ static void *run_talk(void *arg)
 
 static void start_talk(struct fake *f, int fd)
 {
+	const int yes = 1;
 	struct talk *t = calloc(1, sizeof(*t));
 	unsigned open = atomic_fetch_add(&f->open, 1) + 1;
 
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
 	t->seen.fake = f;
 	t->fd = fd;
 	t->place = atomic_load(&f->connections);

@@ -1013,6 +1013,38 @@ static void idle_connection_makes_room_for_another_loop(void **state)
 	rig_until(&rig, was_freed, NULL);
 }
 
+/* One loop has work without end; the other one comes to its turn all the same. */
+static void busy_connection_makes_room_for_another_loop(void **state)
+{
+	static struct test_job jobs[200];
+	struct crowd crowd = { jobs, 200 };
+	struct relay_smarthost to;
+	struct relay_conf conf;
+	struct relay *second;
+	struct test_job job;
+
+	(void)state;
+	limit.most = 1;
+	one_smarthost();
+	to = rig_smarthost("main", fake.port, &limit);
+	conf = rig_relay_conf(&rig, &to, 1);
+	second = relay_new(&conf);
+	for (size_t i = 0; i < crowd.count; i++) {
+		job_init(&jobs[i], "alice@example.com", "bob@example.net", content);
+		relay_send(rig.relay, &jobs[i].job);
+	}
+	job_init(&job, "alice@example.com", "carol@example.net", content);
+	relay_send(second, &job.job);
+	rig_until(&rig, job_is_done, &job);
+	assert_delivered(&job, 0);
+	assert_false(all_done(&crowd));
+	rig_until(&rig, all_done, &crowd);
+	assert_true(fake.most_open <= 1);
+	is_freed = false;
+	relay_free(second, 0, on_freed, NULL);
+	rig_until(&rig, was_freed, NULL);
+}
+
 /* Stopping and renewing */
 
 static const char *waits_at_dot(const struct fake_talk *talk, const char *line)
@@ -1147,6 +1179,7 @@ int main(void)
 		TEST(no_mechanism_fits),
 		TEST(waits_for_a_place_of_another_loop),
 		TEST(idle_connection_makes_room_for_another_loop),
+		TEST(busy_connection_makes_room_for_another_loop),
 		TEST(stop_lets_a_message_finish),
 		TEST(stop_out_of_patience_defers),
 		TEST(renewal_changes_the_way),
