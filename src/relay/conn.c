@@ -207,7 +207,6 @@ static void look_at_idle(struct timer *timer)
 {
 	struct conn *conn = timer_entry(timer, struct conn, deadline);
 	int64_t left = conn->idle_until_ms - loop_now_ms(conn->relay->conf.loop);
-
 	bool is_wanted = route_is_wanted(conn->route);
 
 	if (is_wanted)
