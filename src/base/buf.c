@@ -31,7 +31,10 @@ static void move_to_front(struct buf *b)
 	b->from = 0;
 }
 
-/* A new block instead of realloc(), so that buf_wipe() reaches every copy of a secret. */
+/* Longer than any login: what is larger is content, and wiping it would only cost. */
+enum { SECRET_MOST = 32 * 1024 };
+
+/* A new block instead of realloc(), so that no copy of a secret stays behind. */
 static void grow(struct buf *b, size_t need)
 {
 	size_t cap = b->cap ? b->cap : 64;
@@ -42,7 +45,7 @@ static void grow(struct buf *b, size_t need)
 	at = mem_resize(NULL, cap);
 	if (b->len)
 		memcpy(at, b->at + b->from, b->len);
-	mem_wipe(b->at, b->cap < 4096 ? b->cap : 0);
+	mem_wipe(b->at, b->cap <= SECRET_MOST ? b->cap : 0);
 	free(b->at);
 	b->at = at;
 	b->from = 0;

@@ -295,7 +295,7 @@ static int open_ctl(struct daemon *d, struct fault *fault)
 			.lanes = lanes,
 			.lane_count = d->shard_count,
 			.started_ms = d->started_ms,
-			.version = DAEMON_VERSION,
+			.version = POSTERN_VERSION,
 			.certificate_expires = certificate_expires,
 			.reload = reload,
 			.user = d,

@@ -10,8 +10,6 @@
 #include "io/worker.h"
 #include "sockets.h"
 
-#define DAEMON_VERSION "0.1.0"
-
 struct daemon;
 
 struct daemon_conf {

@@ -217,7 +217,7 @@ int main(int argc, char **argv)
 		fputs(usage, stdout);
 		return EX_OK;
 	case MODE_VERSION:
-		puts("postern " DAEMON_VERSION);
+		puts("postern " POSTERN_VERSION);
 		return EX_OK;
 	case MODE_SERVE:
 		break;
