@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 /* Posted work that one turn runs, so that a flood of it does not starve the sockets. */
 enum { WORK_PER_TURN = 512 };
@@ -266,20 +267,40 @@ void loop_free(struct loop **loop_at)
 	free(loop);
 }
 
+/* libuv writes without MSG_NOSIGNAL. */
+static void block_sigpipe(sigset_t *before)
+{
+	sigset_t pipe;
+
+	sigemptyset(&pipe);
+	sigaddset(&pipe, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &pipe, before);
+}
+
+/* One that came meanwhile was for a write of ours, and is not left to be delivered now. */
+static void unblock_sigpipe(const sigset_t *before)
+{
+	const struct timespec at_once = { 0 };
+	sigset_t pipe;
+
+	sigemptyset(&pipe);
+	sigaddset(&pipe, SIGPIPE);
+	while (sigtimedwait(&pipe, NULL, &at_once) > 0)
+		;
+	pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
 void loop_run(struct loop *loop)
 {
 	const struct loop *outer = current;
-	sigset_t pipe, before;
+	sigset_t before;
 
-	/* libuv writes without MSG_NOSIGNAL. */
-	sigemptyset(&pipe);
-	sigaddset(&pipe, SIGPIPE);
-	pthread_sigmask(SIG_BLOCK, &pipe, &before);
+	block_sigpipe(&before);
 	current = loop;
 	uv_update_time(&loop->uv);
 	uv_run(&loop->uv, UV_RUN_DEFAULT);
 	current = outer;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	unblock_sigpipe(&before);
 }
 
 static void *thread_main(void *arg)
