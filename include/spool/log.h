@@ -66,7 +66,9 @@ enum spool_write_kind {
 	/* The envelope, with a last chunk of content where there is one; synced, never lazy. When it
 	 * fails the message is gone: there is nothing to drop. */
 	SPOOL_COMMIT,
-	SPOOL_NOTE, /* replaces the message's note; synced unless lazy; -ENOENT: no such message */
+	/* Replaces the message's note; synced (a lazy one too, but it wakes nobody). -ENOENT: there is no
+	 * such message. */
+	SPOOL_NOTE,
 	/* The message is done with; synced unless lazy. Its done comes after the write. When it fails
 	 * the spool still writes it as soon as it can; to settle what is not there is no error. */
 	SPOOL_SETTLE,

@@ -128,17 +128,13 @@ static bool lost_content(struct message *m, uint32_t number, uint64_t synced)
 	return false;
 }
 
-/* What stood in the unsynced part: content of a message makes it one that can only be given up; a lazy
- * note is forgotten, which costs at most a second delivery. */
+/* A message with content in the unsynced part can only be given up. */
 static void forget_unsynced(struct spool *s)
 {
-	const struct place nowhere = { 0 };
 	struct message *m;
 	size_t at = 0;
 
 	while ((m = index_next(&s->index, &at)) != NULL) {
-		if (m->note.segment == s->head.number && place_offset(m->note) >= s->head.synced)
-			segments_move(&s->segments, &m->note, nowhere);
 		if (m->state == MESSAGE_OPEN && lost_content(m, s->head.number, s->head.synced)) {
 			segments_release(&s->segments, m);
 			m->state = MESSAGE_LOST;

@@ -160,7 +160,8 @@ static bool is_settleable(const struct message *m)
 	return m && (m->state == MESSAGE_LIVE || m->state == MESSAGE_COMMITTING);
 }
 
-/* The place waits in the second header, which a note does not need. */
+/* The place waits in the second header, which a note does not need. Synced even when lazy: the note that
+ * it replaces must not be given up for one that may be lost. */
 static int plan_note(struct batch *b, struct spool_write *w)
 {
 	struct record record = { .type = RECORD_NOTE, .id = w->id };
@@ -172,7 +173,7 @@ static int plan_note(struct batch *b, struct spool_write *w)
 		return refuse(w, -ENOENT, "there is no such message");
 	place = batch_add_record(b, &record, w->record, w->header[0]);
 	memcpy(w->header[1], &place, sizeof(place));
-	b->needs_sync |= !w->is_lazy;
+	b->needs_sync = true;
 	return 0;
 }
 
