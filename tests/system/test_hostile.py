@@ -371,6 +371,11 @@ class TlsEnds(Case):
 
 
 class SlowAndMany(Case):
+    def assertGrowth(self, daemon, before, most=32 << 20):
+        """AddressSanitizer keeps freed memory for a while: there the number means nothing."""
+        if "asan" not in os.path.basename(daemon.build):
+            self.assertLess(resident(daemon.pid) - before, most)
+
     def test_one_octet_at_a_time(self):
         host = self.quick_smarthost()
         daemon = self.running(host)
@@ -396,7 +401,7 @@ class SlowAndMany(Case):
         except (socket.timeout, TimeoutError, ssl.SSLError):
             pass
         self.assertLess(sent, 64 << 20)
-        self.assertLess(resident(daemon.pid) - before, 32 << 20)
+        self.assertGrowth(daemon, before)
         other.mail(SIMPLE)
 
     def test_a_line_without_an_end(self):
@@ -410,7 +415,7 @@ class SlowAndMany(Case):
             self.assertEqual(client.reply().code, 500)
         except (Ended, OSError):
             pass
-        self.assertLess(resident(daemon.pid) - before, 32 << 20)
+        self.assertGrowth(daemon, before)
 
     def test_half_open_crowd(self):
         """Hundreds of connections that say nothing do not keep out one that does."""

@@ -199,7 +199,7 @@ class FullDisk(Case):
                 return False
             client.want(250, "RCPT TO:<bob@example.org>")
             return client.content(SIMPLE).code == 250
-        wait_for(takes, "mail to be taken again", 60)
+        wait_for(takes, "mail to be taken again", 20)
         host.wait(len(taken) + 1, 60)
         daemon.stop()
         daemon.start()
@@ -243,6 +243,6 @@ class FullDisk(Case):
                 return False
             client.want(250, "RCPT TO:<bob@example.org>")
             return client.content(letter("after")).code == 250
-        wait_for(takes, "mail to be taken again", 30)
+        wait_for(takes, "mail to be taken again", 20)
         host.wait_for(lambda m: subject(m) == "after", "the mail")
         self.assertLess(time.monotonic() - started, 120)
