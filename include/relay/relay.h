@@ -52,6 +52,9 @@ struct relay_login_ops {
 	struct relay_login *(*start)(void *user, const struct relay_smarthost *smarthost,
 				     const char *offered, void *attempt);
 	void (*challenge)(struct relay_login *login, struct span octets);
+	/* Whether our side has come to its end. A 235 before that is from a server that has not shown
+	 * that it knows the password (SCRAM), and is not believed. */
+	bool (*is_complete)(const struct relay_login *login);
 	/* Frees; no reply comes any more. */
 	void (*end)(struct relay_login **login);
 	void *user;

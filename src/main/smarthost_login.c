@@ -17,6 +17,7 @@ struct relay_login {
 	char *host, *user, *offered;
 	struct secret password;
 	bool is_tls;
+	bool is_complete;	    /* as of the last step */
 	struct auth_client *client; /* touched on the lane only */
 	struct buf challenge, response;
 	const char *mechanism;
@@ -61,6 +62,7 @@ static void run(struct lane_job *job)
 		auth_client_free(&login->client);
 		break;
 	}
+	login->is_complete = login->client && auth_client_is_done(login->client);
 }
 
 static void put(struct relay_login *login, enum step step)
@@ -122,6 +124,11 @@ static void challenge(struct relay_login *login, struct span octets)
 	put(login, STEP_CHALLENGE);
 }
 
+static bool is_complete(const struct relay_login *login)
+{
+	return !login->is_running && login->is_complete;
+}
+
 static void end(struct relay_login **login)
 {
 	struct relay_login *l = *login;
@@ -137,6 +144,10 @@ static void end(struct relay_login **login)
 struct relay_login_ops smarthost_login_ops(struct smarthost_logins *logins)
 {
 	return (struct relay_login_ops){
-		.start = start, .challenge = challenge, .end = end, .user = logins
+		.start = start,
+		.challenge = challenge,
+		.is_complete = is_complete,
+		.end = end,
+		.user = logins,
 	};
 }

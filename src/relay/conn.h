@@ -63,4 +63,6 @@ void conn_send_content(struct conn *conn);
 /* login.c */
 void conn_login(struct conn *conn, struct span offered);
 void conn_login_challenge(struct conn *conn, struct span octets);
+/* True where there is no login. */
+bool conn_login_is_complete(const struct conn *conn);
 void conn_login_end(struct conn *conn);

@@ -30,8 +30,15 @@ static void on_challenge(struct conn *conn, const struct smtp_client_event *even
 
 static void on_ready(struct conn *conn, const struct smtp_client_event *event)
 {
+	struct fault why;
+
 	(void)event;
-	conn_ready(conn);
+	if (conn_login_is_complete(conn)) {
+		conn_ready(conn);
+		return;
+	}
+	conn_reason(conn, &why, "said that we are logged in before it proved who it is");
+	conn_fail(conn, NULL, why.text, false);
 }
 
 /* ": 550 5.7.1 No", or nothing when the peer said nothing. */

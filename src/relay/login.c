@@ -31,6 +31,11 @@ void conn_login_challenge(struct conn *conn, struct span octets)
 		smtp_client_cancel_login(conn->engine);
 }
 
+bool conn_login_is_complete(const struct conn *conn)
+{
+	return conn->login == NULL || conn->relay->conf.login.is_complete(conn->login);
+}
+
 void conn_login_end(struct conn *conn)
 {
 	if (conn->login)

@@ -865,6 +865,11 @@ static void challenge_login(struct relay_login *login, struct span octets)
 	loop_post(rig.loop, &login->work);
 }
 
+static bool is_login_complete(const struct relay_login *login)
+{
+	return !login->is_first && span_eq(login->response, span_text("secret"));
+}
+
 static void end_login(struct relay_login **login)
 {
 	logins_open--;
@@ -890,21 +895,30 @@ static const char *asks_login(const struct fake_talk *talk, const char *line)
 	return NULL;
 }
 
-static void login_relay(void)
+static void login_relay_with(const char *(*answer)(const struct fake_talk *talk, const char *line))
 {
 	struct relay_smarthost to;
 	struct relay_conf conf;
 
 	fake.offers = "250-AUTH PLAIN LOGIN\r\n";
-	fake.answer = asks_login;
+	fake.answer = answer;
 	is_logged_in = false;
 	fake_start(&fake);
 	to = rig_smarthost("main", fake.port, &limit);
 	to.user = "relay";
 	to.password = span_text("secret");
 	conf = rig_relay_conf(&rig, &to, 1);
-	conf.login = (struct relay_login_ops){ start_login, challenge_login, end_login, rig.loop };
+	conf.login = (struct relay_login_ops){ .start = start_login,
+					       .challenge = challenge_login,
+					       .is_complete = is_login_complete,
+					       .end = end_login,
+					       .user = rig.loop };
 	rig.relay = relay_new(&conf);
+}
+
+static void login_relay(void)
+{
+	login_relay_with(asks_login);
 }
 
 static void logs_in_once_for_many_messages(void **state)
@@ -933,6 +947,28 @@ static void wrong_password_waits(void **state)
 	login_relay();
 	send_one(&job, "bob@example.net");
 	assert_deferred(&job, 0, "535 5.7.8 wrong");
+	assert_int_equal(logins_open, 0);
+}
+
+static const char *welcomes_at_once(const struct fake_talk *talk, const char *line)
+{
+	(void)talk;
+	if (strcmp(line, "AUTH LOGIN") == 0)
+		return "334 VXNlcm5hbWU6";
+	return strcmp(line, "cmVsYXk=") == 0 ? "235 2.7.0 welcome" : NULL;
+}
+
+static void welcome_before_the_proof_is_not_believed(void **state)
+{
+	struct test_job job;
+
+	(void)state;
+	answer_with = NULL;
+	login_trouble = NULL;
+	login_relay_with(welcomes_at_once);
+	send_one(&job, "bob@example.net");
+	assert_deferred(&job, 0, "before it proved who it is");
+	assert_int_equal(fake.message_count, 0);
 	assert_int_equal(logins_open, 0);
 }
 
@@ -1178,6 +1214,7 @@ int main(void)
 		TEST(logs_in_once_for_many_messages),
 		TEST(wrong_password_waits),
 		TEST(no_mechanism_fits),
+		TEST(welcome_before_the_proof_is_not_believed),
 		TEST(waits_for_a_place_of_another_loop),
 		TEST(idle_connection_makes_room_for_another_loop),
 		TEST(busy_connection_makes_room_for_another_loop),
