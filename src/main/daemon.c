@@ -19,13 +19,6 @@ enum { LOOKUP_THREADS = 2, READ_THREADS = 2, SASL_THREADS = 1 };
 /* How long clients may take to finish a message when the daemon stops. */
 enum { GRACE_MS = 10 * 1000 };
 
-struct found {
-	struct list_node node;
-	uint64_t id, content_octets;
-	unsigned chunks;
-	struct buf envelope, note;
-};
-
 struct daemon {
 	const char *file;
 	struct settings *settings; /* the current one */
@@ -45,7 +38,7 @@ struct daemon {
 	_Atomic int64_t memory;
 	int64_t started_ms;
 	struct loop_signal *signals[3];
-	struct list found; /* between the spool's recovery and the shards' start */
+	unsigned next_shard; /* for the next recovered message */
 	bool is_stopping;
 };
 
@@ -79,55 +72,18 @@ static void log_event(struct daemon *d, const char *event)
 static void on_found(void *user, const struct spool_found *message)
 {
 	struct daemon *d = user;
-	struct found *found = mem_new(struct found);
+	struct logline l;
 
-	found->id = message->id;
-	found->content_octets = message->content_octets;
-	found->chunks = message->chunks;
-	buf_put_span(&found->envelope, message->envelope);
-	buf_put_span(&found->note, message->note);
-	list_push_back(&d->found, &found->node);
+	if (shard_recover(d->shards[d->next_shard++ % d->shard_count], message) == 0)
+		return;
+	logline_start(&l, LOG_LEVEL_ERROR, "unreadable-envelope");
+	logline_id(&l, "qid", message->id);
+	log_put(d->log, &l);
 }
 
 static void on_damaged(void *user, const struct fault *what)
 {
 	log_fault(user, LOG_LEVEL_ERROR, "spool-damage", what);
-}
-
-static void found_free(struct found *found)
-{
-	buf_fini(&found->envelope);
-	buf_fini(&found->note);
-	free(found);
-}
-
-static void recover(struct daemon *d)
-{
-	struct list_node *node;
-	unsigned next = 0;
-
-	while ((node = list_pop_front(&d->found))) {
-		struct found *found = list_entry(node, struct found, node);
-		struct spool_found message = { found->id, buf_span(&found->envelope),
-					       buf_span(&found->note), found->content_octets,
-					       found->chunks };
-		struct logline l;
-
-		if (shard_recover(d->shards[next++ % d->shard_count], &message) < 0) {
-			logline_start(&l, LOG_LEVEL_ERROR, "unreadable-envelope");
-			logline_id(&l, "qid", found->id);
-			log_put(d->log, &l);
-		}
-		found_free(found);
-	}
-}
-
-static void drop_found(struct daemon *d)
-{
-	struct list_node *node;
-
-	while ((node = list_pop_front(&d->found)))
-		found_free(list_entry(node, struct found, node));
 }
 
 static void on_worker_trouble(void *user, const struct fault *fault)
@@ -170,7 +126,7 @@ static int open_spool(struct daemon *d, struct fault *fault)
 	return d->spool ? 0 : fault->code;
 }
 
-static void make_shards(struct daemon *d, struct sockets *sockets, unsigned loops)
+static void make_shards(struct daemon *d, unsigned loops)
 {
 	d->shards = mem_array(loops, sizeof(*d->shards));
 	d->shard_count = loops;
@@ -180,7 +136,6 @@ static void make_shards(struct daemon *d, struct sockets *sockets, unsigned loop
 			.main_loop = d->loop,
 			.log = d->log,
 			.counters = &d->counters,
-			.spool = d->spool,
 			.lookups = d->lookups,
 			.reads = d->reads,
 			.sasl = d->sasl,
@@ -190,6 +145,12 @@ static void make_shards(struct daemon *d, struct sockets *sockets, unsigned loop
 			.next_sid = &d->next_sid,
 			.memory = &d->memory,
 		});
+}
+
+static void open_doors(struct daemon *d, struct sockets *sockets)
+{
+	for (unsigned i = 0; i < d->shard_count; i++)
+		shard_serve(d->shards[i], d->spool);
 	for (size_t i = 0; i < sockets->count; i++) {
 		struct socket_bound *bound = &sockets->at[i];
 
@@ -328,7 +289,6 @@ static void start_shards(struct daemon *d)
 
 	for (unsigned i = 0; i < 3; i++)
 		d->signals[i] = loop_signal_watch(d->loop, signums[i], on_signal, d);
-	recover(d);
 	for (unsigned i = 0; i < d->shard_count; i++) {
 		shard_start(d->shards[i]);
 		loops[i] = shard_loop(d->shards[i]);
@@ -337,11 +297,21 @@ static void start_shards(struct daemon *d)
 	d->watchdog = watchdog_start(d->loop, loops, d->shard_count);
 }
 
+/* What runs already is stopped as at any other time. */
+static void give_up(struct daemon *d, const struct fault *fault)
+{
+	if (d->shards_running == 0)
+		return;
+	log_fault(d, LOG_LEVEL_ERROR, "start-failed", fault);
+	stop(d);
+	daemon_run(d);
+}
+
 struct daemon *daemon_open(const struct daemon_conf *conf, struct fault *fault)
 {
 	struct daemon *d = mem_new(struct daemon);
+	int status;
 
-	list_init(&d->found);
 	d->file = conf->file;
 	d->started_ms = wall_now_ms();
 	d->limits = limits_new();
@@ -351,21 +321,19 @@ struct daemon *daemon_open(const struct daemon_conf *conf, struct fault *fault)
 	settings_adopt(d->settings);
 	d->log = log_new((enum log_to)d->settings->conf->log.to,
 			 (enum log_level)d->settings->conf->log.level);
-	if (open_spool(d, fault) < 0)
-		goto fail;
 	start_threads(d, conf->spawner);
-	make_shards(d, conf->sockets, conf->loops);
+	make_shards(d, conf->loops);
+	status = open_spool(d, fault);
+	if (status == 0)
+		open_doors(d, conf->sockets);
 	start_shards(d);
-	if (open_ctl(d, fault) < 0) {
-		log_fault(d, LOG_LEVEL_ERROR, "control-socket", fault);
-		stop(d);
-		daemon_run(d);
+	if (status < 0 || open_ctl(d, fault) < 0)
 		goto fail;
-	}
 	sd_notify(0, "READY=1\nSTATUS=Serving");
 	log_event(d, "ready");
 	return d;
 fail:
+	give_up(d, fault);
 	daemon_close(&d);
 	return NULL;
 }
@@ -397,7 +365,6 @@ void daemon_close(struct daemon **daemon)
 		shard_free(&d->shards[i]);
 	free(d->shards);
 	watchdog_stop(&d->watchdog);
-	drop_found(d);
 	if (d->loop)
 		loop_free(&d->loop);
 	submit_gate_free(&d->gate);

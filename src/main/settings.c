@@ -128,10 +128,11 @@ static int make_hello(struct settings *s, struct fault *fault)
 	hello.domain_count = copy_names(&c->domains, hello.domains);
 	hello.nt_domain_count = copy_names(&c->nt_domains, hello.nt_domains);
 	if (!auth_hello_fits(&hello))
-		return fault_set(fault, -E2BIG,
-				 "%s:%d: login: more than %d domains, or a path or name that is too "
-				 "long",
-				 c->place.file, c->place.line, AUTH_NAMES_MAX);
+		return fault_set(
+			fault, -E2BIG,
+			"%s:%d: login: more than %d domains, or a path or name that is too "
+			"long",
+			c->place.file, c->place.line, AUTH_NAMES_MAX);
 	auth_hello_encode(&hello, &s->hello);
 	return 0;
 }

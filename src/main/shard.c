@@ -30,6 +30,7 @@ struct renewal {
 
 struct shard {
 	struct shard_conf conf;
+	struct spool *spool;
 	struct loop *loop;
 	struct smarthost_logins logins;
 	struct relay *relay;
@@ -52,7 +53,7 @@ static struct queue_conf queue_conf_of(struct shard *shard, struct settings *set
 		.reads = shard->conf.reads,
 		.log = shard->conf.log,
 		.counters = shard->conf.counters,
-		.spool = shard->conf.spool,
+		.spool = shard->spool,
 		.relay = shard->relay,
 		.hostname = c->hostname,
 		.company = c->company,
@@ -95,18 +96,27 @@ struct shard *shard_new(const struct shard_conf *conf)
 	shard->relay = make_relay(shard, conf->settings);
 	queue_conf = queue_conf_of(shard, conf->settings);
 	shard->queue = queue_new(&queue_conf);
+	return shard;
+}
+
+void shard_serve(struct shard *shard, struct spool *spool)
+{
+	struct queue_conf queue_conf;
+
+	shard->spool = spool;
+	queue_conf = queue_conf_of(shard, shard->conf.settings);
+	queue_renew(shard->queue, &queue_conf);
 	shard->submit = submit_new(&(struct submit_conf){
 		.loop = shard->loop,
-		.log = conf->log,
-		.counters = conf->counters,
+		.log = shard->conf.log,
+		.counters = shard->conf.counters,
 		.queue = shard->queue,
-		.spool = conf->spool,
-		.logins = conf->logins,
-		.gate = conf->gate,
-		.settings = &conf->settings->submit,
-		.next_sid = conf->next_sid,
+		.spool = spool,
+		.logins = shard->conf.logins,
+		.gate = shard->conf.gate,
+		.settings = &shard->conf.settings->submit,
+		.next_sid = shard->conf.next_sid,
 	});
-	return shard;
 }
 
 static void on_accepted(void *user, int fd)
@@ -194,7 +204,10 @@ static void run_stop(struct work *work)
 
 	list_each (&shard->doors, node)
 		listen_stop(&list_entry(node, struct door, node)->listener);
-	submit_free(shard->submit, shard->grace_ms, on_sessions_ended, shard);
+	if (shard->submit)
+		submit_free(shard->submit, shard->grace_ms, on_sessions_ended, shard);
+	else
+		on_sessions_ended(shard);
 }
 
 void shard_stop(struct shard *shard, int64_t grace_ms, void (*stopped)(void *user), void *user)

@@ -17,7 +17,6 @@ struct shard_conf {
 	struct loop *main_loop;
 	struct log *log;
 	struct counters *counters;
-	struct spool *spool;
 	struct lane *lookups, *reads, *sasl;
 	struct worker_pool *logins;
 	struct submit_gate *gate;
@@ -27,9 +26,12 @@ struct shard_conf {
 };
 
 struct shard *shard_new(const struct shard_conf *conf);
+/* While the spool is being opened. */
+int shard_recover(struct shard *shard, const struct spool_found *found);
+/* The spool is open: messages may go and sessions come. Without it the shard can only be stopped. */
+void shard_serve(struct shard *shard, struct spool *spool);
 /* Takes fd over. */
 void shard_listen(struct shard *shard, int fd, const struct conf_listen *listen);
-int shard_recover(struct shard *shard, const struct spool_found *found);
 void shard_start(struct shard *shard);
 void shard_renew(struct shard *shard, struct settings *settings);
 /* No new sessions; those within a message get grace_ms; then queue and relay finish or park what is
