@@ -29,7 +29,7 @@
 struct ctl;
 
 /* One session loop, with what lives on it. */
-struct ctl_lane {
+struct ctl_shard {
 	struct loop *loop;
 	struct queue *queue;
 	struct relay *relay;
@@ -40,8 +40,8 @@ struct ctl_conf {
 	struct log *log;
 	struct counters *counters;
 	const char *path;
-	const struct ctl_lane *lanes; /* copied */
-	size_t lane_count;
+	const struct ctl_shard *shards; /* copied */
+	size_t shard_count;
 	int64_t started_ms; /* wall clock */
 	const char *version;
 	/* Seconds since the epoch at which a certificate in use ends first. */

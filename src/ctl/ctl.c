@@ -88,9 +88,9 @@ struct ctl *ctl_open(const struct ctl_conf *conf, struct fault *fault)
 
 	ctl->conf = *conf;
 	ctl->path = mem_text(conf->path);
-	ctl->lanes = mem_array(conf->lane_count, sizeof(*ctl->lanes));
-	if (conf->lane_count)
-		memcpy(ctl->lanes, conf->lanes, conf->lane_count * sizeof(*ctl->lanes));
+	ctl->shards = mem_array(conf->shard_count, sizeof(*ctl->shards));
+	if (conf->shard_count)
+		memcpy(ctl->shards, conf->shards, conf->shard_count * sizeof(*ctl->shards));
 	ctl->listening = -1;
 	ctl->stopping = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (ctl->stopping < 0)
@@ -127,7 +127,7 @@ void ctl_close(struct ctl **ctl)
 		close(c->listening);
 	if (c->stopping >= 0)
 		close(c->stopping);
-	free(c->lanes);
+	free(c->shards);
 	free(c->path);
 	free(c);
 }

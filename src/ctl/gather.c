@@ -83,16 +83,16 @@ static struct ctl_gather *no_descriptor(struct ctl_gather *gather, struct fault 
 	return NULL;
 }
 
-struct ctl_gather *ctl_gather_lanes(struct ctl *ctl, const struct ctl_question *question,
-				    struct fault *fault)
+struct ctl_gather *ctl_gather_shards(struct ctl *ctl, const struct ctl_question *question,
+				     struct fault *fault)
 {
-	struct ctl_gather *gather = gather_new(ctl, question, ctl->conf.lane_count);
+	struct ctl_gather *gather = gather_new(ctl, question, ctl->conf.shard_count);
 
 	if (gather->done < 0)
 		return no_descriptor(gather, fault);
 	for (size_t i = 0; i < gather->count; i++) {
-		gather->parts[i].lane = ctl->lanes[i];
-		post(gather, i, ctl->lanes[i].loop);
+		gather->parts[i].shard = ctl->shards[i];
+		post(gather, i, ctl->shards[i].loop);
 	}
 	return await(ctl, gather, fault);
 }

@@ -24,7 +24,7 @@ struct ctl_part;
 
 struct ctl {
 	struct ctl_conf conf;
-	struct ctl_lane *lanes;
+	struct ctl_shard *shards;
 	char *path;
 	int listening, stopping; /* stopping: an eventfd, readable once the thread is to end */
 	bool is_bound, is_running;
@@ -45,7 +45,7 @@ struct ctl_question {
 struct ctl_part {
 	struct work work;
 	struct ctl_gather *gather;
-	struct ctl_lane lane; /* none on the main loop */
+	struct ctl_shard shard; /* none on the main loop */
 	json_t *answer;
 	struct fault fault;
 };
@@ -60,9 +60,9 @@ struct ctl_gather {
 	struct ctl_part parts[];
 };
 
-/* Asks every lane's loop, or only the main loop. NULL and a fault: not all answered in time. */
-struct ctl_gather *ctl_gather_lanes(struct ctl *ctl, const struct ctl_question *question,
-				    struct fault *fault);
+/* Asks every shard's loop, or only the main loop. NULL and a fault: not all answered in time. */
+struct ctl_gather *ctl_gather_shards(struct ctl *ctl, const struct ctl_question *question,
+				     struct fault *fault);
 struct ctl_gather *ctl_gather_main(struct ctl *ctl, const struct ctl_question *question,
 				   struct fault *fault);
 void ctl_gather_free(struct ctl_gather **gather);

@@ -97,7 +97,7 @@ static void run_show(struct ctl_part *part)
 {
 	struct queue_view view;
 
-	if (queue_find(part->lane.queue, part->gather->question.qid, &view))
+	if (queue_find(part->shard.queue, part->gather->question.qid, &view))
 		part->answer = whole_view(&view);
 }
 
@@ -132,10 +132,10 @@ static void run_page(struct ctl_part *part)
 	struct queue_view view;
 
 	page->after = part->gather->question.after;
-	queue_look(part->lane.queue, add_to_page, page);
+	queue_look(part->shard.queue, add_to_page, page);
 	part->answer = json_array();
 	for (size_t i = 0; i < page->count; i++)
-		if (queue_find(part->lane.queue, page->ids[i], &view))
+		if (queue_find(part->shard.queue, page->ids[i], &view))
 			json_array_append_new(part->answer, message_view(&view));
 	free(page);
 }
@@ -144,8 +144,8 @@ static json_t *show(struct ctl *ctl, uint64_t qid)
 {
 	struct fault fault = { 0 };
 	struct ctl_gather *gather =
-		ctl_gather_lanes(ctl, &(struct ctl_question){ .run = run_show, .qid = qid },
-				 &fault);
+		ctl_gather_shards(ctl, &(struct ctl_question){ .run = run_show, .qid = qid },
+				  &fault);
 	json_t *answer = NULL;
 	char text[ID_TEXT_MAX], words[80];
 
@@ -199,7 +199,7 @@ static json_t *list(struct ctl *ctl, uint64_t after)
 {
 	struct fault fault = { 0 };
 	struct ctl_question question = { .run = run_page, .after = after };
-	struct ctl_gather *gather = ctl_gather_lanes(ctl, &question, &fault);
+	struct ctl_gather *gather = ctl_gather_shards(ctl, &question, &fault);
 	json_t *answer = gather ? join_pages(gather) : ctl_refusal(fault.text);
 
 	ctl_gather_free(&gather);

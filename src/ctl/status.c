@@ -21,13 +21,13 @@ static void run_status(struct ctl_part *part)
 	json_t *smarthosts = json_array();
 	struct relay_view view;
 
-	for (size_t i = 0; relay_look(part->lane.relay, i, &view); i++)
+	for (size_t i = 0; relay_look(part->shard.relay, i, &view); i++)
 		json_array_append_new(smarthosts, smarthost_view(&view));
 	part->answer = json_object();
 	json_object_set_new(part->answer, "messages",
-			    json_integer((json_int_t)queue_length(part->lane.queue)));
+			    json_integer((json_int_t)queue_length(part->shard.queue)));
 	json_object_set_new(part->answer, "waiting",
-			    json_integer((json_int_t)relay_waiting(part->lane.relay)));
+			    json_integer((json_int_t)relay_waiting(part->shard.relay)));
 	json_object_set_new(part->answer, "smarthosts", smarthosts);
 }
 
@@ -83,7 +83,7 @@ static void join_smarthosts(json_t *sum, const json_t *part)
 	}
 }
 
-static json_t *join_lanes(const struct ctl_gather *gather)
+static json_t *join_shards(const struct ctl_gather *gather)
 {
 	json_t *sum = json_object(), *smarthosts = json_array();
 
@@ -108,10 +108,10 @@ static json_t *counters_view(struct counters *counters)
 	return out;
 }
 
-static json_t *whole_status(struct ctl *ctl, const struct ctl_gather *lanes,
+static json_t *whole_status(struct ctl *ctl, const struct ctl_gather *shards,
 			    const struct ctl_gather *certificate)
 {
-	json_t *out = json_object(), *joined = join_lanes(lanes);
+	json_t *out = json_object(), *joined = join_shards(shards);
 	int64_t expires = json_integer_value(certificate->parts[0].answer);
 
 	json_object_set_new(out, "ok", json_true());
@@ -120,7 +120,7 @@ static json_t *whole_status(struct ctl *ctl, const struct ctl_gather *lanes,
 	json_object_set_new(out, "started", ctl_time(ctl->conf.started_ms));
 	json_object_set_new(out, "uptime_s",
 			    json_integer((wall_now_ms() - ctl->conf.started_ms) / 1000));
-	json_object_set_new(out, "loops", json_integer((json_int_t)ctl->conf.lane_count));
+	json_object_set_new(out, "loops", json_integer((json_int_t)ctl->conf.shard_count));
 	json_object_set_new(out, "certificate_expires", ctl_time(expires * 1000));
 	json_object_update(out, joined);
 	json_object_set_new(out, "counters", counters_view(ctl->conf.counters));
@@ -131,16 +131,16 @@ static json_t *whole_status(struct ctl *ctl, const struct ctl_gather *lanes,
 json_t *ctl_status(struct ctl *ctl, const json_t *request)
 {
 	struct fault fault = { 0 };
-	struct ctl_gather *lanes, *certificate = NULL;
+	struct ctl_gather *shards, *certificate = NULL;
 	json_t *answer;
 
 	(void)request;
-	lanes = ctl_gather_lanes(ctl, &(struct ctl_question){ .run = run_status }, &fault);
-	if (lanes)
+	shards = ctl_gather_shards(ctl, &(struct ctl_question){ .run = run_status }, &fault);
+	if (shards)
 		certificate = ctl_gather_main(ctl, &(struct ctl_question){ .run = run_certificate },
 					      &fault);
-	answer = certificate ? whole_status(ctl, lanes, certificate) : ctl_refusal(fault.text);
-	ctl_gather_free(&lanes);
+	answer = certificate ? whole_status(ctl, shards, certificate) : ctl_refusal(fault.text);
+	ctl_gather_free(&shards);
 	ctl_gather_free(&certificate);
 	return answer;
 }

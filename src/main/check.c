@@ -4,6 +4,7 @@
 #include "io/tls.h"
 #include "password_file.h"
 #include "privileges.h"
+#include "settings.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -85,8 +86,21 @@ static void check_spool(const struct conf *conf, struct report *report)
 	}
 }
 
+static void check_hello(const struct conf *conf, struct report *report)
+{
+	struct fault fault = { 0 };
+	struct buf hello = { 0 };
+
+	if (settings_hello(conf, &hello, &fault) < 0) {
+		report->faults++;
+		fprintf(report->out, "%s\n", fault.text);
+	}
+	buf_fini(&hello);
+}
+
 static void check_as_daemon(const struct conf *conf, struct report *report)
 {
+	check_hello(conf, report);
 	check_certificates(conf, report);
 	for (size_t i = 0; i < conf->smarthost_count; i++)
 		check_smarthost(&conf->smarthosts[i], report);

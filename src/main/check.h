@@ -1,8 +1,8 @@
-/* main/check.h: what can only be judged on the machine: files, keys, users, back ends.
+/* main/check.h: what can only be judged on the machine: files, keys, users, directories.
  *
- * Shape    check_conf(conf) tries everything that the running daemon will need, each as the user
- * who will need it, in a process of its own Errors   each() is told every fault found, not only the
- * first; returns their number
+ * Shape    check_conf(conf) tries everything that the running daemon will need, each as the user who
+ *          will need it, in a process of its own
+ * Errors   each() is told every fault found, not only the first; returns their number
  */
 #pragma once
 

@@ -174,27 +174,55 @@ static void stop(struct daemon *d)
 	d->is_stopping = true;
 	sd_notify(0, "STOPPING=1");
 	log_event(d, "stopping");
+	/* What it asked of a loop is posted there already, and so runs before that loop's end begins. */
+	if (d->ctl)
+		ctl_close(&d->ctl);
 	for (unsigned i = 0; i < d->shard_count; i++)
 		shard_stop(d->shards[i], GRACE_MS, on_shard_stopped, d);
+}
+
+static bool same_listens(const struct conf *a, const struct conf *b)
+{
+	if (a->listen_count != b->listen_count)
+		return false;
+	for (size_t i = 0; i < a->listen_count; i++) {
+		const struct conf_listen *x = &a->listens[i], *y = &b->listens[i];
+
+		if (strcmp(x->name, y->name) != 0 || strcmp(x->address, y->address) != 0 ||
+		    x->port != y->port || x->tls != y->tls)
+			return false;
+	}
+	return true;
+}
+
+static bool same_logins(const struct conf_login *a, const struct conf_login *b)
+{
+	return a->workers == b->workers && a->waiting == b->waiting &&
+	       a->deadline_ms == b->deadline_ms;
+}
+
+static bool same_process(const struct conf *a, const struct conf *b)
+{
+	return a->loops == b->loops && strcmp(a->user, b->user) == 0 &&
+	       strcmp(a->login_user, b->login_user) == 0 && strcmp(a->control, b->control) == 0 &&
+	       a->limits.memory_octets == b->limits.memory_octets && a->log.to == b->log.to &&
+	       a->log.level == b->log.level;
 }
 
 /* What cannot change while we run keeps its value, and the log says so. */
 static void warn_about_fixed(struct daemon *d, const struct conf *old, const struct conf *new)
 {
-	bool same_listens = old->listen_count == new->listen_count;
 	struct fault fault;
 
-	for (size_t i = 0; same_listens && i < new->listen_count; i++)
-		same_listens = strcmp(old->listens[i].address, new->listens[i].address) == 0 &&
-			       old->listens[i].port == new->listens[i].port &&
-			       old->listens[i].tls == new->listens[i].tls;
-	if (same_listens && old->loops == new->loops &&strcmp(old->user, new->user) == 0 &&
+	if (same_listens(old, new) && same_process(old, new) &&
+	    same_logins(&old->login, &new->login) &&
 	    strcmp(old->queue.directory, new->queue.directory) == 0 &&
-	    strcmp(old->control, new->control) == 0 && old->login.workers == new->login.workers)
+	    old->queue.reserve_octets == new->queue.reserve_octets)
 		return;
 	fault_set(&fault, 0,
-		  "listen sections, loops, user, queue.directory, control and "
-		  "login.workers change only with a restart");
+		  "listen sections, loops, user, login_user, control, log, limits.memory, "
+		  "login.workers, login.waiting, login.deadline, queue.directory and "
+		  "queue.reserve change only with a restart");
 	log_fault(d, LOG_LEVEL_WARN, "reload-incomplete", &fault);
 }
 
@@ -204,6 +232,8 @@ static int reload(void *user, struct fault *fault)
 	struct settings *settings = NULL, *old = d->settings;
 	struct conf *conf;
 
+	if (d->is_stopping)
+		return fault_set(fault, -ECANCELED, "the daemon is stopping");
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRId64, loop_now_ms(d->loop) * 1000);
 	conf = load_conf(d->file, fault);
 	if (conf)
@@ -243,18 +273,18 @@ static int64_t certificate_expires(void *user)
 
 static int open_ctl(struct daemon *d, struct fault *fault)
 {
-	struct ctl_lane *lanes = mem_array(d->shard_count, sizeof(*lanes));
+	struct ctl_shard *shards = mem_array(d->shard_count, sizeof(*shards));
 
 	for (unsigned i = 0; i < d->shard_count; i++)
-		lanes[i] = shard_view(d->shards[i]);
+		shards[i] = shard_view(d->shards[i]);
 	d->ctl = ctl_open(
 		&(struct ctl_conf){
 			.loop = d->loop,
 			.log = d->log,
 			.counters = &d->counters,
 			.path = d->settings->conf->control,
-			.lanes = lanes,
-			.lane_count = d->shard_count,
+			.shards = shards,
+			.shard_count = d->shard_count,
 			.started_ms = d->started_ms,
 			.version = POSTERN_VERSION,
 			.certificate_expires = certificate_expires,
@@ -262,7 +292,7 @@ static int open_ctl(struct daemon *d, struct fault *fault)
 			.user = d,
 		},
 		fault);
-	free(lanes);
+	free(shards);
 	return d->ctl ? 0 : fault->code;
 }
 
@@ -285,7 +315,7 @@ static void start_threads(struct daemon *d, struct worker_spawner *spawner)
 static void start_shards(struct daemon *d)
 {
 	static const int signums[] = { SIGHUP, SIGTERM, SIGINT };
-	struct loop *loops[256];
+	struct loop **loops = mem_array(d->shard_count, sizeof(*loops));
 
 	for (unsigned i = 0; i < 3; i++)
 		d->signals[i] = loop_signal_watch(d->loop, signums[i], on_signal, d);
@@ -295,6 +325,7 @@ static void start_shards(struct daemon *d)
 	}
 	d->shards_running = d->shard_count;
 	d->watchdog = watchdog_start(d->loop, loops, d->shard_count);
+	free(loops);
 }
 
 /* What runs already is stopped as at any other time. */
@@ -351,6 +382,7 @@ void daemon_close(struct daemon **daemon)
 	*daemon = NULL;
 	if (d->ctl)
 		ctl_close(&d->ctl);
+	watchdog_stop(d->watchdog);
 	for (unsigned i = 0; i < 3; i++)
 		if (d->signals[i])
 			loop_signal_free(&d->signals[i]);
@@ -364,9 +396,9 @@ void daemon_close(struct daemon **daemon)
 	for (unsigned i = 0; i < d->shard_count; i++)
 		shard_free(&d->shards[i]);
 	free(d->shards);
-	watchdog_stop(&d->watchdog);
 	if (d->loop)
 		loop_free(&d->loop);
+	watchdog_free(&d->watchdog);
 	submit_gate_free(&d->gate);
 	if (d->log) {
 		log_event(d, "stopped");

@@ -1,7 +1,7 @@
 /* main/daemon.h: the wiring of the rooms, from the first descriptor to the last free().
  *
  * Shape    daemon_open(conf, sockets) -> daemon_run() until a signal -> daemon_close()
- * Thread   the main one; each lane (session loop with queue, relay and sessions) has its own
+ * Thread   the main one; each shard (session loop with queue, relay and sessions) has its own
  * Errors   opening: a fault for the terminal; later: log lines
  */
 #pragma once

@@ -1,7 +1,7 @@
 /* main/password_file.h: a smarthost's password, from a file that others cannot read.
  *
- * Errors   -EACCES, -ENOENT ..., -EPERM for permissions that are too wide, -EINVAL for an empty
- * file; each with the path and what to do
+ * Errors   -EACCES, -ENOENT ..., -EPERM for permissions that are too wide, -EINVAL for an empty file;
+ *          each with the path and what to do
  */
 #pragma once
 

@@ -152,8 +152,9 @@ static int serve_as_user(const char *file, struct conf *conf, struct sockets *so
 	}
 	privileges_forbid_dumps();
 	d = daemon_open(&(struct daemon_conf){ file, conf, sockets, spawner, loops }, &fault);
+	/* The configuration was found good before: what fails now may go another time. */
 	if (d == NULL)
-		return fail(EX_CONFIG, &fault);
+		return fail(EX_UNAVAILABLE, &fault);
 	daemon_run(d);
 	daemon_close(&d);
 	return EX_OK;

@@ -105,36 +105,38 @@ static size_t copy_names(const struct conf_list *list, struct span *out)
 	return list->count;
 }
 
-static int make_hello(struct settings *s, struct fault *fault)
+int settings_hello(const struct conf *conf, struct buf *out, struct fault *fault)
 {
 	static const enum auth_backend backends[] = {
 		[CONF_BACKEND_USERS] = AUTH_BACKEND_USERS,
 		[CONF_BACKEND_SASLAUTHD] = AUTH_BACKEND_SASLAUTHD,
 		[CONF_BACKEND_SASLDB] = AUTH_BACKEND_SASLDB,
 	};
-	const struct conf_login *c = &s->conf->login;
+	const struct conf_login *c = &conf->login;
+	struct buf mechanisms = { 0 };
 	struct auth_hello hello = {
 		.backend = backends[c->backend],
 		.users_file = span_text(c->users_file),
 		.saslauthd_socket = span_text(c->saslauthd_socket),
 		.sasldb_file = span_text(c->sasldb_file),
 		.realm = span_text(c->realm),
-		.hostname = span_text(s->conf->hostname),
-		.mechanisms = span_text(s->mechanisms),
+		.hostname = span_text(conf->hostname),
 		.ignore_case = c->ignore_case,
 		.cache_seconds = (uint32_t)(c->cache_ms / 1000),
 	};
 
+	join(&c->mechanisms, &mechanisms);
+	hello.mechanisms = buf_span(&mechanisms);
 	hello.domain_count = copy_names(&c->domains, hello.domains);
 	hello.nt_domain_count = copy_names(&c->nt_domains, hello.nt_domains);
-	if (!auth_hello_fits(&hello))
-		return fault_set(
-			fault, -E2BIG,
-			"%s:%d: login: more than %d domains, or a path or name that is too "
-			"long",
-			c->place.file, c->place.line, AUTH_NAMES_MAX);
-	auth_hello_encode(&hello, &s->hello);
-	return 0;
+	if (auth_hello_fits(&hello))
+		auth_hello_encode(&hello, out);
+	else
+		fault_set(fault, -E2BIG,
+			  "%s:%d: login: more than %d domains, or a path or name that is too long",
+			  c->place.file, c->place.line, AUTH_NAMES_MAX);
+	buf_fini(&mechanisms);
+	return out->len ? 0 : fault->code;
 }
 
 void settings_adopt(struct settings *s)
@@ -158,7 +160,7 @@ struct settings *settings_load(struct conf *conf, struct limits *limits, struct 
 	join(&conf->login.mechanisms, &mechanisms);
 	s->mechanisms = buf_take_text(&mechanisms);
 	s->submit.mechanisms = s->mechanisms;
-	if (make_hello(s, fault) < 0 || load_identity(s, fault) < 0)
+	if (settings_hello(conf, &s->hello, fault) < 0 || load_identity(s, fault) < 0)
 		goto fail;
 	for (size_t i = 0; i < conf->smarthost_count; i++)
 		if (load_smarthost(s, i, limits, fault) < 0)

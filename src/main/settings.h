@@ -25,6 +25,8 @@ struct settings {
 /* Takes conf over, also on failure. Certificates, keys, CA and password files are read now, by the
  * user that we are. One reference is the caller's. */
 struct settings *settings_load(struct conf *conf, struct limits *limits, struct fault *fault);
+/* What login workers must know, into an empty buf. -E2BIG: more than a frame can say. */
+int settings_hello(const struct conf *conf, struct buf *out, struct fault *fault);
 /* They are in force from now on: sets how many connections each smarthost may have. */
 void settings_adopt(struct settings *settings);
 void settings_unref(struct settings **settings);

@@ -245,7 +245,7 @@ struct loop *shard_loop(struct shard *shard)
 	return shard->loop;
 }
 
-struct ctl_lane shard_view(struct shard *shard)
+struct ctl_shard shard_view(struct shard *shard)
 {
-	return (struct ctl_lane){ shard->loop, shard->queue, shard->relay };
+	return (struct ctl_shard){ shard->loop, shard->queue, shard->relay };
 }

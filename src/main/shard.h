@@ -1,8 +1,9 @@
 /* main/shard.h: one session loop and all that lives on it: listeners, sessions, queue, relay.
  *
- * Shape    shard_new -> shard_listen, shard_recover -> shard_start -> shard_renew... -> shard_stop
- * -> shard_free Thread   built on the main thread; from shard_start() on, all calls here only post
- * to its loop Owns     its loop and everything on it
+ * Shape    shard_new -> shard_recover... -> shard_serve, shard_listen -> shard_start ->
+ *          shard_renew... -> shard_stop -> shard_free
+ * Thread   built on the main thread; from shard_start() on, all calls here only post to its loop
+ * Owns     its loop and everything on it
  */
 #pragma once
 
@@ -33,6 +34,7 @@ void shard_serve(struct shard *shard, struct spool *spool);
 /* Takes fd over. */
 void shard_listen(struct shard *shard, int fd, const struct conf_listen *listen);
 void shard_start(struct shard *shard);
+/* Not after shard_stop(). */
 void shard_renew(struct shard *shard, struct settings *settings);
 /* No new sessions; those within a message get grace_ms; then queue and relay finish or park what is
  * under way. stopped() on the main loop. */
@@ -40,4 +42,4 @@ void shard_stop(struct shard *shard, int64_t grace_ms, void (*stopped)(void *use
 /* After stopped(); ends the thread. */
 void shard_free(struct shard **shard);
 struct loop *shard_loop(struct shard *shard);
-struct ctl_lane shard_view(struct shard *shard);
+struct ctl_shard shard_view(struct shard *shard);

@@ -1,8 +1,9 @@
 /* main/smarthost_login.h: the smarthost logins of one loop, by Cyrus SASL on a lane.
  *
- * Shape    gives relay its struct relay_login_ops; each step runs on the lane, each answer comes
- * back to the loop Thread   the loop's; the lane has one thread for the whole process, as Cyrus
- * wants it Owns     each login until relay ended it and its step has come back
+ * Shape    gives relay its struct relay_login_ops; each step runs on the lane, each answer comes back
+ *          to the loop
+ * Thread   the loop's; the lane has one thread for the whole process, as Cyrus wants it
+ * Owns     each login until relay ended it and its step has come back
  */
 #pragma once
 

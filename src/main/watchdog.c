@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <systemd/sd-daemon.h>
 
@@ -12,12 +13,15 @@ struct watchdog {
 	struct loop **loops;
 	unsigned count, at;
 	int64_t period_ms;
+	atomic_bool is_stopped;
 };
 
 static void run_token(struct work *work)
 {
 	struct watchdog *w = work_entry(work, struct watchdog, token);
 
+	if (atomic_load(&w->is_stopped))
+		return;
 	if (w->at < w->count) {
 		loop_post(w->loops[w->at++], &w->token);
 		return;
@@ -58,14 +62,21 @@ struct watchdog *watchdog_start(struct loop *main_loop, struct loop *const *loop
 	return w;
 }
 
-void watchdog_stop(struct watchdog **watchdog)
+void watchdog_stop(struct watchdog *w)
+{
+	if (w == NULL)
+		return;
+	atomic_store(&w->is_stopped, true);
+	timer_clear(w->main_loop, &w->timer);
+}
+
+void watchdog_free(struct watchdog **watchdog)
 {
 	struct watchdog *w = *watchdog;
 
 	*watchdog = NULL;
 	if (w == NULL)
 		return;
-	timer_clear(w->main_loop, &w->timer);
 	free(w->loops);
 	free(w);
 }

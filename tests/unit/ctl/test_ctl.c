@@ -72,14 +72,14 @@ size_t relay_waiting(const struct relay *relay)
 
 /* A daemon of three loops, the main one among them. */
 
-#define LANES 2
+#define SHARDS 2
 
 struct rig {
 	char directory[64], path[96];
 	struct loop *main;
-	struct ctl_lane lanes[LANES];
-	struct queue queues[LANES];
-	struct relay relays[LANES];
+	struct ctl_shard shards[SHARDS];
+	struct queue queues[SHARDS];
+	struct relay relays[SHARDS];
 	struct counters counters;
 	struct fault reload;
 	unsigned reloads;
@@ -111,8 +111,8 @@ static struct ctl *open_on(struct rig *rig, const char *path, struct fault *faul
 		.loop = rig->main,
 		.counters = &rig->counters,
 		.path = path,
-		.lanes = rig->lanes,
-		.lane_count = LANES,
+		.shards = rig->shards,
+		.shard_count = SHARDS,
 		.started_ms = wall_now_ms() - 5000,
 		.version = "1.2.3",
 		.certificate_expires = expires,
@@ -133,10 +133,10 @@ static int setup(void **state)
 	snprintf(rig->path, sizeof(rig->path), "%s/control", rig->directory);
 	rig->main = loop_new("main");
 	loop_start(rig->main);
-	for (size_t i = 0; i < LANES; i++) {
-		rig->lanes[i] =
-			(struct ctl_lane){ loop_new("lane"), &rig->queues[i], &rig->relays[i] };
-		loop_start(rig->lanes[i].loop);
+	for (size_t i = 0; i < SHARDS; i++) {
+		rig->shards[i] =
+			(struct ctl_shard){ loop_new("shard"), &rig->queues[i], &rig->relays[i] };
+		loop_start(rig->shards[i].loop);
 	}
 	rig->ctl = open_on(rig, rig->path, &fault);
 	if (rig->ctl == NULL)
@@ -166,8 +166,8 @@ static int teardown(void **state)
 	struct rig *rig = *state;
 
 	ctl_close(&rig->ctl);
-	for (size_t i = 0; i < LANES; i++) {
-		loop_end(&rig->lanes[i].loop);
+	for (size_t i = 0; i < SHARDS; i++) {
+		loop_end(&rig->shards[i].loop);
 		free_messages(&rig->queues[i]);
 	}
 	loop_end(&rig->main);
@@ -273,7 +273,7 @@ static void status_adds_up_the_loops(void **state)
 	assert_true(is_ok(answer));
 	assert_string_equal(text_of(answer, "version"), "1.2.3");
 	assert_int_equal(number_of(answer, "pid"), getpid());
-	assert_int_equal(number_of(answer, "loops"), LANES);
+	assert_int_equal(number_of(answer, "loops"), SHARDS);
 	assert_true(number_of(answer, "uptime_s") >= 5);
 	assert_string_equal(text_of(answer, "certificate_expires"), "2033-05-18T03:33:20Z");
 	assert_int_equal(number_of(answer, "messages"), 3);
@@ -301,7 +301,7 @@ static void the_queue_comes_in_pages(void **state)
 
 	/* Not in the order of their ids: 4 3 2 1 8 7 6 5 ..., by turns on both loops. */
 	for (uint64_t i = 0; i < 1204; i++)
-		add_message(&rig->queues[i % LANES], (i / 4) * 4 + 4 - i % 4);
+		add_message(&rig->queues[i % SHARDS], (i / 4) * 4 + 4 - i % 4);
 	for (; more; pages++) {
 		json_t *answer = ask(rig, request), *message;
 		size_t i;
@@ -514,9 +514,9 @@ static void closing_while_a_loop_is_stuck(void **state)
 		assert_non_null(strstr(asker.answer, "stopping"));
 	free(asker.answer);
 	sem_post(&leave);
-	loop_end(&rig->lanes[0].loop);
-	rig->lanes[0].loop = loop_new("lane");
-	loop_start(rig->lanes[0].loop);
+	loop_end(&rig->shards[0].loop);
+	rig->shards[0].loop = loop_new("shard");
+	loop_start(rig->shards[0].loop);
 	sem_destroy(&entered);
 	sem_destroy(&leave);
 }
