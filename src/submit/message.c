@@ -9,13 +9,17 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* One that is being committed lives until the commit's end, also when the session is gone before. */
 struct message {
-	struct session *session;
+	struct session *session; /* NULL: nobody waits any more */
+	struct log *log;
+	struct counters *counters;
 	struct envelope envelope;
 	struct intake *intake; /* NULL before DATA, and after the commit's end */
 	struct mail_scan scan;
 	char date[MAIL_DATE_MAX];
 	char *message_id;
+	uint64_t sid;
 	uint64_t octets; /* put into the intake */
 	unsigned ticket;
 	bool is_committing;
@@ -39,9 +43,11 @@ void message_drop(struct session *s)
 	s->is_held = false;
 	if (m == NULL)
 		return;
-	if (m->is_committing)
-		intake_detach(&m->intake);
-	else if (m->intake)
+	if (m->is_committing) {
+		m->session = NULL;
+		return;
+	}
+	if (m->intake)
 		intake_drop(&m->intake);
 	message_free(m);
 }
@@ -76,7 +82,9 @@ void message_on_mail(struct session *s, const struct smtp_event *ev)
 	}
 	s->message = mem_new(struct message);
 	s->message->session = s;
-	s->message->envelope.sid = s->sid;
+	s->message->log = s->submit->conf.log;
+	s->message->counters = s->submit->conf.counters;
+	s->message->envelope.sid = s->message->sid = s->sid;
 	s->message->envelope.account = mem_text(s->account ? s->account : "");
 	s->message->envelope.sender = mem_text_n(ev->path.mailbox.at, ev->path.mailbox.len);
 	smtp_server_answer(s->engine, ev->ticket, &SMTP_REPLY(250, 2, 1, 0, "Sender accepted"));
@@ -125,19 +133,22 @@ static void prepare_log(struct session *s, struct message *m)
 	logline_span(l, "message_id", buf_span(&m->scan.id));
 }
 
-static void not_stored(struct message *m, int status, const struct fault *fault)
+static void tell_not_stored(struct message *m, const struct fault *fault)
 {
-	bool is_full = status == -ENOSPC || status == -EDQUOT;
-	struct session *s = m->session;
-	unsigned ticket = m->ticket;
 	struct logline l;
 
-	session_log_start(s, &l, LOG_LEVEL_ERROR, "not-stored");
+	logline_start(&l, LOG_LEVEL_ERROR, "not-stored");
+	logline_id(&l, "sid", m->sid);
 	logline_text(&l, "qid", m->qid);
 	logline_text(&l, "reason", fault->text);
-	session_log_put(s, &l);
-	counter_add(&s->submit->conf.counters->messages_refused, 1);
-	message_drop(s);
+	log_put(m->log, &l);
+	counter_add(&m->counters->messages_refused, 1);
+}
+
+static void answer_not_stored(struct session *s, unsigned ticket, int status)
+{
+	bool is_full = status == -ENOSPC || status == -EDQUOT;
+
 	session_answer(s, ticket,
 		       is_full ? &SMTP_REPLY(452, 4, 3, 1,
 					     "The server has no room for mail now; try again later")
@@ -145,6 +156,7 @@ static void not_stored(struct message *m, int status, const struct fault *fault)
 					     "The message could not be stored; try again later"));
 }
 
+/* The message is told of whether or not its client still waits: it is on its way. */
 static void on_done(void *user, int status, const struct fault *fault)
 {
 	struct message *m = user;
@@ -152,17 +164,22 @@ static void on_done(void *user, int status, const struct fault *fault)
 	unsigned ticket = m->ticket;
 	char qid[ID_TEXT_MAX];
 
-	m->intake = NULL;
-	m->is_committing = false;
+	memcpy(qid, m->qid, sizeof(qid));
 	if (status) {
-		not_stored(m, status, fault);
+		tell_not_stored(m, fault);
+	} else {
+		log_put(m->log, &m->accepted);
+		counter_add(&m->counters->messages_accepted, 1);
+	}
+	message_free(m);
+	if (s == NULL)
+		return;
+	s->message = NULL;
+	if (status) {
+		answer_not_stored(s, ticket, status);
 		return;
 	}
-	memcpy(qid, m->qid, sizeof(qid));
 	s->accepted++;
-	counter_add(&s->submit->conf.counters->messages_accepted, 1);
-	session_log_put(s, &m->accepted);
-	message_drop(s);
 	session_answerf(s, ticket, 250, (struct smtp_status){ 2, 0, 0 }, "Accepted as %s", qid);
 }
 
