@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { TURNED_AWAY_MOST = 16 };
+
 static struct smtp_server *engine_new(const struct session *s)
 {
 	const struct conf *conf = s->settings->conf;
@@ -27,7 +29,8 @@ static struct smtp_server *engine_new(const struct session *s)
 	return smtp_server_new(&ec);
 }
 
-/* A session too many is told so where that costs no handshake. */
+/* A session too many is told so where that costs no handshake, and while not too many others are being
+ * told: each keeps its socket until the client has read it. */
 static void turn_away(struct session *s, enum gate_verdict verdict)
 {
 	static const struct smtp_reply full =
@@ -45,7 +48,9 @@ static void turn_away(struct session *s, enum gate_verdict verdict)
 					  : "limits.sessions_per_address is reached");
 	session_log_put(s, &l);
 	s->reason = "turned away";
-	if (s->is_implicit) {
+	s->is_turned_away = true;
+	s->submit->turned_away++;
+	if (s->is_implicit || s->submit->turned_away > TURNED_AWAY_MOST) {
 		s->is_closing = true;
 		stream_abort(s->stream);
 		return;

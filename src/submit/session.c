@@ -27,6 +27,7 @@ static void flush(struct session *s)
 
 	if (out.len == 0)
 		return;
+	s->has_spoken = true;
 	stream_write(s->stream, out);
 	smtp_server_sent(s->engine, out.len);
 }
@@ -38,8 +39,6 @@ static int64_t phase_limit_ms(const struct session *s)
 	switch (s->phase) {
 	case SMTP_PHASE_GREETING:
 		return s->is_secured || !s->is_implicit ? l->greeting_ms : l->handshake_ms;
-	case SMTP_PHASE_LOGIN:
-		return l->login_ms;
 	case SMTP_PHASE_BODY:
 		return l->body_ms;
 	case SMTP_PHASE_ANSWER:
@@ -49,34 +48,47 @@ static int64_t phase_limit_ms(const struct session *s)
 	}
 }
 
-/* Phases before the login have one deadline from their start: a byte now and then does not
- * lengthen them. */
-static bool phase_is_absolute(enum smtp_server_phase phase)
+/* Nothing that comes lengthens it. */
+static bool phase_is_absolute(const struct session *s, enum smtp_server_phase phase)
 {
-	return phase == SMTP_PHASE_GREETING || phase == SMTP_PHASE_LOGIN ||
-	       phase == SMTP_PHASE_ANSWER;
+	return phase == SMTP_PHASE_ANSWER || s->account == NULL;
 }
 
+static int64_t due_ms(const struct session *s, int64_t now)
+{
+	int64_t limit = phase_limit_ms(s), due = now + limit, by_rate;
+
+	if (s->account == NULL && (s->phase == SMTP_PHASE_COMMAND || s->phase == SMTP_PHASE_LOGIN))
+		return s->login_due_ms;
+	if (s->phase != SMTP_PHASE_BODY)
+		return due;
+	by_rate = s->phase_began_ms + limit + (int64_t)message_octets(s) * BODY_MS_PER_OCTET;
+	return by_rate < due ? by_rate : due;
+}
+
+/* All that a stranger does between EHLO and a login that succeeds is done within one time. */
+static void enter_phase(struct session *s, enum smtp_server_phase phase, int64_t now)
+{
+	if (s->phase == SMTP_PHASE_GREETING)
+		s->login_due_ms = now + s->settings->conf->limits.login_ms;
+	s->phase = phase;
+	s->phase_began_ms = now;
+}
+
+/* Content counts as it comes; of a command only the whole, which we have answered. */
 static void mind_deadline(struct session *s)
 {
 	enum smtp_server_phase phase = smtp_server_phase(s->engine);
-	int64_t now = loop_now_ms(s->submit->conf.loop), limit, due;
+	int64_t now = loop_now_ms(s->submit->conf.loop);
+	bool is_new = phase != s->phase;
+	bool is_moved = phase == SMTP_PHASE_BODY || s->has_spoken;
 
-	if (s->is_handshaking || (phase == s->phase && phase_is_absolute(phase)))
+	if (s->is_handshaking || (!is_new && (!is_moved || phase_is_absolute(s, phase))))
 		return;
-	if (phase != s->phase)
-		s->phase_began_ms = now;
-	s->phase = phase;
-	limit = phase_limit_ms(s);
-	due = now + limit;
-	if (phase == SMTP_PHASE_BODY) {
-		int64_t by_rate =
-			s->phase_began_ms + limit + (int64_t)message_octets(s) * BODY_MS_PER_OCTET;
-
-		if (by_rate < due)
-			due = by_rate;
-	}
-	timer_set(s->submit->conf.loop, &s->deadline, due > now ? due - now : 0);
+	s->has_spoken = false;
+	if (is_new)
+		enter_phase(s, phase, now);
+	timer_set(s->submit->conf.loop, &s->deadline, due_ms(s, now) - now);
 }
 
 void session_close(struct session *s, const char *reason)
@@ -271,8 +283,13 @@ void session_on_deadline(struct timer *timer)
 		stream_abort(s->stream);
 		return;
 	}
-	session_shut(s, &SMTP_REPLY(421, 4, 4, 2, "Nothing came for too long; connect again"),
-		     "silence");
+	if (s->account == NULL && s->phase != SMTP_PHASE_GREETING)
+		session_shut(s, &SMTP_REPLY(421, 4, 4, 2, "No login came in time; connect again"),
+			     "no login in time");
+	else
+		session_shut(s,
+			     &SMTP_REPLY(421, 4, 4, 2, "Nothing came for too long; connect again"),
+			     "silence");
 }
 
 void session_greet(struct session *s, const struct smtp_reply *refusal)
@@ -317,6 +334,7 @@ static void session_free(struct session *s)
 		gate_leave(submit->conf.gate, &s->gate_address);
 		counter_sub(&submit->conf.counters->sessions_open, 1);
 	}
+	submit->turned_away -= s->is_turned_away;
 	if (atomic_fetch_sub(&s->settings->refs, 1) == 1)
 		s->settings->freed(s->settings);
 	list_remove(&submit->sessions, &s->node);

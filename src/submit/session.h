@@ -30,7 +30,8 @@ struct submit {
 	struct work free_work;
 	void (*freed)(void *user);
 	void *freed_user;
-	struct buf scratch; /* what a chunk of content becomes; used within one event */
+	unsigned turned_away; /* of the sessions, those that hear only that there is no room */
+	struct buf scratch;   /* what a chunk of content becomes; used within one event */
 };
 
 struct session {
@@ -43,6 +44,7 @@ struct session {
 	struct timer deadline;
 	enum smtp_server_phase phase;
 	int64_t phase_began_ms;
+	int64_t login_due_ms; /* of one who is not logged in, from EHLO on */
 	uint64_t sid;
 	char sid_text[ID_TEXT_MAX];
 	char address[48];
@@ -52,11 +54,13 @@ struct session {
 	struct message *message;
 	unsigned accepted; /* messages answered 250 */
 	bool has_entered;  /* counted by the gate */
-	bool is_implicit;  /* TLS from the first octet */
+	bool is_turned_away;
+	bool is_implicit; /* TLS from the first octet */
 	bool is_secured;
 	bool is_handshaking; /* STARTTLS was answered, TLS does not stand yet */
 	bool is_held;	     /* the intake has no room: no more events until it has */
 	bool is_in_data;     /* within the stream's data() */
+	bool has_spoken;     /* since the deadline was set */
 	bool is_closing;
 	const char *reason; /* why it ended, for the log; a constant */
 };
