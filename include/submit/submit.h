@@ -19,7 +19,8 @@ struct submit;
 /* How many sessions there are, in all and per address; shared, under a lock of its own that is taken
  * when a session starts and ends, never on the way of its octets. */
 struct submit_gate;
-struct submit_gate *submit_gate_new(uint64_t seed);
+/* most: sessions at once, whatever limits.sessions says. */
+struct submit_gate *submit_gate_new(uint64_t seed, long most);
 void submit_gate_free(struct submit_gate **gate);
 
 /* What a reload replaces as a whole; sessions use the one that was current when they began, except

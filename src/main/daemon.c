@@ -2,6 +2,7 @@
 
 #include "auth/frame.h"
 #include "base/mem.h"
+#include "descriptors.h"
 #include "load.h"
 #include "shard.h"
 #include "watchdog.h"
@@ -296,7 +297,21 @@ static int open_ctl(struct daemon *d, struct fault *fault)
 	return d->ctl ? 0 : fault->code;
 }
 
-static void start_threads(struct daemon *d, struct worker_spawner *spawner)
+static void warn_about_descriptors(struct daemon *d, unsigned loops)
+{
+	long most = descriptors_for_sessions(d->settings->conf, loops);
+	struct fault fault;
+
+	if (most >= d->settings->conf->limits.sessions)
+		return;
+	fault_set(&fault, 0,
+		  "limits.sessions is %ld, but this process may open too few files for more "
+		  "than %ld; raise LimitNOFILE",
+		  d->settings->conf->limits.sessions, most);
+	log_fault(d, LOG_LEVEL_WARN, "few-descriptors", &fault);
+}
+
+static void start_threads(struct daemon *d, struct worker_spawner *spawner, unsigned loops)
 {
 	uint64_t seed;
 
@@ -305,7 +320,8 @@ static void start_threads(struct daemon *d, struct worker_spawner *spawner)
 	d->lookups = lane_new("lookups", LOOKUP_THREADS);
 	d->reads = lane_new("spool-reads", READ_THREADS);
 	d->sasl = lane_new("sasl-client", SASL_THREADS);
-	d->gate = submit_gate_new(seed);
+	d->gate = submit_gate_new(seed, descriptors_for_sessions(d->settings->conf, loops));
+	warn_about_descriptors(d, loops);
 	d->logins = make_logins(d, spawner);
 	d->memory = d->settings->conf->limits.memory_octets;
 	/* Greater than those of an earlier run, so that a log of years has each sid once. */
@@ -352,7 +368,7 @@ struct daemon *daemon_open(const struct daemon_conf *conf, struct fault *fault)
 	settings_adopt(d->settings);
 	d->log = log_new((enum log_to)d->settings->conf->log.to,
 			 (enum log_level)d->settings->conf->log.level);
-	start_threads(d, conf->spawner);
+	start_threads(d, conf->spawner, conf->loops);
 	make_shards(d, conf->loops);
 	status = open_spool(d, fault);
 	if (status == 0)

@@ -1,6 +1,7 @@
 /* posternd: the daemon's main(): options, start-up order, exit codes. */
 #include "check.h"
 #include "daemon.h"
+#include "descriptors.h"
 #include "load.h"
 #include "privileges.h"
 #include "sockets.h"
@@ -172,6 +173,7 @@ static int serve(const char *file)
 
 	if (conf == NULL)
 		return fail(EX_CONFIG, &fault);
+	descriptors_raise();
 	if (check_conf(file, conf, print_fault, NULL)) {
 		conf_free(&conf);
 		return EX_CONFIG;

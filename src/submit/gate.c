@@ -13,7 +13,7 @@
 struct submit_gate {
 	pthread_mutex_t lock;
 	struct map addresses; /* by gate_address: struct visitor */
-	long open;
+	long open, most;
 };
 
 struct visitor {
@@ -21,12 +21,13 @@ struct visitor {
 	long open;
 };
 
-struct submit_gate *submit_gate_new(uint64_t seed)
+struct submit_gate *submit_gate_new(uint64_t seed, long most)
 {
 	struct submit_gate *gate = mem_new(struct submit_gate);
 
 	require(pthread_mutex_init(&gate->lock, NULL) == 0);
 	map_init(&gate->addresses, seed);
+	gate->most = most;
 	return gate;
 }
 
@@ -66,7 +67,7 @@ enum gate_verdict gate_enter(struct submit_gate *gate, const struct gate_address
 
 	pthread_mutex_lock(&gate->lock);
 	v = map_get(&gate->addresses, key_of(address));
-	if (gate->open >= sessions) {
+	if (gate->open >= sessions || gate->open >= gate->most) {
 		verdict = GATE_FULL;
 	} else if (v && v->open >= sessions_per_address) {
 		verdict = GATE_ADDRESS_FULL;

@@ -23,7 +23,7 @@ static void leave(struct submit_gate *gate, const char *text)
 
 static void test_per_address(void **state)
 {
-	struct submit_gate *gate = submit_gate_new(7);
+	struct submit_gate *gate = submit_gate_new(7, 1000);
 
 	(void)state;
 	assert_int_equal(enter(gate, "192.0.2.1", 10, 2), GATE_OPEN);
@@ -41,7 +41,7 @@ static void test_per_address(void **state)
 
 static void test_in_all(void **state)
 {
-	struct submit_gate *gate = submit_gate_new(7);
+	struct submit_gate *gate = submit_gate_new(7, 1000);
 
 	(void)state;
 	assert_int_equal(enter(gate, "192.0.2.1", 2, 2), GATE_OPEN);
@@ -54,9 +54,22 @@ static void test_in_all(void **state)
 	submit_gate_free(&gate);
 }
 
+static void test_its_own_most(void **state)
+{
+	struct submit_gate *gate = submit_gate_new(7, 1);
+
+	(void)state;
+	assert_int_equal(enter(gate, "192.0.2.1", 2, 2), GATE_OPEN);
+	assert_int_equal(enter(gate, "192.0.2.2", 2, 2), GATE_FULL);
+	leave(gate, "192.0.2.1");
+	assert_int_equal(enter(gate, "192.0.2.2", 2, 2), GATE_OPEN);
+	leave(gate, "192.0.2.2");
+	submit_gate_free(&gate);
+}
+
 static void test_ipv6_counts_by_its_64_bits(void **state)
 {
-	struct submit_gate *gate = submit_gate_new(7);
+	struct submit_gate *gate = submit_gate_new(7, 1000);
 
 	(void)state;
 	assert_int_equal(enter(gate, "2001:db8:0:1::1", 10, 1), GATE_OPEN);
@@ -69,7 +82,7 @@ static void test_ipv6_counts_by_its_64_bits(void **state)
 
 static void test_many_addresses_come_and_go(void **state)
 {
-	struct submit_gate *gate = submit_gate_new(7);
+	struct submit_gate *gate = submit_gate_new(7, 1000);
 	char text[32];
 
 	(void)state;
@@ -90,6 +103,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_per_address),
 		cmocka_unit_test(test_in_all),
+		cmocka_unit_test(test_its_own_most),
 		cmocka_unit_test(test_ipv6_counts_by_its_64_bits),
 		cmocka_unit_test(test_many_addresses_come_and_go),
 	};

@@ -1,0 +1,134 @@
+"""Attacks on the whole daemon that found something once."""
+
+import resource
+import socket
+import ssl
+import struct
+import time
+
+from rig.base import LOCAL, PATIENCE, wait_for
+from rig.case import SIMPLE, Case
+from rig.smtp import Ended, b64, plain
+
+
+def limit_files(most):
+    """For the daemon, soft and hard."""
+    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+class Slow(Case):
+    """Who sends something now and then does not hold a session for ever."""
+
+    def held(self, client, octets, most=20):
+        """Seconds until the daemon ends the connection, and its last words."""
+        started = time.monotonic()
+        words = b""
+        client.sock.settimeout(0.2)
+        try:
+            while time.monotonic() < started + most * PATIENCE:
+                client.send(octets)
+                try:
+                    part = client.sock.recv(65536)
+                    if not part:
+                        break
+                    words = part
+                except (socket.timeout, TimeoutError, ssl.SSLWantReadError):
+                    pass
+            else:
+                self.fail("held for %d s by %r" % (most * PATIENCE, octets))
+        except (OSError, Ended):
+            pass
+        return words
+
+    def short(self):
+        daemon = self.postern()
+        daemon.config.section("limits").update(greeting_timeout="2s", login_timeout="2s", command_timeout="2s")
+        return daemon.start()
+
+    def test_before_the_login(self):
+        daemon = self.short()
+        client = self.client(daemon)
+        self.held(client, b"NOOP\r\n")
+        for octets in (b"NOOP\r\n", b"N", b"EHLO again\r\n", b"RSET\r\n"):
+            client = self.client(daemon)
+            client.ehlo()
+            self.held(client, octets)
+            client = self.client(daemon, "implicit")
+            client.ehlo()
+            self.assertIn(b"421 4.4.2 ", self.held(client, octets))
+        client = self.client(daemon, "implicit")
+        client.ehlo()
+        client.want(334, "AUTH LOGIN")
+        self.held(client, b"b")
+
+    def test_logins_begun_again_and_again(self):
+        daemon = self.short()
+        client = self.client(daemon, "implicit")
+        client.ehlo()
+        self.held(client, b"AUTH LOGIN\r\n*\r\n")
+
+    def test_a_command_that_does_not_end(self):
+        """Whole commands keep a known client's session, octets of one do not."""
+        daemon = self.short()
+        self.held(self.session(daemon), b"N")
+        client = self.session(daemon)
+        for _ in range(20):
+            self.assertReply(client.ask("NOOP"), 250)
+            time.sleep(0.2)
+
+
+class Gone(Case):
+    def test_who_leaves_before_the_answer_is_in_the_log(self):
+        """The message is on its way: account and session must be found."""
+        host = self.quick_smarthost()
+        daemon = self.running(host)
+        for i in range(30):
+            client = self.session(daemon, "implicit")
+            client.envelope()
+            client.want(354, "DATA")
+            client.send(SIMPLE + b".\r\n")
+            client.close()
+        wait_for(lambda: len(daemon.events("closed")) == 30, "all sessions closed")
+        daemon.wait_empty()
+        stored = {e["qid"] for e in daemon.events("delivered")}
+        self.assertTrue(stored)
+        self.assertEqual(stored, {e["qid"] for e in daemon.events("accepted", account="alice")})
+        self.assertEqual(len(host.messages), len(stored))
+        self.assertEqual(daemon.status()["counters"]["messages_accepted"], len(stored))
+
+
+class Crowds(Case):
+    def descriptors(self, daemon):
+        import os
+        return len(os.listdir("/proc/%d/fd" % daemon.pid))
+
+    def test_mail_goes_on_when_a_crowd_takes_the_descriptors(self):
+        host = self.quick_smarthost()
+        daemon = self.postern(host)
+        daemon.start(preexec_fn=limit_files(256))
+        daemon.wait_event("few-descriptors")
+        client = self.session(daemon, "implicit")
+        crowd = []
+        for _ in range(400):
+            crowd.append(socket.create_connection((LOCAL, daemon.port["starttls"])))
+        client.mail(SIMPLE)
+        host.wait(1)
+        self.assertIn("counters", daemon.status())
+        for s in crowd:
+            s.close()
+        self.session(daemon).mail(SIMPLE)
+        host.wait(2)
+
+    def test_those_turned_away_do_not_pile_up(self):
+        daemon = self.postern()
+        daemon.config.section("limits")["sessions_per_address"] = 2
+        daemon.start()
+        inside = [self.client(daemon) for _ in range(2)]
+        self.assertReply(self.client(daemon).greeting, 421, "4.7.0")
+        before = self.descriptors(daemon)
+        crowd = [socket.create_connection((LOCAL, daemon.port["starttls"])) for _ in range(300)]
+        wait_for(lambda: len(daemon.events("turned-away")) >= 301, "all turned away")
+        self.assertLess(self.descriptors(daemon), before + 60)
+        for s in crowd + inside:
+            s.close()
+        wait_for(lambda: self.client(daemon).greeting.code == 220, "room again")
