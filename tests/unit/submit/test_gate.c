@@ -23,7 +23,7 @@ static void leave(struct submit_gate *gate, const char *text)
 
 static void test_per_address(void **state)
 {
-	struct submit_gate *gate = submit_gate_new(7, 1000);
+	struct submit_gate *gate = submit_gate_new(7, 100000);
 
 	(void)state;
 	assert_int_equal(enter(gate, "192.0.2.1", 10, 2), GATE_OPEN);
@@ -41,7 +41,7 @@ static void test_per_address(void **state)
 
 static void test_in_all(void **state)
 {
-	struct submit_gate *gate = submit_gate_new(7, 1000);
+	struct submit_gate *gate = submit_gate_new(7, 100000);
 
 	(void)state;
 	assert_int_equal(enter(gate, "192.0.2.1", 2, 2), GATE_OPEN);
@@ -69,7 +69,7 @@ static void test_its_own_most(void **state)
 
 static void test_ipv6_counts_by_its_64_bits(void **state)
 {
-	struct submit_gate *gate = submit_gate_new(7, 1000);
+	struct submit_gate *gate = submit_gate_new(7, 100000);
 
 	(void)state;
 	assert_int_equal(enter(gate, "2001:db8:0:1::1", 10, 1), GATE_OPEN);
@@ -82,7 +82,7 @@ static void test_ipv6_counts_by_its_64_bits(void **state)
 
 static void test_many_addresses_come_and_go(void **state)
 {
-	struct submit_gate *gate = submit_gate_new(7, 1000);
+	struct submit_gate *gate = submit_gate_new(7, 100000);
 	char text[32];
 
 	(void)state;
