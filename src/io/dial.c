@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -23,7 +24,8 @@ struct dial {
 	struct lane_job lookup; /* keeps the dial in memory, also after a cancel */
 	struct dial_conf conf;
 	char *host;
-	bool is_cancelled, is_looking;
+	atomic_bool is_cancelled; /* read by the lane too: such a look-up is not begun any more */
+	bool is_looking;
 	struct addrinfo *addresses, *at;
 	unsigned tried;
 	struct attempt *attempt; /* NULL between two */
@@ -168,7 +170,8 @@ static void run_lookup(struct lane_job *job)
 {
 	struct dial *dial = list_entry(job, struct dial, lookup);
 
-	dial_lookup(dial->host, dial->conf.port, &dial->addresses, &dial->fault);
+	if (!dial->is_cancelled)
+		dial_lookup(dial->host, dial->conf.port, &dial->addresses, &dial->fault);
 }
 
 static void lookup_done(struct lane_job *job)

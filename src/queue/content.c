@@ -10,6 +10,7 @@
 struct content_read {
 	struct lane_job job;
 	struct queue *queue;
+	struct spool *spool; /* a copy: a reload may set queue->conf while the lane reads */
 	struct queued_content *owner; /* NULL: nobody waits */
 	uint64_t id;
 	unsigned index;
@@ -22,8 +23,7 @@ static void run_read(struct lane_job *job)
 {
 	struct content_read *read = list_entry(job, struct content_read, job);
 
-	read->status = spool_read(read->queue->conf.spool, read->id, read->index, &read->out,
-				  &read->fault);
+	read->status = spool_read(read->spool, read->id, read->index, &read->out, &read->fault);
 }
 
 static void start_read(struct queued_content *c);
@@ -67,6 +67,7 @@ static void start_read(struct queued_content *c)
 	struct content_read *read = mem_new(struct content_read);
 
 	read->queue = c->queued->queue;
+	read->spool = read->queue->conf.spool;
 	read->owner = c;
 	read->id = c->queued->envelope.qid;
 	read->index = c->index++;

@@ -2,8 +2,8 @@
  *
  * Shape    queued_content_init -> source.next()... -> queued_content_fini, at any time
  * Thread   the queue's loop; chunks are read on the lane, one ahead of what is used
- * Errors   next(): what spool_read() said, told in the log; -EBADMSG when there is less or more
- * than the envelope says: nobody gets half a message
+ * Errors   next(): what spool_read() said, told in the log; -EBADMSG when there is less or more than
+ *          the envelope says: nobody gets half a message
  */
 #pragma once
 
