@@ -189,11 +189,6 @@ int head_ready(struct spool *s, struct fault *fault)
 	return fault->code;
 }
 
-static bool may_cut_back(int status)
-{
-	return is_no_room(status) || status == -EFBIG;
-}
-
 int head_write(struct spool *s, struct iovec *pieces, size_t count, uint64_t octets,
 	       struct fault *fault)
 {
@@ -201,7 +196,7 @@ int head_write(struct spool *s, struct iovec *pieces, size_t count, uint64_t oct
 
 	if (status < 0) {
 		head_fault(s, status, "writing", fault);
-		if (!may_cut_back(status) ||
+		if (!is_no_room(status) ||
 		    s->disk->truncate(s->disk->user, s->head.fd, s->head.end) < 0)
 			end_segment(s);
 		return status;

@@ -33,8 +33,6 @@ static void add_piece(struct batch *b, const void *at, size_t n)
 	b->octets += n;
 }
 
-/* Completes and seals the record, and queues header, payload and padding. Returns where it will be.
- */
 struct place batch_add_record(struct batch *b, struct record *record, struct span payload,
 			      unsigned char header[64])
 {
@@ -109,6 +107,11 @@ static uint64_t octets_of(struct message *m)
 	return octets;
 }
 
+static bool is_settleable(const struct message *m)
+{
+	return m && (m->state == MESSAGE_LIVE || m->state == MESSAGE_COMMITTING);
+}
+
 static int plan_commit(struct batch *b, struct spool_write *w)
 {
 	struct message *m = find(b, w);
@@ -116,7 +119,7 @@ static int plan_commit(struct batch *b, struct spool_write *w)
 	int status = check_open(w, m);
 
 	if (status < 0) {
-		if (m && m->state == MESSAGE_LOST)
+		if (m && !is_settleable(m))
 			forget(b, m);
 		return status;
 	}
@@ -143,8 +146,7 @@ static void commit_stored(struct batch *b, struct spool_write *w)
 	counter_add(&b->s->counters->spool_commits, 1);
 }
 
-/* Its sender was or will be told that it was not taken: a record says so, in case that it is found.
- */
+/* Its sender was or will be told that it was not taken: a record says so, in case that it is found. */
 static void commit_failed(struct batch *b, struct spool_write *w)
 {
 	struct message *m = find(b, w);
@@ -153,11 +155,6 @@ static void commit_failed(struct batch *b, struct spool_write *w)
 		forget(b, m);
 	if (b->may_have_landed)
 		id_list_add(&b->s->owed, w->id);
-}
-
-static bool is_settleable(const struct message *m)
-{
-	return m && (m->state == MESSAGE_LIVE || m->state == MESSAGE_COMMITTING);
 }
 
 /* The place waits in the second header, which a note does not need. Synced even when lazy: the note that

@@ -1,7 +1,9 @@
 #include "rig.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 static const struct span none;
 
@@ -331,6 +333,35 @@ static void test_read_only_changes_nothing(void **state)
 	buf_fini(&after);
 }
 
+/* A limit on the size of files ends one segment, not the service. */
+static void test_file_size_limit_begins_a_segment(void **state)
+{
+	static const char content[64 * 1024];
+	struct rig *rig = *state;
+	struct rlimit old, small;
+	unsigned stored = 0, refused = 0;
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	small = old;
+	small.rlim_cur = 512 * 1024;
+	rig_open(rig);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	for (uint64_t id = 1; id <= 24; id++) {
+		int status = rig_write(rig, SPOOL_COMMIT, id, span_of(content, sizeof(content)),
+				       span_text("E"));
+
+		assert_true(status == 0 || status == -EFBIG);
+		stored += status == 0;
+		refused += status != 0;
+	}
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	assert_in_range(refused, 1, 4);
+	rig_close(rig);
+	rig_open(rig);
+	assert_int_equal(rig->found_count, stored);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -350,6 +381,7 @@ int main(void)
 		T(many_threads_share_syncs),
 		T(log_stays_short),
 		T(read_only_changes_nothing),
+		T(file_size_limit_begins_a_segment),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
