@@ -1,7 +1,8 @@
 /* src/conf/table.h: the one table of every section and key.
  *
- * Shape    conf_sections[] holds its keys; from it come the options of libconfuse, the defaults,
- * the checks of single values, the sample, the manual and `posternd --show-config` Thread constant
+ * Shape    conf_sections[] holds its keys; from it come the options of libconfuse, the defaults, the
+ *          checks of single values, the sample, the manual and `posternd --show-config`
+ * Thread   constant
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 /* mail/notice.h: what a notice says to a person: the text/plain part of mail/dsn.h.
  *
- * Shape    mail_notice_text() appends UTF-8 lines of about 72 columns with CRLF. The first
- * paragraph alone says what happened, to whom, what the smarthost said and what to do: many
- *          programs show no more.
+ * Shape    mail_notice_text() appends UTF-8 lines of about 72 columns with CRLF. The first paragraph
+ *          alone says what happened, to whom, what the smarthost said and what to do: many programs
+ *          show no more.
  */
 #pragma once
 

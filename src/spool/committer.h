@@ -1,9 +1,8 @@
-/* spool/committer.h: the thread that owns all writes, and the one step that it does again and
- * again.
+/* spool/committer.h: the thread that owns all writes, and the one step that it does again and again.
  *
  * Shape    committer_step(now) does what is due and says whether more could be done at once; the
- * thread calls it and sleeps in between, a simulation calls it by itself Units    ms of a clock
- * that never goes back
+ *          thread calls it and sleeps in between, a simulation calls it by itself
+ * Units    ms of a clock that never goes back
  */
 #pragma once
 

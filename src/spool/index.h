@@ -3,7 +3,8 @@
  * Shape    index_find / index_add / index_remove by id; 64 octets a message, and 12 for each chunk
  *          where there is more than one
  * Thread   changed by the committer alone, under the spool's index lock; a message that is not LIVE
- * is the committer's own affair Owns     its messages; a pointer to one lives until it is removed
+ *          is the committer's own affair
+ * Owns     its messages; a pointer to one lives until it is removed
  */
 #pragma once
 
@@ -22,8 +23,7 @@ enum message_state {
 	MESSAGE_OPEN,	    /* content arrives; no envelope yet */
 	MESSAGE_COMMITTING, /* its envelope is in the batch under way */
 	MESSAGE_LIVE,
-	MESSAGE_LOST, /* content of it was lost by a failed write or sync: it can only be given up
-		       */
+	MESSAGE_LOST, /* content of it was lost by a failed write or sync: it can only be given up */
 };
 
 struct message {

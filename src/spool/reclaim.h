@@ -1,7 +1,8 @@
 /* spool/reclaim.h: gives back the space of what is settled: the oldest segment first, always.
  *
- * Shape    reclaim_step() unlinks one segment, or rewrites a small portion of one; true: there is
- * more Thread   the committer's, between batches Source   doc/spool.md, "Reclaiming"
+ * Shape    reclaim_step() unlinks one segment, or rewrites a small portion of one; true: there is more
+ * Thread   the committer's, between batches
+ * Source   doc/spool.md, "Reclaiming"
  */
 #pragma once
 

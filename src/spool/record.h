@@ -16,8 +16,7 @@ enum {
 	RECORD_ALIGN = 8,
 	RECORD_PAYLOAD_MAX = 16 * 1024 * 1024,
 	RECORD_CHUNKS_MAX = 1 << 22,
-	/* The header stands twice, a block apart: one damaged block does not take the seal along.
-	 */
+	/* The header stands twice, a block apart: one damaged block does not take the seal along. */
 	SEGMENT_HEADER_OCTETS = 64,
 	SEGMENT_HEADER_AGAIN = 4096,
 	SEGMENT_RECORDS_AT = SEGMENT_HEADER_AGAIN + SEGMENT_HEADER_OCTETS,

@@ -1,5 +1,4 @@
-/* spool/segments.h: the segment files there are, oldest first, and how much of each is still
- * wanted.
+/* spool/segments.h: the segment files there are, oldest first, and how much of each is still wanted.
  *
  * Thread   changed by the committer alone, under the spool's index lock
  * Owns     the list; no descriptors

@@ -1,5 +1,5 @@
-/* spool/space.h: is there room to accept, and the reserve that keeps outcomes writable when there
- * is none.
+/* spool/space.h: is there room to accept, and the reserve that keeps outcomes writable when there is
+ * none.
  *
  * Shape    space_look() once a second
  * Thread   the committer's

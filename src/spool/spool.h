@@ -1,7 +1,7 @@
 /* spool/spool.h: the state that the files of this room share.
  *
- * Thread   `waiting` under its lock; index and segments changed by the committer under index_lock
- * and read by any under it; `refusal` under its lock; everything else is the committer's
+ * Thread   `waiting` under its lock; index and segments changed by the committer under index_lock and
+ *          read by any under it; `refusal` under its lock; everything else is the committer's
  */
 #pragma once
 
