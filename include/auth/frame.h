@@ -49,17 +49,17 @@ struct auth_request {
 };
 
 #define AUTH_VERDICTS(X)                                                                           \
-	X(OK, "accepted")                                                                          \
-	X(WRONG, "wrong name or password")                                                         \
-	X(MALFORMED, "the client's response is malformed")                                         \
-	X(UNAVAILABLE, "the back end gave no verdict")
+	X(OK, "ok")                                                                                \
+	X(WRONG, "wrong")	      /* name or password */                                       \
+	X(MALFORMED, "malformed")     /* the client's response */                                  \
+	X(UNAVAILABLE, "unavailable") /* the back end gave no verdict */
 
 enum auth_verdict {
 #define X(name, text) AUTH_##name,
 	AUTH_VERDICTS(X)
 #undef X
 };
-/* The sentence of the table; "wrong name or password" and so on. */
+/* The word of the table, as it stands in the log. */
 const char *auth_verdict_name(enum auth_verdict v);
 
 struct auth_answer {

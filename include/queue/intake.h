@@ -32,5 +32,3 @@ bool intake_put(struct intake *in, struct span content);
 void intake_commit(struct intake *in, struct envelope *envelope);
 /* Also while a write is under way: done() and room() are not called any more. Not after commit. */
 void intake_drop(struct intake **in);
-/* After commit, when the client is gone: the message goes on, done() is not called. */
-void intake_detach(struct intake **in);

@@ -21,7 +21,6 @@ enum smtp_body_step {
 	SMTP_BODY_END,	 /* CRLF.CRLF: the input is used up to its end */
 };
 
-void smtp_body_decoder_reset(struct smtp_body_decoder *d);
 /* Takes octets from the front of *in. *out points into *in's octets or at a constant, and lives
  * as long as those do. The final CRLF before the dot belongs to the content. Once
  * the content is bad there are no more chunks, but END still comes. */

@@ -52,4 +52,3 @@ void submit_accept(struct submit *submit, int fd, const struct conf_listen *list
 /* Sessions that wait for a command get 421; those within a message may finish it within grace_ms.
  * Then freed(). */
 void submit_free(struct submit *submit, int64_t grace_ms, void (*freed)(void *user), void *user);
-size_t submit_sessions(const struct submit *submit);

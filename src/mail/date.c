@@ -55,11 +55,3 @@ void mail_date_format(int64_t unix_ms, char out[MAIL_DATE_MAX])
 	snprintf(out, MAIL_DATE_MAX, "%s, %02d %s %04d %02d:%02d:%02d +0000", weekdays[c.weekday],
 		 c.day, months[c.month - 1], c.year, c.hour, c.minute, c.second);
 }
-
-void mail_date_format_rfc3339(int64_t unix_ms, char out[MAIL_DATE_MAX])
-{
-	struct civil c = civil_of(unix_ms);
-
-	snprintf(out, MAIL_DATE_MAX, "%04d-%02d-%02dT%02d:%02d:%02dZ", c.year, c.month, c.day,
-		 c.hour, c.minute, c.second);
-}

@@ -195,8 +195,7 @@ bool intake_put(struct intake *in, struct span content)
 
 static void tell(struct intake *in, int status)
 {
-	if (in->conf.done)
-		in->conf.done(in->conf.user, status, status ? &in->fault : NULL);
+	in->conf.done(in->conf.user, status, status ? &in->fault : NULL);
 }
 
 static void fail(struct intake *in)
@@ -318,15 +317,4 @@ void intake_drop(struct intake **intake)
 	require(in->state == INTAKE_OPEN);
 	in->state = INTAKE_DROPPED;
 	give_up(in);
-}
-
-void intake_detach(struct intake **intake)
-{
-	struct intake *in = *intake;
-
-	if (in == NULL)
-		return;
-	*intake = NULL;
-	require(in->state == INTAKE_COMMITTING);
-	in->conf.done = NULL;
 }

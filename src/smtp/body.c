@@ -14,11 +14,6 @@ enum { START, TEXT, CR, DOT, DOT_CR };
 
 static const unsigned char crlf[2] = { '\r', '\n' };
 
-void smtp_body_decoder_reset(struct smtp_body_decoder *d)
-{
-	*d = (struct smtp_body_decoder){ .refuse_bare_lf = d->refuse_bare_lf };
-}
-
 bool smtp_body_is_bad(const struct smtp_body_decoder *d)
 {
 	return d->has_bare_cr || d->has_nul || (d->has_bare_lf && d->refuse_bare_lf);

@@ -48,11 +48,6 @@ void smtp_client_free(struct smtp_client **cl)
 	free(gone);
 }
 
-const char *client_phrase(enum client_state state)
-{
-	return states[state].phrase;
-}
-
 struct smtp_client_wait smtp_client_waits(const struct smtp_client *cl)
 {
 	return (struct smtp_client_wait){ states[cl->state].phrase, states[cl->state].seconds };

@@ -85,7 +85,6 @@ client_on_reply client_on_greeting, client_on_ehlo, client_on_helo, client_on_st
 	client_on_auth, client_on_cancel, client_on_mail, client_on_rcpt, client_on_data,
 	client_on_dot, client_on_void, client_on_rset, client_on_unasked;
 
-const char *client_phrase(enum client_state state);
 struct smtp_client_event *client_push(struct smtp_client *cl, enum smtp_client_event_type type);
 struct smtp_client_event *client_push_reply(struct smtp_client *cl,
 					    enum smtp_client_event_type type,

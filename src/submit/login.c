@@ -47,13 +47,6 @@ const char *login_last_name(const struct session *s)
 	return s->login ? s->login->name : NULL;
 }
 
-static const char *const verdict_words[] = {
-	[AUTH_OK] = "ok",
-	[AUTH_WRONG] = "wrong",
-	[AUTH_MALFORMED] = "malformed",
-	[AUTH_UNAVAILABLE] = "unavailable",
-};
-
 /* An accepted login with a detail: the users file has a flaw, and its former content is in use. */
 static enum log_level login_level(const struct auth_answer *a)
 {
@@ -67,7 +60,7 @@ static void log_login(struct session *s, const struct login *login, const struct
 	struct logline l;
 
 	session_log_start(s, &l, login_level(a), "login");
-	logline_text(&l, "verdict", verdict_words[a->verdict]);
+	logline_text(&l, "verdict", auth_verdict_name(a->verdict));
 	if (a->account.len)
 		logline_span(&l, "account", a->account);
 	logline_text(&l, "mech", login->mech->name);

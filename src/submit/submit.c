@@ -63,8 +63,3 @@ void submit_free(struct submit *submit, int64_t grace_ms, void (*freed)(void *us
 	list_each (&submit->sessions, node)
 		session_resume(list_entry(node, struct session, node));
 }
-
-size_t submit_sessions(const struct submit *submit)
-{
-	return submit->sessions.count;
-}

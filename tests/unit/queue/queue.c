@@ -618,22 +618,6 @@ static void drop_leaves_nothing(void **state)
 	assert_int_equal(recovered, 0);
 }
 
-static void detached_goes_on(void **state)
-{
-	struct submission s;
-	struct envelope e;
-
-	(void)state;
-	begin(&s);
-	intake_put(s.in, span_text(content));
-	e = envelope_for("alice@example.com", "bob@example.net");
-	intake_commit(s.in, &e);
-	intake_detach(&s.in);
-	rig_until(&rig, is_quiet, NULL);
-	assert_false(s.is_done);
-	assert_int_equal(fake.message_count, 1);
-}
-
 /* After a start */
 
 static void those_who_have_it_do_not_get_it_again(void **state)
@@ -918,7 +902,6 @@ int main(void)
 		TEST(without_budget_all_goes_through_the_spool),
 		TEST(parts_of_any_size_are_taken),
 		TEST(drop_leaves_nothing),
-		TEST(detached_goes_on),
 		TEST(those_who_have_it_do_not_get_it_again),
 		TEST(what_is_final_is_settled_after_a_start),
 		TEST(what_was_not_tried_is_tried),

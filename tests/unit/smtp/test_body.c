@@ -171,21 +171,6 @@ static void what_is_content(void **state)
 	}
 }
 
-static void reset_keeps_the_setting(void **state)
-{
-	struct smtp_body_decoder d = { .refuse_bare_lf = true };
-	struct span in = span_text("a\nb"), chunk;
-
-	(void)state;
-	while (smtp_body_decode(&d, &in, &chunk) == SMTP_BODY_CHUNK)
-		;
-	assert_true(smtp_body_is_bad(&d));
-	smtp_body_decoder_reset(&d);
-	assert_false(smtp_body_is_bad(&d));
-	assert_true(d.refuse_bare_lf);
-	assert_int_equal(d.octets, 0);
-}
-
 static void encode(struct span in, size_t cut, struct buf *out)
 {
 	struct smtp_body_encoder e = { 0 };
@@ -280,7 +265,6 @@ int main(void)
 		cmocka_unit_test(within_long_lines),
 		cmocka_unit_test(false_ends),
 		cmocka_unit_test(what_is_content),
-		cmocka_unit_test(reset_keeps_the_setting),
 		cmocka_unit_test(encodes_cleanly_however_split),
 		cmocka_unit_test(content_comes_back),
 		cmocka_unit_test(encodes_an_open_last_line),
