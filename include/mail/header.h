@@ -40,7 +40,9 @@ struct mail_scan {
 	bool is_capturing;	    /* private: within the first Message-ID field */
 	bool is_after_first;	    /* private: a field was seen, so the header section is not empty */
 	bool is_completed;	    /* private: missing fields have been added */
-	uint64_t header_octets;
+	size_t counted;		    /* private: of *out, what header_put has already */
+	uint64_t header_octets;	    /* of the header section as it came */
+	uint64_t header_put;	    /* and as it was put out, without the blank line behind it */
 	unsigned received;
 	bool has_date, has_message_id, has_from; /* in the message as it came */
 	bool is_too_long;			 /* the header section passed its cap */

@@ -124,6 +124,13 @@ static void begin_field(struct mail_scan *s, struct buf *out)
 	s->state = LINE;
 }
 
+/* What has been put out since the last call belongs to the header section. */
+static void count_header(struct mail_scan *s, const struct buf *out)
+{
+	s->header_put += out->len - s->counted;
+	s->counted = out->len;
+}
+
 /* What is held, and the octet that is next, begin a line that is no header field. */
 static void begin_other_line(struct mail_scan *s, struct buf *out)
 {
@@ -132,6 +139,7 @@ static void begin_other_line(struct mail_scan *s, struct buf *out)
 	s->is_dropping = false;
 	s->state = LINE;
 	if (!s->is_after_first) {
+		count_header(s, out);
 		buf_put_text(out, "\r\n");
 		s->is_in_body = true;
 		s->state = BODY;
@@ -143,6 +151,7 @@ static void begin_body(struct mail_scan *s, struct buf *out)
 {
 	end_capture(s);
 	add_missing(s, out);
+	count_header(s, out);
 	pass_held(s, out);
 	s->is_in_body = true;
 	s->state = BODY;
@@ -255,10 +264,14 @@ void mail_scan_feed(struct mail_scan *s, struct span content, struct buf *out)
 {
 	while (content.len) {
 		bool is_header = s->state != BODY;
-		size_t used = step(s, content, out);
+		size_t used;
 
+		s->counted = out->len;
+		used = step(s, content, out);
 		if (is_header)
 			s->header_octets += used;
+		if (!s->is_in_body)
+			count_header(s, out);
 		content = span_from(content, used);
 	}
 	if (s->header_octets > s->conf.header_octets)
@@ -267,13 +280,16 @@ void mail_scan_feed(struct mail_scan *s, struct span content, struct buf *out)
 
 void mail_scan_end(struct mail_scan *s, struct buf *out)
 {
+	s->counted = out->len;
 	if (s->state == NAME || s->state == NAME_BLANK || s->state == BLANK_CR)
 		begin_other_line(s, out);
 	end_capture(s);
-	if (is_complete(s))
-		return;
-	/* A dropped line leaves the output at the start of one. */
-	if (s->state == LINE && !s->is_dropping)
-		buf_put_text(out, "\r\n");
-	add_missing(s, out);
+	if (!is_complete(s)) {
+		/* A dropped line leaves the output at the start of one. */
+		if (s->state == LINE && !s->is_dropping)
+			buf_put_text(out, "\r\n");
+		add_missing(s, out);
+	}
+	if (!s->is_in_body)
+		count_header(s, out);
 }

@@ -20,7 +20,8 @@ struct message {
 	char date[MAIL_DATE_MAX];
 	char *message_id;
 	uint64_t sid;
-	uint64_t octets; /* put into the intake */
+	uint64_t octets;       /* put into the intake */
+	uint64_t trace_octets; /* of them, our Received field */
 	unsigned ticket;
 	bool is_committing;
 	char qid[ID_TEXT_MAX];
@@ -103,13 +104,6 @@ static void put(struct message *m, struct span content)
 	m->octets += content.len;
 	if (!intake_put(m->intake, content))
 		m->session->is_held = true;
-}
-
-/* How far the header section goes, as stored: known once the first octet of the body has come. */
-static void note_header_end(struct message *m)
-{
-	if (m->envelope.header_octets == 0 && m->scan.is_in_body)
-		m->envelope.header_octets = m->octets;
 }
 
 static void on_room(void *user)
@@ -208,6 +202,7 @@ static void put_trace(struct message *m)
 	buf_clear(out);
 	mail_received_format(&received, out);
 	put(m, buf_span(out));
+	m->trace_octets = m->octets;
 }
 
 static char *make_message_id(const struct conf *conf, const char *qid)
@@ -253,7 +248,6 @@ void message_on_chunk(struct session *s, const struct smtp_event *ev)
 	buf_clear(out);
 	mail_scan_feed(&m->scan, ev->data, out);
 	put(m, buf_span(out));
-	note_header_end(m);
 }
 
 /* What the scan found that forbids the message; NULL: nothing. */
@@ -285,9 +279,7 @@ void message_on_end(struct session *s, const struct smtp_event *ev)
 	mail_scan_end(&m->scan, out);
 	put(m, buf_span(out));
 	s->is_held = false;
-	note_header_end(m);
-	if (m->envelope.header_octets == 0)
-		m->envelope.header_octets = m->octets;
+	m->envelope.header_octets = m->trace_octets + m->scan.header_put;
 	m->envelope.has_8bit = m->scan.has_8bit;
 	m->ticket = ev->ticket;
 	m->is_committing = true;

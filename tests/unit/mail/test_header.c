@@ -104,6 +104,18 @@ static const struct scan_case cases[] = {
 };
 
 /* The first part, then parts of `each` octets. */
+/* Up to the first empty line, or all. */
+static size_t header_end(const char *text)
+{
+	const char *blank = strstr(text, "\n\r\n"), *bare = strstr(text, "\n\n");
+
+	if (strncmp(text, "\r\n", 2) == 0)
+		return 0;
+	if (blank == NULL)
+		blank = bare;
+	return blank ? (size_t)(blank - text) + 1 : strlen(text);
+}
+
 static void run(const struct scan_case *c, size_t first, size_t each)
 {
 	struct span in = span_text(c->in);
@@ -118,6 +130,7 @@ static void run(const struct scan_case *c, size_t first, size_t each)
 	assert_span_text(buf_span(&out), c->out);
 	assert_span_text(buf_span(&s.id), c->id ? c->id : "<m@h>");
 	assert_int_equal(s.received, c->received);
+	assert_int_equal(s.header_put, header_end(c->out));
 	assert_int_equal(s.has_8bit, c->has_8bit);
 	assert_false(s.is_too_long);
 	mail_scan_fini(&s);
