@@ -61,6 +61,7 @@ static void tick(struct spool *s)
 
 	s->next_tick_ms = s->now_ms + TICK_MS;
 	space_look(s);
+	reclaim_for_room(s);
 	if (s->head.fd < 0)
 		head_ready(s, &fault);
 	write_owed(s);

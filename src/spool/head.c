@@ -179,6 +179,13 @@ static int rotate(struct spool *s, struct fault *fault)
 	return 0;
 }
 
+void head_renew(struct spool *s)
+{
+	struct fault fault;
+
+	rotate(s, &fault);
+}
+
 int head_ready(struct spool *s, struct fault *fault)
 {
 	if (s->head.fd >= 0)

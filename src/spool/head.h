@@ -14,6 +14,8 @@
 
 /* There is a segment with room to write to. */
 int head_ready(struct spool *s, struct fault *fault);
+/* A new segment though this one has room: so that what is dead in this one can be given back. */
+void head_renew(struct spool *s);
 /* All `octets` of the pieces, or nothing. Changes the pieces. */
 int head_write(struct spool *s, struct iovec *pieces, size_t count, uint64_t octets,
 	       struct fault *fault);

@@ -4,6 +4,9 @@
 
 enum { PORTION_OCTETS = 256 * 1024, PORTION_SCANNED = 2 * 1024 * 1024, PORTION_RECORDS = 512 };
 
+/* A head that is shorter is not worth a new one. */
+enum { WORTH_OCTETS = 64 * 1024 };
+
 struct move {
 	struct record record;
 	struct place from, to;
@@ -162,16 +165,36 @@ static bool copy_portion(struct spool *s)
 	return true;
 }
 
+static bool is_half_dead(const struct segment *segment)
+{
+	return segment->live_octets <= segment->octets / 2;
+}
+
 /* Worth it once more than half of the log is dead: then each octet is rewritten once on average,
- * and the log is never longer than twice what is live and two segments. */
+ * and the log is never longer than twice what is live and two segments. On a full disk sooner. */
 static bool is_worth_copying(const struct spool *s)
 {
 	const struct segments *all = &s->segments;
 	const struct segment *oldest = &all->at[0];
 
-	return !oldest->is_stuck && oldest->seal == s->seal &&
-	       s->now_ms >= s->copying.retry_at_ms &&
-	       all->octets > 2 * all->live_octets + 2 * s->conf.segment_octets;
+	if (oldest->is_stuck || oldest->seal != s->seal || s->now_ms < s->copying.retry_at_ms)
+		return false;
+	if (s->space.code)
+		return is_half_dead(oldest);
+	return all->octets > 2 * all->live_octets + 2 * s->conf.segment_octets;
+}
+
+/* Nothing comes in, so that the head would never grow to its end, and what is dead in it and before
+ * it would keep the disk full for ever. */
+void reclaim_for_room(struct spool *s)
+{
+	const struct segment *head;
+
+	if (s->space.code == 0 || s->head.fd < 0 || s->is_frozen)
+		return;
+	head = segments_find(&s->segments, s->head.number);
+	if (head->octets >= WORTH_OCTETS && is_half_dead(head))
+		head_renew(s);
 }
 
 static bool begin_copying(struct spool *s)

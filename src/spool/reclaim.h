@@ -9,4 +9,6 @@
 #include "spool.h"
 
 bool reclaim_step(struct spool *s);
+/* Once a second: on a full disk even the segment that is written to is given up when half of it is dead. */
+void reclaim_for_room(struct spool *s);
 void reclaim_stop(struct spool *s);
