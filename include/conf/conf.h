@@ -78,6 +78,7 @@ struct conf_queue {
 	const char *directory;
 	int64_t retry_first_ms, retry_most_ms, expire_ms, reserve_octets;
 	long active;
+	struct conf_place place;
 };
 
 struct conf_log {

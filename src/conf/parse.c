@@ -229,8 +229,8 @@ struct conf *conf_parse(const struct conf_text *texts, size_t count, const char 
 	const char *file = count ? conf_store_text(conf->store, texts[0].file) : "configuration";
 	int r;
 
-	/* For a section that no text holds. */
-	conf->login.place = (struct conf_place){ file, 1 };
+	/* For sections that no text holds. */
+	conf->login.place = conf->queue.place = (struct conf_place){ file, 1 };
 	r = read_all(conf, texts, count, &reading, fault);
 	if (r == 0) {
 		derive(conf, hostname);

@@ -7,6 +7,7 @@
 #include "settings.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,32 +59,40 @@ static void check_smarthost(const struct conf_smarthost *c, struct report *repor
 	secret_fini(&password);
 }
 
+static void __attribute__((format(printf, 3, 4)))
+tell_directory(struct report *report, const struct conf_queue *queue, const char *fmt, ...)
+{
+	va_list ap;
+
+	report->faults++;
+	fprintf(report->out, "%s:%d: queue.directory: %s ", queue->place.file, queue->place.line,
+		queue->directory);
+	va_start(ap, fmt);
+	vfprintf(report->out, fmt, ap);
+	va_end(ap);
+	fputc('\n', report->out);
+}
+
 /* A directory that does not exist yet is made at the start: then its parent must be writable. */
 static void check_spool(const struct conf *conf, struct report *report)
 {
-	const char *dir = conf->queue.directory;
+	const struct conf_queue *queue = &conf->queue;
 	struct stat st;
 	char parent[4096];
 
-	if (stat(dir, &st) == 0) {
-		if (!S_ISDIR(st.st_mode) || access(dir, R_OK | W_OK | X_OK) != 0) {
-			report->faults++;
-			fprintf(report->out,
-				"queue.directory: %s is not a directory that user id %d can "
-				"write\n",
-				dir, (int)geteuid());
-		}
+	if (stat(queue->directory, &st) == 0) {
+		if (!S_ISDIR(st.st_mode) || access(queue->directory, R_OK | W_OK | X_OK) != 0)
+			tell_directory(report, queue,
+				       "is not a directory that user id %d can write",
+				       (int)geteuid());
 		return;
 	}
-	snprintf(parent, sizeof(parent), "%s", dir);
+	snprintf(parent, sizeof(parent), "%s", queue->directory);
 	if (strrchr(parent, '/'))
 		*strrchr(parent, '/') = '\0';
-	if (access(parent[0] ? parent : "/", W_OK | X_OK) != 0) {
-		report->faults++;
-		fprintf(report->out,
-			"queue.directory: %s does not exist and user id %d cannot make it: %s\n",
-			dir, (int)geteuid(), strerror(errno));
-	}
+	if (access(parent[0] ? parent : "/", W_OK | X_OK) != 0)
+		tell_directory(report, queue, "does not exist and user id %d cannot make it: %s",
+			       (int)geteuid(), strerror(errno));
 }
 
 static void check_hello(const struct conf *conf, struct report *report)
