@@ -15,6 +15,11 @@ enum {
 	HELLO_OCTETS = 32 * 1024, /* a client has nothing longer to say in a handshake */
 	RETRIES_MOST = 4096,	  /* of one call, on octets that are here already */
 	CHORES_MOST = 64,	  /* alerts of no consequence and the like, in one session */
+	/* Pulled without any plain text: of a client, and of a server, which has certificates to
+	 * show. GnuTLS looks at the length of a message of the handshake only when it is whole, and
+	 * keeps up to 16 MiB until then. */
+	BARREN_CLIENT = 64 * 1024,
+	BARREN_SERVER = 256 * 1024,
 };
 
 enum tls_state { TLS_SHAKING, TLS_OPEN, TLS_DEAD };
@@ -32,6 +37,7 @@ struct tls {
 	gnutls_priority_t own_priority;			 /* likewise */
 	char *host;					 /* GnuTLS keeps a pointer to it */
 	unsigned chores, retries;
+	size_t barren, barren_most;
 	enum wire_state wire_state;
 	char description[96];
 };
@@ -41,8 +47,14 @@ struct tls {
 static ssize_t on_pull(gnutls_transport_ptr_t user, void *at, size_t n)
 {
 	struct tls *tls = user;
-	long got = tls->wire.pull(tls->wire.user, at, n);
+	long got;
 
+	if (tls->barren >= tls->barren_most) {
+		gnutls_transport_set_errno(tls->session, EIO);
+		return -1;
+	}
+	got = tls->wire.pull(tls->wire.user, at, n);
+	tls->barren += got > 0 ? (size_t)got : 0;
 	tls->wire_state = got > 0 ? WIRE_GAVE : got == 0 ? WIRE_ENDED : WIRE_DRY;
 	if (got >= 0)
 		return got;
@@ -93,6 +105,7 @@ struct tls *tls_new_server(struct tls_identity *identity, const struct tls_wire 
 	/* One ticket, sent after the handshake, instead of the two that GnuTLS sends by itself. */
 	struct tls *tls = new_session(GNUTLS_SERVER | GNUTLS_NO_AUTO_SEND_TICKET, wire);
 
+	tls->barren_most = BARREN_CLIENT;
 	tls->identity = tls_identity_ref(identity);
 	require(gnutls_priority_set(tls->session, identity->priority) == 0);
 	require(gnutls_credentials_set(tls->session, GNUTLS_CRD_CERTIFICATE,
@@ -142,6 +155,7 @@ struct tls *tls_new_client(struct tls_trust *trust, const char *host, const stru
 {
 	struct tls *tls = new_session(GNUTLS_CLIENT | GNUTLS_NO_TICKETS, wire);
 
+	tls->barren_most = BARREN_SERVER;
 	tls->host = name_of(host);
 	set_trust(tls, trust);
 	/* RFC 6066 section 3: literal addresses are not permitted in "HostName". */
@@ -208,6 +222,9 @@ static void explain(struct tls *tls, int rc, struct fault *fault)
 	case GNUTLS_E_REHANDSHAKE:
 		fault_set(fault, -EPROTO,
 			  "TLS: the peer asked for a renegotiation, which is refused");
+		return;
+	case GNUTLS_E_PULL_ERROR:
+		fault_set(fault, -EPROTO, "TLS: the peer sent too much that brings nothing");
 		return;
 	default:
 		fault_set(fault, -EPROTO, "TLS: %s", gnutls_strerror(rc));
@@ -286,6 +303,7 @@ enum tls_result tls_handshake(struct tls *tls, struct fault *fault)
 	if (rc < 0)
 		return result_of(tls, rc, fault);
 	tls->state = TLS_OPEN;
+	tls->barren = 0;
 	describe(tls);
 	if (tls->identity && gnutls_protocol_get_version(tls->session) == GNUTLS_TLS1_3)
 		gnutls_session_ticket_send(tls->session, 1, 0);
@@ -306,6 +324,7 @@ enum tls_result tls_read(struct tls *tls, void *at, size_t cap, size_t *n, struc
 	if (rc <= 0)
 		return rc ? result_of(tls, (int)rc, fault) : end(tls);
 	*n = (size_t)rc;
+	tls->barren = 0;
 	return TLS_OK;
 }
 

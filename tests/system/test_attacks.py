@@ -1,14 +1,14 @@
 """Attacks on the whole daemon that found something once."""
 
+import os
 import resource
 import socket
 import ssl
-import struct
 import time
 
 from rig.base import LOCAL, PATIENCE, wait_for
 from rig.case import SIMPLE, Case
-from rig.smtp import Ended, b64, plain
+from rig.smtp import Ended
 
 
 def limit_files(most):
@@ -97,9 +97,23 @@ class Gone(Case):
         self.assertEqual(daemon.status()["counters"]["messages_accepted"], len(stored))
 
 
+class Handshake(Case):
+    def test_a_hello_that_does_not_end(self):
+        """One of 16 MiB, as the first octets claim, is not gathered."""
+        daemon = self.running()
+        sock = socket.create_connection((LOCAL, daemon.port["implicit"]), 20)
+        self.addCleanup(sock.close)
+        hello = b"\x01\xff\xff\xff\x03\x03" + bytes(16384 * 1024 - 6)
+        with self.assertRaises(OSError):
+            for at in range(0, len(hello), 16384):
+                sock.sendall(b"\x16\x03\x01\x40\x00" + hello[at:at + 16384])
+            sock.recv(1)
+        self.assertIn("too much", daemon.wait_event("closed")["reason"])
+        self.session(daemon).mail(SIMPLE)
+
+
 class Crowds(Case):
     def descriptors(self, daemon):
-        import os
         return len(os.listdir("/proc/%d/fd" % daemon.pid))
 
     def test_mail_goes_on_when_a_crowd_takes_the_descriptors(self):

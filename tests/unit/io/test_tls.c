@@ -547,6 +547,46 @@ static void floods_of_nothing_are_capped(void **state)
 	tls_identity_unref(&identity);
 }
 
+/* Records of a handshake message that claims 16 MiB; how many octets of it are taken. */
+static size_t endless_message(struct tls *tls, struct end *end, unsigned char type,
+			      struct fault *fault)
+{
+	static const unsigned char record[] = { 22, 3, 3, 0x40, 0 };
+	unsigned char text[16384] = { type, 0xFF, 0xFF, 0xFF, 3, 3 };
+	enum tls_result result = TLS_AGAIN;
+	size_t taken = 0;
+
+	for (; taken < 16 << 20 && result == TLS_AGAIN; taken += sizeof(text)) {
+		buf_put(&end->in, record, sizeof(record));
+		buf_put(&end->in, text, sizeof(text));
+		result = tls_handshake(tls, fault);
+		memset(text, 0, sizeof(text));
+	}
+	assert_int_equal(result, TLS_ERROR);
+	return taken;
+}
+
+static void endless_handshake_is_capped(void **state)
+{
+	enum { CLIENT_HELLO = 1, SERVER_HELLO = 2 };
+	struct tls_identity *identity = load(&certificates.ecdsa);
+	struct tls_trust *trust = load_ca();
+	struct fault fault;
+	struct pair p;
+
+	(void)state;
+	pair_open(&p, identity, trust, "localhost");
+	assert_true(endless_message(p.server, &p.server_end, CLIENT_HELLO, &fault) <= 128 << 10);
+	assert_non_null(strstr(fault.text, "too much"));
+	buf_clear(&p.client_end.in);
+	assert_int_equal(tls_handshake(p.client, &fault), TLS_AGAIN);
+	assert_true(endless_message(p.client, &p.client_end, SERVER_HELLO, &fault) <= 512 << 10);
+	assert_non_null(strstr(fault.text, "too much"));
+	pair_close(&p);
+	tls_identity_unref(&identity);
+	tls_trust_unref(&trust);
+}
+
 static void bad_files_are_explained(void **state)
 {
 	char missing[128];
@@ -633,6 +673,7 @@ int main(void)
 		cmocka_unit_test(tickets_resume_until_a_reload),
 		cmocka_unit_test(renegotiation_ends_the_session),
 		cmocka_unit_test(floods_of_nothing_are_capped),
+		cmocka_unit_test(endless_handshake_is_capped),
 		cmocka_unit_test(bad_files_are_explained),
 		cmocka_unit_test(public_key_file_is_refused),
 	};
