@@ -57,19 +57,19 @@ bool log_sink_write(int fd, struct span lines)
 	return true;
 }
 
-/* The value behind " key=", which has no quotes where it is an id; NULL when there is none. */
-static const char *field_of(const char *text, size_t len, const char *key, int *len_out)
+struct span log_sink_field(struct span line, const char *key)
 {
-	const char *at = memmem(text, len, key, strlen(key));
-	size_t n = 0;
+	bool is_quoted = false;
 
-	if (at == NULL)
-		return NULL;
-	at += strlen(key);
-	while (at + n < text + len && at[n] != ' ')
-		n++;
-	*len_out = (int)n;
-	return at;
+	for (; line.len; line = span_from(line, 1)) {
+		if (line.at[0] == '"')
+			is_quoted = !is_quoted;
+		if (is_quoted || line.at[0] != ' ' || !span_istarts(span_from(line, 1), key))
+			continue;
+		line = span_from(line, 1 + strlen(key));
+		return span_first(line, span_find(line, ' '));
+	}
+	return span_of(NULL, 0);
 }
 
 static void put_field(struct iovec *iov, int *count, char *room, size_t cap, const char *key,
@@ -89,16 +89,20 @@ void log_sink_journal(const struct log_entry *entry, const char *text)
 	static char name[] = "SYSLOG_IDENTIFIER=postern", mail[] = "SYSLOG_FACILITY=2";
 	char message[1100], priority[24], sid[64], qid[64];
 	struct iovec iov[6] = { { name, sizeof(name) - 1 }, { mail, sizeof(mail) - 1 } };
-	const char *at;
-	int count = 2, n;
+	struct span field;
+	int count = 2;
 
 	put_field(iov, &count, message, sizeof(message), "MESSAGE", text, (int)entry->len);
 	put_field(iov, &count, priority, sizeof(priority), "PRIORITY",
 		  &"01234567"[entry->level & 7], 1);
-	if ((at = field_of(text, entry->len, " sid=", &n)))
-		put_field(iov, &count, sid, sizeof(sid), "SESSION_ID", at, n);
-	if ((at = field_of(text, entry->len, " qid=", &n)))
-		put_field(iov, &count, qid, sizeof(qid), "QUEUE_ID", at, n);
+	field = log_sink_field(span_of(text, entry->len), "sid=");
+	if (field.len)
+		put_field(iov, &count, sid, sizeof(sid), "SESSION_ID", (const char *)field.at,
+			  (int)field.len);
+	field = log_sink_field(span_of(text, entry->len), "qid=");
+	if (field.len)
+		put_field(iov, &count, qid, sizeof(qid), "QUEUE_ID", (const char *)field.at,
+			  (int)field.len);
 	sd_journal_sendv(iov, count);
 }
 

@@ -17,6 +17,9 @@ struct log_entry {
 void log_sink_format(struct buf *out, const struct log_entry *entry, const char *text);
 /* As few write(2) calls as the descriptor allows; false when it takes nothing any more. */
 bool log_sink_write(int fd, struct span lines);
+/* The value behind "key=", which is an id and so has no quotes; within quotes stands what a peer said.
+ * Empty: there is none. */
+struct span log_sink_field(struct span line, const char *key);
 void log_sink_journal(const struct log_entry *entry, const char *text);
 /* Whether stderr is the journal's stream (systemd.exec(5), JOURNAL_STREAM). */
 bool log_sink_is_journal(void);

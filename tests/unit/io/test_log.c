@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/require.h"
 #include "io/log.h"
+#include "log_sink.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -196,12 +197,36 @@ static void auto_is_stderr_without_a_journal(void **state)
 	free(text);
 }
 
+static void fields_of_the_journal_are_our_own(void **state)
+{
+	static const struct {
+		const char *line, *sid, *qid;
+	} cases[] = {
+		{ "event=accepted sid=038G qid=1M80 account=alice", "038G", "1M80" },
+		{ "event=settled qid=1M80", "", "1M80" },
+		{ "event=refused sid=038G text=\"<\\x22a qid=FAKE\\x22@c.d>: no\"", "038G", "" },
+		{ "event=refused text=\"x sid=FAKE y\" sid=038G", "038G", "" },
+		{ "event=x text=\"a cut line qid=FAKE...", "", "" },
+		{ "event=x qid=", "", "" },
+		{ "", "", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct span line = span_text(cases[i].line);
+
+		assert_span_text(log_sink_field(line, "sid="), cases[i].sid);
+		assert_span_text(log_sink_field(line, "qid="), cases[i].qid);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_have_time_level_and_text),
 		cmocka_unit_test(dropped_lines_are_counted),
 		cmocka_unit_test(threads_share_one_log),
+		cmocka_unit_test(fields_of_the_journal_are_our_own),
 		cmocka_unit_test(auto_is_stderr_without_a_journal),
 	};
 
