@@ -32,6 +32,8 @@ struct worker_spawner_conf {
 /* Forks; call before any thread exists. NULL and a fault on failure. */
 struct worker_spawner *worker_spawner_start(const struct worker_spawner_conf *conf,
 					    struct fault *fault);
+/* It has ended without being asked to: no worker can be started any more. SIGCHLD says when to look. */
+bool worker_spawner_has_ended(const struct worker_spawner *spawner);
 /* Ends the spawner process and with it all workers, after their pools are freed. Workers and spawner
  * take no SIGTERM, SIGINT or SIGHUP: they live as long as the daemon wants them, and no longer. */
 void worker_spawner_stop(struct worker_spawner **spawner);

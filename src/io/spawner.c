@@ -75,6 +75,14 @@ struct worker_spawner *worker_spawner_start(const struct worker_spawner_conf *co
 	return spawner;
 }
 
+bool worker_spawner_has_ended(const struct worker_spawner *spawner)
+{
+	siginfo_t info = { 0 };
+
+	return waitid(P_PID, (id_t)spawner->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       info.si_pid == spawner->pid;
+}
+
 void worker_spawner_stop(struct worker_spawner **spawner_at)
 {
 	struct worker_spawner *spawner = *spawner_at;

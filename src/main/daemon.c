@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sysexits.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -19,6 +20,8 @@ enum { LOOKUP_THREADS = 2, READ_THREADS = 2, SASL_THREADS = 1 };
 
 /* How long clients may take to finish a message when the daemon stops. */
 enum { GRACE_MS = 10 * 1000 };
+
+enum { SIGNALS = 4 };
 
 struct daemon {
 	const char *file;
@@ -29,6 +32,7 @@ struct daemon {
 	struct loop *loop;
 	struct lane *lookups, *reads, *sasl;
 	struct spool *spool;
+	struct worker_spawner *spawner;
 	struct worker_pool *logins;
 	struct submit_gate *gate;
 	struct watchdog *watchdog;
@@ -38,9 +42,10 @@ struct daemon {
 	_Atomic uint64_t next_sid;
 	_Atomic int64_t memory;
 	int64_t started_ms;
-	struct loop_signal *signals[3];
+	struct loop_signal *signals[SIGNALS];
 	unsigned next_shard; /* for the next recovered message */
 	bool is_stopping;
+	int exit_code;
 };
 
 unsigned daemon_loops(const struct conf *conf)
@@ -92,12 +97,12 @@ static void on_worker_trouble(void *user, const struct fault *fault)
 	log_fault(user, LOG_LEVEL_ERROR, "login-worker", fault);
 }
 
-static struct worker_pool *make_logins(struct daemon *d, struct worker_spawner *spawner)
+static struct worker_pool *make_logins(struct daemon *d)
 {
 	const struct conf_login *c = &d->settings->conf->login;
 
 	return worker_pool_new(d->loop, &(struct worker_pool_conf){
-						.spawner = spawner,
+						.spawner = d->spawner,
 						.hello = buf_span(&d->settings->hello),
 						.most = (unsigned)c->workers,
 						.waiting = (unsigned)c->waiting,
@@ -255,12 +260,27 @@ static int reload(void *user, struct fault *fault)
 	return 0;
 }
 
+/* Logins would fail until somebody noticed; a service manager starts us anew. */
+static void look_at_spawner(struct daemon *d)
+{
+	struct fault fault;
+
+	if (d->is_stopping || !worker_spawner_has_ended(d->spawner))
+		return;
+	fault_set(&fault, -ECHILD, "the process that starts login workers has ended");
+	log_fault(d, LOG_LEVEL_ERROR, "spawner-lost", &fault);
+	d->exit_code = EX_OSERR;
+	stop(d);
+}
+
 static void on_signal(void *user, int signum)
 {
 	struct fault fault = { 0 };
 
 	if (signum == SIGHUP)
 		reload(user, &fault);
+	else if (signum == SIGCHLD)
+		look_at_spawner(user);
 	else
 		stop(user);
 }
@@ -322,19 +342,30 @@ static void start_threads(struct daemon *d, struct worker_spawner *spawner, unsi
 	d->sasl = lane_new("sasl-client", SASL_THREADS);
 	d->gate = submit_gate_new(seed, descriptors_for_sessions(d->settings->conf, loops));
 	warn_about_descriptors(d, loops);
-	d->logins = make_logins(d, spawner);
+	d->spawner = spawner;
+	d->logins = make_logins(d);
 	d->memory = d->settings->conf->limits.memory_octets;
 	/* Greater than those of an earlier run, so that a log of years has each sid once. */
 	d->next_sid = (uint64_t)d->started_ms << 16;
 }
 
+void daemon_hold_reloads(bool is_held)
+{
+	sigset_t hangup;
+
+	sigemptyset(&hangup);
+	sigaddset(&hangup, SIGHUP);
+	pthread_sigmask(is_held ? SIG_BLOCK : SIG_UNBLOCK, &hangup, NULL);
+}
+
 static void start_shards(struct daemon *d)
 {
-	static const int signums[] = { SIGHUP, SIGTERM, SIGINT };
+	static const int signums[SIGNALS] = { SIGHUP, SIGTERM, SIGINT, SIGCHLD };
 	struct loop **loops = mem_array(d->shard_count, sizeof(*loops));
 
-	for (unsigned i = 0; i < 3; i++)
+	for (unsigned i = 0; i < SIGNALS; i++)
 		d->signals[i] = loop_signal_watch(d->loop, signums[i], on_signal, d);
+	daemon_hold_reloads(false);
 	for (unsigned i = 0; i < d->shard_count; i++) {
 		shard_start(d->shards[i]);
 		loops[i] = shard_loop(d->shards[i]);
@@ -378,6 +409,7 @@ struct daemon *daemon_open(const struct daemon_conf *conf, struct fault *fault)
 		goto fail;
 	sd_notify(0, "READY=1\nSTATUS=Serving");
 	log_event(d, "ready");
+	look_at_spawner(d); /* before the signal was watched */
 	return d;
 fail:
 	give_up(d, fault);
@@ -385,9 +417,10 @@ fail:
 	return NULL;
 }
 
-void daemon_run(struct daemon *d)
+int daemon_run(struct daemon *d)
 {
 	loop_run(d->loop);
+	return d->exit_code;
 }
 
 /* Lanes and spool still hand results to the loops: they end before these do. */
@@ -399,7 +432,8 @@ void daemon_close(struct daemon **daemon)
 	if (d->ctl)
 		ctl_close(&d->ctl);
 	watchdog_stop(d->watchdog);
-	for (unsigned i = 0; i < 3; i++)
+	daemon_hold_reloads(true);
+	for (unsigned i = 0; i < SIGNALS; i++)
 		if (d->signals[i])
 			loop_signal_free(&d->signals[i]);
 	if (d->logins)

@@ -20,9 +20,13 @@ struct daemon_conf {
 	unsigned loops;
 };
 
+/* SIGHUP ends a process that does not watch for it: held, it waits until the daemon does. Open lets it
+ * through, close holds it again. */
+void daemon_hold_reloads(bool is_held);
 struct daemon *daemon_open(const struct daemon_conf *conf, struct fault *fault);
-/* Until SIGTERM or SIGINT, and until what was in flight is finished or parked. */
-void daemon_run(struct daemon *d);
+/* Until SIGTERM or SIGINT, and until what was in flight is finished or parked. The exit code: not
+ * EX_OK where the end was not asked for. */
+int daemon_run(struct daemon *d);
 void daemon_close(struct daemon **daemon);
 /* Session loops for this configuration: one a processor where it says 0. */
 unsigned daemon_loops(const struct conf *conf);

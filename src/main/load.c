@@ -124,7 +124,7 @@ static int add_directory(struct texts *texts, const char *directory, struct faul
 }
 
 /* The fully qualified name, where the resolver knows it. */
-static char *machine_name(void)
+static char *find_machine_name(void)
 {
 	struct addrinfo hints = { .ai_flags = AI_CANONNAME }, *info = NULL;
 	char name[256] = "", *full = NULL;
@@ -139,6 +139,16 @@ static char *machine_name(void)
 	return full ? full : mem_text(name);
 }
 
+/* Asked for once: a resolver that hangs must not hold up a reload. */
+static const char *machine_name(void)
+{
+	static char *name;
+
+	if (name == NULL)
+		name = find_machine_name();
+	return name;
+}
+
 struct conf *load_conf(const char *file, struct fault *fault)
 {
 	const char *slash = strrchr(file, '/');
@@ -146,12 +156,8 @@ struct conf *load_conf(const char *file, struct fault *fault)
 	struct texts *texts = mem_new(struct texts);
 	struct conf *conf = NULL;
 
-	if (add_file(texts, file, fault) == 0 && add_directory(texts, directory, fault) == 0) {
-		char *hostname = machine_name();
-
-		conf = conf_parse(texts->at, texts->count, hostname, fault);
-		free(hostname);
-	}
+	if (add_file(texts, file, fault) == 0 && add_directory(texts, directory, fault) == 0)
+		conf = conf_parse(texts->at, texts->count, machine_name(), fault);
 	for (size_t i = 0; i < texts->count; i++) {
 		free((char *)(uintptr_t)texts->at[i].file);
 		free((char *)(uintptr_t)texts->at[i].text);

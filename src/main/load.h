@@ -1,6 +1,7 @@
 /* main/load.h: finding and reading the configuration.
  *
  * Shape    FILE first, then conf.d/NAME.conf beside it in the order of the names
+ * Thread   one at a time, as conf_parse()
  * Errors   the path and what to do: missing, not readable, not a file, over 1 MiB in all, a NUL
  *          octet; or those of conf_parse()
  */

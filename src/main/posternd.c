@@ -146,6 +146,7 @@ static int serve_as_user(const char *file, struct conf *conf, struct sockets *so
 	unsigned loops = daemon_loops(conf);
 	struct fault fault = { 0 };
 	struct daemon *d;
+	int status;
 
 	if (privileges_drop(conf->user, &fault) < 0) {
 		conf_free(&conf);
@@ -156,9 +157,9 @@ static int serve_as_user(const char *file, struct conf *conf, struct sockets *so
 	/* The configuration was found good before: what fails now may go another time. */
 	if (d == NULL)
 		return fail(EX_UNAVAILABLE, &fault);
-	daemon_run(d);
+	status = daemon_run(d);
 	daemon_close(&d);
-	return EX_OK;
+	return status;
 }
 
 static int serve(const char *file)
@@ -171,6 +172,7 @@ static int serve(const char *file)
 	struct sockets sockets;
 	int status;
 
+	daemon_hold_reloads(true);
 	if (conf == NULL)
 		return fail(EX_CONFIG, &fault);
 	descriptors_raise();
