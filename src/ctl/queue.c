@@ -105,6 +105,7 @@ static void run_show(struct ctl_part *part)
  * them go to the end or, once the page is full, nowhere. */
 struct page {
 	uint64_t after, ids[CTL_PAGE_MOST];
+	json_t *views[CTL_PAGE_MOST]; /* of the same messages */
 	size_t count;
 };
 
@@ -126,17 +127,35 @@ static bool add_to_page(void *user, const struct queue_view *view)
 	return true;
 }
 
+static int compare_ids(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* In one more pass, since looking for each by itself would hold a loop with a long queue. */
+static bool view_of_page(void *user, const struct queue_view *view)
+{
+	struct page *page = user;
+	const uint64_t *id = bsearch(&view->envelope->qid, page->ids, page->count,
+				     sizeof(page->ids[0]), compare_ids);
+
+	if (id && page->views[id - page->ids] == NULL)
+		page->views[id - page->ids] = message_view(view);
+	return true;
+}
+
 static void run_page(struct ctl_part *part)
 {
 	struct page *page = mem_new(struct page);
-	struct queue_view view;
 
 	page->after = part->gather->question.after;
 	queue_look(part->shard.queue, add_to_page, page);
+	queue_look(part->shard.queue, view_of_page, page);
 	part->answer = json_array();
 	for (size_t i = 0; i < page->count; i++)
-		if (queue_find(part->shard.queue, page->ids[i], &view))
-			json_array_append_new(part->answer, message_view(&view));
+		json_array_append_new(part->answer, page->views[i]);
 	free(page);
 }
 

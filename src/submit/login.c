@@ -4,6 +4,7 @@
 #include "auth/mech.h"
 #include "base/mem.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 /* Lives until the worker's answer is here, also when the session is gone before. */
@@ -91,15 +92,26 @@ static const struct smtp_reply verdict_replies[] = {
 					"password may be right, try again later"),
 };
 
+static const char *why_no_answer(int status)
+{
+	switch (status) {
+	case 0:
+		return "the login worker's answer is malformed";
+	case -ETIMEDOUT:
+		return "no login worker answered in time (login.deadline, login.workers)";
+	case -EAGAIN:
+		return "too many logins wait (login.waiting), or no login worker can be started";
+	default:
+		return "the login worker ended before it answered";
+	}
+}
+
 static void answer_of(const struct worker_ask *ask, struct auth_answer *out)
 {
 	if (ask->status == 0 && auth_answer_decode(buf_span(&ask->answer), out) == 0)
 		return;
 	*out = (struct auth_answer){ .verdict = AUTH_UNAVAILABLE };
-	out->detail = span_text(
-		ask->status == 0
-			? "the login worker's answer is malformed"
-			: "no login worker answered in time (login.workers, login.deadline)");
+	out->detail = span_text(why_no_answer(ask->status));
 }
 
 static void on_answer(struct worker_ask *ask)

@@ -146,7 +146,7 @@ static void answer_not_stored(struct session *s, unsigned ticket, int status)
 	session_answer(s, ticket,
 		       is_full ? &SMTP_REPLY(452, 4, 3, 1,
 					     "The server has no room for mail now; try again later")
-			       : &SMTP_REPLY(451, 4, 3, 0,
+			       : &SMTP_REPLY(452, 4, 3, 1,
 					     "The message could not be stored; try again later"));
 }
 
