@@ -15,11 +15,10 @@ enum {
 	HELLO_OCTETS = 32 * 1024, /* a client has nothing longer to say in a handshake */
 	RETRIES_MOST = 4096,	  /* of one call, on octets that are here already */
 	CHORES_MOST = 64,	  /* alerts of no consequence and the like, in one session */
-	/* Pulled without any plain text: of a client, and of a server, which has certificates to
-	 * show. GnuTLS looks at the length of a message of the handshake only when it is whole, and
-	 * keeps up to 16 MiB until then. */
-	BARREN_CLIENT = 64 * 1024,
-	BARREN_SERVER = 256 * 1024,
+	/* Pulled without any plain text. GnuTLS looks at the length of a message of the handshake
+	 * only when it is whole, and keeps up to 16 MiB until then; a chain of certificates has some
+	 * KiB. */
+	BARREN_MOST = 64 * 1024,
 };
 
 enum tls_state { TLS_SHAKING, TLS_OPEN, TLS_DEAD };
@@ -37,7 +36,7 @@ struct tls {
 	gnutls_priority_t own_priority;			 /* likewise */
 	char *host;					 /* GnuTLS keeps a pointer to it */
 	unsigned chores, retries;
-	size_t barren, barren_most;
+	size_t barren; /* octets pulled since the last plain text */
 	enum wire_state wire_state;
 	char description[96];
 };
@@ -49,7 +48,7 @@ static ssize_t on_pull(gnutls_transport_ptr_t user, void *at, size_t n)
 	struct tls *tls = user;
 	long got;
 
-	if (tls->barren >= tls->barren_most) {
+	if (tls->barren >= BARREN_MOST) {
 		gnutls_transport_set_errno(tls->session, EIO);
 		return -1;
 	}
@@ -105,7 +104,6 @@ struct tls *tls_new_server(struct tls_identity *identity, const struct tls_wire 
 	/* One ticket, sent after the handshake, instead of the two that GnuTLS sends by itself. */
 	struct tls *tls = new_session(GNUTLS_SERVER | GNUTLS_NO_AUTO_SEND_TICKET, wire);
 
-	tls->barren_most = BARREN_CLIENT;
 	tls->identity = tls_identity_ref(identity);
 	require(gnutls_priority_set(tls->session, identity->priority) == 0);
 	require(gnutls_credentials_set(tls->session, GNUTLS_CRD_CERTIFICATE,
@@ -155,7 +153,6 @@ struct tls *tls_new_client(struct tls_trust *trust, const char *host, const stru
 {
 	struct tls *tls = new_session(GNUTLS_CLIENT | GNUTLS_NO_TICKETS, wire);
 
-	tls->barren_most = BARREN_SERVER;
 	tls->host = name_of(host);
 	set_trust(tls, trust);
 	/* RFC 6066 section 3: literal addresses are not permitted in "HostName". */

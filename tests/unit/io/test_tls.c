@@ -580,7 +580,7 @@ static void endless_handshake_is_capped(void **state)
 	assert_non_null(strstr(fault.text, "too much"));
 	buf_clear(&p.client_end.in);
 	assert_int_equal(tls_handshake(p.client, &fault), TLS_AGAIN);
-	assert_true(endless_message(p.client, &p.client_end, SERVER_HELLO, &fault) <= 512 << 10);
+	assert_true(endless_message(p.client, &p.client_end, SERVER_HELLO, &fault) <= 128 << 10);
 	assert_non_null(strstr(fault.text, "too much"));
 	pair_close(&p);
 	tls_identity_unref(&identity);
