@@ -139,14 +139,17 @@ static void test_record_header_both_ways(void **state)
 		.payload_sum = 0x5152535455565758,
 	};
 	struct record record = in, out;
-	unsigned char octets[64];
+	unsigned char octets[64], again[64];
 
 	(void)state;
 	record.length = 0x00F20304;
 	record_encode(&record, 99, octets);
 	assert_memory_equal(octets, "PSTR\2\0\0\0\x04\x03\xF2\0\x07\x06\x05\0\x18\x17", 18);
 	assert_int_equal(record_decode(octets, 99, &out), 0);
-	assert_memory_equal(&out, &record, sizeof(out));
+	record_encode(&out, 99, again);
+	assert_memory_equal(again, octets, sizeof(octets));
+	assert_int_equal(out.type, record.type);
+	assert_int_equal(out.payload_sum, record.payload_sum);
 	assert_true(record_decode(octets, 98, &out) < 0);
 	record_encode(&in, 99, octets);
 	assert_true(record_decode(octets, 99, &out) < 0);
