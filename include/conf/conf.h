@@ -97,6 +97,8 @@ struct conf {
 	struct conf_limits limits;
 	struct conf_queue queue;
 	struct conf_log log;
+	/* Where these keys stand, for messages of later checks. */
+	struct conf_place user_place, login_user_place, control_place;
 	struct conf_listen *listens;
 	size_t listen_count;
 	struct conf_certificate *certificates;

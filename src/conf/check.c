@@ -148,9 +148,8 @@ static int check_smarthosts(const struct conf *conf, struct fault *fault)
 	return 0;
 }
 
-/* Where a key of a section without a title is set last; the main file if it is not set. */
-static struct conf_place place_of(const struct conf_reading *reading, const char *section,
-				  const char *key, const char *file)
+struct conf_place conf_place_of(const struct conf_reading *reading, const char *section,
+				const char *key, const char *file)
 {
 	struct conf_place place = { file, 1 };
 
@@ -167,7 +166,7 @@ static struct conf_place place_of(const struct conf_reading *reading, const char
 static int check_login(const struct conf *conf, const char *file,
 		       const struct conf_reading *reading, struct fault *fault)
 {
-	struct conf_place place = place_of(reading, "login", "mechanisms", file);
+	struct conf_place place = conf_place_of(reading, "login", "mechanisms", file);
 
 	if (conf->login.mechanisms.count)
 		return 0;
@@ -181,12 +180,12 @@ static int check_order(int64_t shorter_ms, const char *shorter, int64_t longer_m
 		       const char *longer, const char *file, const struct conf_reading *reading,
 		       struct fault *fault)
 {
-	struct conf_place place = place_of(reading, "queue", shorter, NULL);
+	struct conf_place place = conf_place_of(reading, "queue", shorter, NULL);
 
 	if (shorter_ms <= longer_ms)
 		return 0;
 	if (place.file == NULL)
-		place = place_of(reading, "queue", longer, file);
+		place = conf_place_of(reading, "queue", longer, file);
 	return fault_set(fault, -EINVAL, "%s:%d: queue.%s must not be longer than queue.%s",
 			 place.file, place.line, shorter, longer);
 }

@@ -234,6 +234,9 @@ struct conf *conf_parse(const struct conf_text *texts, size_t count, const char 
 	r = read_all(conf, texts, count, &reading, fault);
 	if (r == 0) {
 		derive(conf, hostname);
+		conf->user_place = conf_place_of(&reading, "", "user", file);
+		conf->login_user_place = conf_place_of(&reading, "", "login_user", file);
+		conf->control_place = conf_place_of(&reading, "", "control", file);
 		r = conf_check(conf, file, &reading, fault);
 	}
 	conf_reading_fini(&reading);

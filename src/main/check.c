@@ -1,6 +1,6 @@
 #include "check.h"
 
-#include "auth/users.h"
+#include "check_report.h"
 #include "io/tls.h"
 #include "password_file.h"
 #include "privileges.h"
@@ -15,20 +15,34 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-struct report {
-	FILE *out;
-	unsigned faults;
-};
-
-static void tell(struct report *report, const struct conf_place *place, const char *what,
-		 const char *name, const struct fault *fault)
+static void put_line(struct check_report *report, const char *kind, const struct conf_place *place,
+		     const char *fmt, va_list ap)
 {
-	report->faults++;
-	fprintf(report->out, "%s:%d: %s \"%s\": %s\n", place->file, place->line, what, name,
-		fault->text);
+	fprintf(report->out, "%s%s:%d: ", kind, place->file, place->line);
+	vfprintf(report->out, fmt, ap);
+	fputc('\n', report->out);
 }
 
-static void check_certificates(const struct conf *conf, struct report *report)
+void check_fault(struct check_report *report, const struct conf_place *place, const char *fmt, ...)
+{
+	va_list ap;
+
+	report->faults++;
+	va_start(ap, fmt);
+	put_line(report, "", place, fmt, ap);
+	va_end(ap);
+}
+
+void check_warn(struct check_report *report, const struct conf_place *place, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	put_line(report, CHECK_WARNING, place, fmt, ap);
+	va_end(ap);
+}
+
+static void check_certificates(const struct conf *conf, struct check_report *report)
 {
 	for (size_t i = 0; i < conf->certificate_count; i++) {
 		const struct conf_certificate *c = &conf->certificates[i];
@@ -37,12 +51,13 @@ static void check_certificates(const struct conf *conf, struct report *report)
 		struct tls_identity *identity = tls_identity_load(&pair, 1, &fault);
 
 		if (identity == NULL)
-			tell(report, &c->place, "certificate", c->name, &fault);
+			check_fault(report, &c->place, "certificate \"%s\": %s", c->name,
+				    fault.text);
 		tls_identity_unref(&identity);
 	}
 }
 
-static void check_smarthost(const struct conf_smarthost *c, struct report *report)
+static void check_smarthost(const struct conf_smarthost *c, struct check_report *report)
 {
 	struct secret password = { 0 };
 	struct fault fault = { 0 };
@@ -51,51 +66,53 @@ static void check_smarthost(const struct conf_smarthost *c, struct report *repor
 	if (c->verify && c->tls != CONF_SMARTHOST_NONE) {
 		trust = tls_trust_load(c->ca_file[0] ? c->ca_file : NULL, &fault);
 		if (trust == NULL)
-			tell(report, &c->place, "smarthost", c->name, &fault);
+			check_fault(report, &c->place, "smarthost \"%s\": %s", c->name, fault.text);
 		tls_trust_unref(&trust);
 	}
 	if (c->user[0] && password_file_read(c->password_file, &password, &fault) < 0)
-		tell(report, &c->place, "smarthost", c->name, &fault);
+		check_fault(report, &c->place, "smarthost \"%s\": %s", c->name, fault.text);
 	secret_fini(&password);
 }
 
-static void __attribute__((format(printf, 3, 4)))
-tell_directory(struct report *report, const struct conf_queue *queue, const char *fmt, ...)
+static const char *parent_of(const char *path, char *out, size_t cap)
 {
-	va_list ap;
-
-	report->faults++;
-	fprintf(report->out, "%s:%d: queue.directory: %s ", queue->place.file, queue->place.line,
-		queue->directory);
-	va_start(ap, fmt);
-	vfprintf(report->out, fmt, ap);
-	va_end(ap);
-	fputc('\n', report->out);
+	snprintf(out, cap, "%s", path);
+	if (strrchr(out, '/'))
+		*strrchr(out, '/') = '\0';
+	return out[0] ? out : "/";
 }
 
 /* A directory that does not exist yet is made at the start: then its parent must be writable. */
-static void check_spool(const struct conf *conf, struct report *report)
+static void check_spool(const struct conf *conf, struct check_report *report)
 {
 	const struct conf_queue *queue = &conf->queue;
-	struct stat st;
 	char parent[4096];
+	struct stat st;
 
 	if (stat(queue->directory, &st) == 0) {
 		if (!S_ISDIR(st.st_mode) || access(queue->directory, R_OK | W_OK | X_OK) != 0)
-			tell_directory(report, queue,
-				       "is not a directory that user id %d can write",
-				       (int)geteuid());
-		return;
+			check_fault(
+				report, &queue->place,
+				"queue.directory: %s is not a directory that user id %d can write",
+				queue->directory, (int)geteuid());
+	} else if (access(parent_of(queue->directory, parent, sizeof(parent)), W_OK | X_OK) != 0) {
+		check_fault(report, &queue->place,
+			    "queue.directory: %s does not exist and user id %d cannot make it: %s",
+			    queue->directory, (int)geteuid(), strerror(errno));
 	}
-	snprintf(parent, sizeof(parent), "%s", queue->directory);
-	if (strrchr(parent, '/'))
-		*strrchr(parent, '/') = '\0';
-	if (access(parent[0] ? parent : "/", W_OK | X_OK) != 0)
-		tell_directory(report, queue, "does not exist and user id %d cannot make it: %s",
-			       (int)geteuid(), strerror(errno));
 }
 
-static void check_hello(const struct conf *conf, struct report *report)
+static void check_control(const struct conf *conf, struct check_report *report)
+{
+	char parent[4096];
+
+	if (access(parent_of(conf->control, parent, sizeof(parent)), W_OK | X_OK) != 0)
+		check_fault(report, &conf->control_place,
+			    "control: user id %d cannot make a socket in %s: %s", (int)geteuid(),
+			    parent[0] ? parent : "/", strerror(errno));
+}
+
+static void check_hello(const struct conf *conf, struct check_report *report)
 {
 	struct fault fault = { 0 };
 	struct buf hello = { 0 };
@@ -107,36 +124,20 @@ static void check_hello(const struct conf *conf, struct report *report)
 	buf_fini(&hello);
 }
 
-static void check_as_daemon(const struct conf *conf, struct report *report)
+static void check_as_daemon(const struct conf *conf, struct check_report *report)
 {
 	check_hello(conf, report);
 	check_certificates(conf, report);
 	for (size_t i = 0; i < conf->smarthost_count; i++)
 		check_smarthost(&conf->smarthosts[i], report);
 	check_spool(conf, report);
-}
-
-static void check_as_login_worker(const struct conf *conf, struct report *report)
-{
-	struct auth_users *users;
-	struct fault fault = { 0 };
-
-	if (conf->login.backend != CONF_BACKEND_USERS)
-		return;
-	users = auth_users_load(conf->login.users_file, &fault);
-	if (users == NULL) {
-		fault_prefix(&fault, "%s:%d: login: ", conf->login.place.file,
-			     conf->login.place.line);
-		fprintf(report->out, "%s\n", fault.text);
-		report->faults++;
-	}
-	auth_users_free(&users);
+	check_control(conf, report);
 }
 
 static void run_as(const char *user, const struct conf *conf,
-		   void (*check)(const struct conf *conf, struct report *report), FILE *out)
+		   void (*check)(const struct conf *conf, struct check_report *report), FILE *out)
 {
-	struct report report = { .out = out };
+	struct check_report report = { .out = out };
 	struct fault fault = { 0 };
 
 	if (privileges_drop(user, &fault) < 0) {
@@ -151,7 +152,7 @@ static void run_as(const char *user, const struct conf *conf,
 
 /* The child tells each fault as a line. */
 static unsigned check_in_child(const char *user, const struct conf *conf,
-			       void (*check)(const struct conf *conf, struct report *report),
+			       void (*check)(const struct conf *conf, struct check_report *report),
 			       void (*each)(void *arg, const char *text), void *arg)
 {
 	char line[1024];
@@ -173,7 +174,8 @@ static unsigned check_in_child(const char *user, const struct conf *conf,
 	while (fgets(line, sizeof(line), in)) {
 		line[strcspn(line, "\n")] = '\0';
 		each(arg, line);
-		faults++;
+		if (strncmp(line, CHECK_WARNING, strlen(CHECK_WARNING)) != 0)
+			faults++;
 	}
 	fclose(in);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -185,24 +187,27 @@ static unsigned check_in_child(const char *user, const struct conf *conf,
 	return faults;
 }
 
-unsigned check_conf(const char *file, const struct conf *conf,
-		    void (*each)(void *arg, const char *text), void *arg)
+static unsigned check_user(const char *key, const char *user, const struct conf_place *place,
+			   void (*each)(void *arg, const char *text), void *arg)
 {
-	const char *users[] = { conf->user, conf->login_user };
-	unsigned faults = 0;
+	struct fault fault = { 0 };
 
-	for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++) {
-		struct fault fault = { 0 };
+	if (privileges_check(user, &fault) == 0)
+		return 0;
+	fault_prefix(&fault, "%s:%d: %s: ", place->file, place->line, key);
+	each(arg, fault.text);
+	return 1;
+}
 
-		if (privileges_check(users[i], &fault) == 0)
-			continue;
-		fault_prefix(&fault, "%s: %s: ", file, i == 0 ? "user" : "login_user");
-		each(arg, fault.text);
-		faults++;
-	}
+unsigned check_conf(const struct conf *conf, void (*each)(void *arg, const char *text), void *arg)
+{
+	unsigned faults =
+		check_user("user", conf->user, &conf->user_place, each, arg) +
+		check_user("login_user", conf->login_user, &conf->login_user_place, each, arg);
+
 	if (faults)
 		return faults;
 	faults += check_in_child(conf->user, conf, check_as_daemon, each, arg);
-	faults += check_in_child(conf->login_user, conf, check_as_login_worker, each, arg);
+	faults += check_in_child(conf->login_user, conf, check_login, each, arg);
 	return faults;
 }

@@ -108,7 +108,7 @@ static int run_test(const char *file)
 
 	if (conf == NULL)
 		return fail(EX_CONFIG, &fault);
-	faults = check_conf(file, conf, print_fault, NULL);
+	faults = check_conf(conf, print_fault, NULL);
 	conf_free(&conf);
 	if (faults)
 		return EX_CONFIG;
@@ -176,7 +176,7 @@ static int serve(const char *file)
 	if (conf == NULL)
 		return fail(EX_CONFIG, &fault);
 	descriptors_raise();
-	if (check_conf(file, conf, print_fault, NULL)) {
+	if (check_conf(conf, print_fault, NULL)) {
 		conf_free(&conf);
 		return EX_CONFIG;
 	}
