@@ -41,6 +41,17 @@ class Configuration(Case):
                       env=daemon.environment())
         self.assertEqual(checked.returncode, 0, checked.err)
 
+    def test_a_back_end_that_is_down_is_a_warning(self):
+        """saslauthd may come up later: the check names it, and does not keep the daemon from starting."""
+        for keys in ({"backend": "saslauthd", "saslauthd_socket": self.path("mux")},
+                     {"backend": "sasldb", "sasldb_file": self.path("no.sasldb")}):
+            with self.subTest(keys["backend"]):
+                daemon = self.postern()
+                daemon.config.section("login").update(keys)
+                checked = daemon.check_config()
+                self.assertEqual(checked.returncode, 0, checked.err)
+                self.assertRegex(checked.err, r"warning: .*:\d+: login: " + keys["backend"])
+
     def test_faults_are_found_before_use(self):
         """posternd -t: exit 78, file and line, what is wrong."""
         def change(section, label, key, value):
@@ -69,6 +80,9 @@ class Configuration(Case):
             "missing users file": (change("login", None, "users_file", "/nonexistent/users"),
                                    "/nonexistent/users"),
             "missing spool": (change("queue", None, "directory", "/nonexistent/spool"), "/nonexistent/spool"),
+            "unknown user": (change(None, None, "user", "nobody-of-that-name"), "nobody-of-that-name"),
+            "control socket without a directory": (change(None, None, "control", "/nonexistent/control"),
+                                                   "/nonexistent"),
             "password readable by all": (lambda c: c.section("smarthost", "main").update(
                 user="relay", password_file=loose), "loose.password"),
             "plain text over the network": (change("smarthost", "main", "host", "192.0.2.1"), "plain"),
