@@ -15,8 +15,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void put_line(struct check_report *report, const char *kind, const struct conf_place *place,
-		     const char *fmt, va_list ap)
+static void __attribute__((format(printf, 4, 0)))
+put_line(struct check_report *report, const char *kind, const struct conf_place *place,
+	 const char *fmt, va_list ap)
 {
 	fprintf(report->out, "%s%s:%d: ", kind, place->file, place->line);
 	vfprintf(report->out, fmt, ap);
