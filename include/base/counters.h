@@ -19,11 +19,16 @@
 	X(logins_unavailable, "logins answered 454: the back end gave no verdict")                 \
 	X(messages_accepted, "messages answered 250")                                              \
 	X(messages_refused, "messages refused after DATA")                                         \
+	X(messages_passed, "of the accepted, those that the smarthost took while the client waited") \
+	X(messages_handed_over, "of the accepted, those stored while their attempt went on")       \
 	X(recipients_delivered, "recipients taken by a smarthost")                                 \
 	X(recipients_deferred, "delivery attempts of a recipient put off")                         \
 	X(recipients_failed, "recipients refused for good, or expired")                            \
 	X(bounces_made, "non-delivery notices put in the queue")                                   \
+	X(warnings_made, "delay notices put in the queue")                                         \
+	X(successes_made, "success notices put in the queue")                                      \
 	X(queue_messages, "messages in the queue now")                                             \
+	X(queue_held, "of these, held by hand")                                                    \
 	X(spool_syncs, "fdatasync calls of the spool")                                             \
 	X(spool_commits, "messages made durable")                                                  \
 	X(spool_octets, "octets written to the spool")                                             \

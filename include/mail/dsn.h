@@ -1,16 +1,28 @@
-/* mail/dsn.h: the text of a non-delivery notice.
+/* mail/dsn.h: the text of a notice to the sender: failed, delayed, passed on.
  *
- * Shape    mail_dsn_format() appends a whole message (CRLF line ends) of type multipart/report
- * Source   RFC 3462 (multipart/report), RFC 3464 (delivery-status), RFC 3463; RFC 3834 for
- *          Auto-Submitted
+ * Shape    mail_dsn_begin() appends a whole message (CRLF line ends) of type multipart/report up to
+ *          where the original stands; the caller puts the original behind it where is_full is set;
+ *          mail_dsn_end() appends the rest
+ * Source   RFC 6522 (multipart/report), RFC 3464 (delivery-status), RFC 3463; RFC 6533 where an
+ *          address or the header section is beyond ASCII; RFC 3461 6 (what is said of RET, ENVID and
+ *          ORCPT); RFC 3834 for Auto-Submitted
  */
 #pragma once
 
 #include "base/buf.h"
+#include "smtp/dsn.h"
 #include "smtp/reply.h"
 
+enum mail_dsn_action {
+	MAIL_DSN_FAILED,
+	MAIL_DSN_DELAYED,
+	MAIL_DSN_RELAYED, /* taken by a smarthost that sends no success notices itself */
+};
+
 struct mail_dsn_recipient {
+	enum mail_dsn_action action;
 	struct span address;
+	struct span orcpt;	   /* as sent: "rfc822;" and xtext; empty: not given */
 	struct smtp_status status; /* 5.1.1; 4.4.7 when the time ran out */
 	struct smtp_reply reply;   /* what the smarthost said last; code 0: it said nothing */
 	const char *smarthost;	   /* who said so; NULL: nobody */
@@ -23,11 +35,19 @@ struct mail_dsn {
 	const char *id;		/* qid of the message this is about */
 	const char *notice_id;	/* for Message-ID and the boundary of the notice itself */
 	struct span sender;	/* who gets it */
+	struct span envid;	/* xtext as sent; empty: not given */
 	struct span header;	/* header section of the original, as far as kept (may be cut) */
+	bool is_full;		/* the caller puts the whole original in place of the header */
+	bool is_full_8bit;	/* and it holds octets above 127 */
 	int64_t arrived_ms, now_ms;
-	bool is_expired;	/* the time ran out, as against refused */
+	int64_t expires_ms;	/* DELAYED: we go on trying until then */
+	bool is_expired;	/* FAILED: the time ran out, as against refused */
+	bool is_by_hand;	/* FAILED: an administrator gave it up */
 	const struct mail_dsn_recipient *recipients;
 	size_t recipient_count;
 };
 
-void mail_dsn_format(const struct mail_dsn *dsn, struct buf *out);
+void mail_dsn_begin(const struct mail_dsn *dsn, struct buf *out);
+void mail_dsn_end(const struct mail_dsn *dsn, struct buf *out);
+/* Whether the text is 8-bit: addresses or words beyond ASCII. */
+bool mail_dsn_is_8bit(const struct mail_dsn *dsn);

@@ -1,17 +1,23 @@
 /* queue/envelope.h: what is known of a message besides its content.
  *
  * Shape    struct envelope is written once, with the commit; struct delivery is what has become of
- *          it since, written as the spool's note after each attempt
- * Owns     its strings
- * Errors   decoding: -EINVAL; a record of a later version is -ENOTSUP
+ *          it since, written as the spool's note after each attempt and each change by hand
+ * Owns     both: their strings and arrays
+ * Errors   decoding: -EINVAL; a record of a later version is -ENOTSUP. Earlier versions are read
  *
  * Octets   numbers are little-endian; a text is its length in 4 octets and its octets, without NUL
  *
- *   envelope  version 1 (1), qid (8), sid (8), arrived_ms (8), size (8), header_octets (8),
- *             flags (1; 1: has_8bit), account, sender, number of recipients (4), each recipient
- *   note      version 1 (1), attempts (4), last_ms (8), next_ms (8), number of recipients (4); for
- *             each: state (1), code (2), class (1), subject (2), detail (2), flags (1; 1: there is
- *             a text, 2: a smarthost), text, smarthost
+ *   envelope  version 2 (1), qid (8), sid (8), arrived_ms (8), size (8), header_octets (8),
+ *             flags (1; 1: has_8bit), ret (1), account, sender, envid, number of recipients (4),
+ *             each recipient: address, notify (1), orcpt
+ *   version 1 has neither ret, envid, notify nor orcpt
+ *
+ *   note      version 2 (1), flags (1; 1: held, 2: warned), attempts (4), last_ms (8), next_ms (8),
+ *             number of recipients (4); for each: state (1), code (2), class (1), subject (2), detail (2),
+ *             flags (1; 1: there is a text, 2: a smarthost), text, smarthost; number of tries (4);
+ *             for each: first_ms (8), last_ms (8), times (4), recipients (4), code (2), class (1),
+ *             subject (2), detail (2), flags (1; as above), text, smarthost
+ *   version 1 has neither flags nor tries
  *
  * The spool (doc/spool.md) keeps both as they are and sums them; nothing stands behind the last
  * field.
@@ -19,13 +25,22 @@
 #pragma once
 
 #include "base/buf.h"
+#include "smtp/dsn.h"
 #include "smtp/reply.h"
+
+struct envelope_recipient {
+	char *address; /* without angle brackets */
+	char *orcpt;   /* as sent (xtext); "": not given */
+	uint8_t notify; /* flags of enum smtp_notify; 0: not given */
+};
 
 struct envelope {
 	uint64_t qid, sid;
 	char *account; /* who handed it in; "" for our own notices */
 	char *sender;  /* reverse-path without angle brackets; "": <> */
-	char **recipients;
+	char *envid;   /* xtext; "": not given */
+	enum smtp_ret ret;
+	struct envelope_recipient *recipients;
 	size_t recipient_count;
 	int64_t arrived_ms;
 	uint64_t size; /* content octets */
@@ -43,19 +58,39 @@ struct recipient_status {
 	char *smarthost;	   /* label; NULL: none could be asked */
 };
 
+/* One reply that came, and how often the same came in a row: "tried 12 times between 9:00 and 15:00". */
+struct delivery_try {
+	int64_t first_ms, last_ms;
+	unsigned times;
+	unsigned recipients; /* how many heard it, the last time */
+	int code;
+	struct smtp_status status;
+	char *text, *smarthost; /* as in struct recipient_status */
+};
+
+enum { DELIVERY_TRIES_MOST = 16 }; /* of more, the first four and the last are kept */
+
 struct delivery {
 	unsigned attempts;
 	int64_t last_ms, next_ms; /* 0: never / at once */
+	bool is_held;   /* by hand */
+	bool is_warned; /* the sender has had a delay notice */
 	struct recipient_status *recipients; /* as many as the envelope's */
 	size_t recipient_count;
+	struct delivery_try *tries; /* the oldest first */
+	size_t try_count;
 };
 
 void envelope_fini(struct envelope *e);
-void envelope_add_recipient(struct envelope *e, struct span mailbox);
+/* params may be NULL. */
+void envelope_add_recipient(struct envelope *e, struct span mailbox,
+			    const struct smtp_rcpt_params *params);
 void envelope_encode(const struct envelope *e, struct buf *out);
 int envelope_decode(struct span in, struct envelope *out);
 
 void delivery_init(struct delivery *d, size_t recipient_count);
 void delivery_fini(struct delivery *d);
+/* Adds what one recipient heard; joins it to the last try where it is the same. Copies. */
+void delivery_add_try(struct delivery *d, int64_t now_ms, const struct recipient_status *heard);
 void delivery_encode(const struct delivery *d, struct buf *out);
 int delivery_decode(struct span in, struct delivery *out);

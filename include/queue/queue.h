@@ -1,11 +1,21 @@
 /* queue/queue.h: what is accepted and not yet settled, on one loop.
  *
- * Shape    queue_add() / recovery -> attempt -> outcome -> again later, or settled, or a bounce
+ * Shape    hand-off / recovery -> a line of its sender's -> attempt -> again later, or settled, or a
+ *          notice
  * Thread   its loop: a message lives on the loop of the session that brought it
  * Owns     the messages and their memory; the spool owns what is on disk
- * Units    ms; retry pauses double from retry_first_ms to retry_most_ms, with jitter of a quarter
+ * Units    ms
  * Errors   nothing here loses a message: what cannot be written now (a note, a settle) costs at most
  *          a duplicate, and the log says so
+ *
+ * Messages that are due stand in lines, one for each account, which take turns: ten thousand of one
+ * login delay another's by one message. The relay is given as many as it has room for; while no
+ * smarthost can be asked they stay in line, and that is no attempt. After a failed attempt a message
+ * pauses by the schedule retry_ms (its last entry repeats), each with a jitter of a quarter. Times are
+ * of the loop's clock: a wall clock that jumps neither expires nor delays anything.
+ *
+ * Counted from its arrival, a message is warned of after warn_ms (a delay notice, once) and given up
+ * after expire_ms (a notice of failure), whether it stands in line, pauses, or is held.
  */
 #pragma once
 
@@ -15,6 +25,8 @@
 
 struct queue;
 
+enum { QUEUE_RETRIES_MOST = 32 };
+
 struct queue_conf {
 	struct loop *loop;
 	struct lane *reads; /* for spool_read */
@@ -23,8 +35,11 @@ struct queue_conf {
 	struct spool *spool;
 	struct relay *relay;
 	const char *hostname, *company; /* for notices; outlive the queue */
-	int64_t retry_first_ms, retry_most_ms, expire_ms;
-	unsigned active;	  /* messages handed to the relay at once */
+	int64_t retry_ms[QUEUE_RETRIES_MOST]; /* pause after the first attempt, the second... */
+	unsigned retry_count;
+	int64_t warn_ms; /* 0: never */
+	int64_t expire_ms;
+	unsigned active;	  /* messages handed to the relay at once, at most */
 	_Atomic int64_t *memory;  /* octets of content that may still be kept, shared by the loops */
 	size_t keep_octets;	  /* larger contents are not kept in memory */
 };
@@ -38,16 +53,77 @@ int queue_recover(struct queue *queue, const struct spool_found *found);
 void queue_free(struct queue *queue, void (*freed)(void *user), void *user);
 /* After a reload. */
 void queue_renew(struct queue *queue, const struct queue_conf *conf);
+/* The relay has room: what struct relay_conf's room() is for. */
+void queue_on_room(void *queue);
 size_t queue_length(const struct queue *queue);
+
+/* Why a message is still here. name, what a person reads */
+#define QUEUE_STANDS(X)                                                                            \
+	X(ACTIVE, "active", "being sent now")                                                      \
+	X(LINE, "line", "due; waits for its turn")                                                 \
+	X(NO_SMARTHOST, "no-smarthost", "due; no smarthost can be reached")                        \
+	X(RATE, "rate", "due; the smarthost's rate allows no more messages now")                   \
+	X(RETRY, "retry", "pauses after an attempt that failed")                                   \
+	X(HELD, "held", "held by hand")                                                            \
+	X(NOTICE, "notice", "its notice is being written")
+
+enum queue_stand {
+#define X(name, word, text) QUEUE_STAND_##name,
+	QUEUE_STANDS(X)
+#undef X
+};
+
+const char *queue_stand_word(enum queue_stand stand); /* "no-smarthost" */
+const char *queue_stand_text(enum queue_stand stand);
 
 /* One message, for posternctl. Everything lives for the length of the call. */
 struct queue_view {
 	const struct envelope *envelope;
 	const struct delivery *delivery;
-	bool is_active; /* an attempt is under way */
+	enum queue_stand stand;
+	int64_t next_ms;   /* wall clock: the next attempt where stand is RETRY; else 0 */
+	int64_t warn_ms, expire_ms; /* wall clock; warn_ms 0: not any more, or never */
+	size_t waiting;	   /* recipients */
+	size_t ahead;	   /* stand LINE: messages of the same account before it, where it costs nothing
+			      to tell; else 0 */
 };
-/* In the order of arrival; each() returns false to stop. */
-void queue_look(struct queue *queue, bool (*each)(void *user, const struct queue_view *view),
-		void *user);
-/* False: not here. */
+
+/* A walk over all messages in the order in which they came to this queue, in portions, so that the
+ * loop does other things between them. Messages may come and go meanwhile: those that stay are
+ * visited once. */
+struct queue_walk {
+	struct list_node node; /* private */
+	struct queue *queue;   /* private */
+	void *next;	       /* private */
+};
+void queue_walk_init(struct queue_walk *walk, struct queue *queue);
+/* Visits at most `most` messages; false: that was the end. */
+bool queue_walk(struct queue_walk *walk, size_t most,
+		void (*each)(void *user, const struct queue_view *view), void *user);
+void queue_walk_fini(struct queue_walk *walk);
+/* False: not here. Costs no walk. */
 bool queue_find(struct queue *queue, uint64_t qid, struct queue_view *out);
+
+enum queue_action {
+	QUEUE_FLUSH,   /* due now, whatever its pause. A held one stays held */
+	QUEUE_HOLD,    /* no more attempts until released */
+	QUEUE_RELEASE, /* and due now */
+	QUEUE_REMOVE,  /* forgotten: no notice */
+	QUEUE_BOUNCE,  /* given up: the sender gets a notice that says so */
+	QUEUE_REROUTE, /* as if it had just come: schedule and pauses from the start, the current
+			  smarthosts. A held one stays held */
+};
+
+struct queue_order {
+	enum queue_action action;
+	/* Once the spool has it in stable storage; -ENOENT: there is no such message (any more).
+	 * Posted, never inside queue_act(). The order may be freed here. */
+	void (*done)(struct queue_order *order, int status, const struct fault *fault);
+	struct work work; /* private */
+	struct list_node node; /* private */
+	uint64_t qid; /* private */
+};
+
+/* Takes effect at once. With an attempt under way: REMOVE is recorded at once and the attempt's
+ * outcome is then only logged; HOLD, BOUNCE and the others wait for its end, and so does done(). */
+void queue_act(struct queue *queue, uint64_t qid, struct queue_order *order);

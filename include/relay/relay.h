@@ -9,7 +9,9 @@
  *
  * Smarthosts are tried in order: one that cannot be reached, does not verify, or offers no usable
  * mechanism is left alone for a growing time and the next one gets the job; a job that none could
- * take is deferred. What a smarthost answered 4xx is deferred, not offered to the next one.
+ * take is given back untried. What a smarthost answered 4xx is deferred, not offered to the next one.
+ * A smarthost that was left alone is tried again by one connection, when there is a job for it.
+ * Jobs wait with their owner rather than here: it sends as many as relay_room() says.
  */
 #pragma once
 
@@ -23,12 +25,14 @@
 struct relay;
 struct relay_job;
 
-/* Shared by the loops: how many connections to a smarthost are open. Start with { .most = n }. */
-struct relay_limit {
-	_Atomic unsigned open;
-	_Atomic unsigned most;	 /* a reload may change it */
-	_Atomic unsigned hungry; /* loops that have jobs but no place: others give one back soon */
-};
+/* Shared by the loops: how many connections to a smarthost are open, and when the last messages went
+ * to it. Within any minute there are at most `rate` messages (transactions that reached DATA or were
+ * begun for a client that waits). */
+struct relay_limit;
+struct relay_limit *relay_limit_new(unsigned connections, unsigned rate);
+/* A reload changes them; rate 0: as many as will go. */
+void relay_limit_set(struct relay_limit *limit, unsigned connections, unsigned rate);
+void relay_limit_free(struct relay_limit **limit);
 
 struct relay_smarthost {
 	const char *name; /* the configuration's label */
@@ -76,6 +80,9 @@ struct relay_conf {
 	size_t smarthost_count;
 	struct relay_login_ops login;
 	int64_t pause_first_ms, pause_most_ms; /* how long a failing smarthost is left alone */
+	/* relay_room() may have become more than 0. Posted, never inside a call. May be NULL. */
+	void (*room)(void *user);
+	void *user;
 };
 
 enum relay_outcome { RELAY_DELIVERED, RELAY_REFUSED, RELAY_DEFERRED };
@@ -106,6 +113,12 @@ struct relay_job {
 	uint64_t qid;			    /* for the log */
 	struct smtp_client_message message; /* what it points to lives until done() */
 	struct relay_source *source;
+	bool is_urgent; /* a client waits: before all others, and not begun later than now or by the
+			   first connection that comes free; never waits for a smarthost's pause */
+	bool is_open;	/* message.recipients may grow, see relay_grow(); the content comes later, see
+			   relay_content() */
+	/* RCPT was accepted; not a verdict. May be NULL. */
+	void (*accepted)(struct relay_job *job, size_t index, const struct smtp_reply *reply);
 	void (*recipient)(struct relay_job *job, size_t index, const struct relay_verdict *verdict);
 	/* Every recipient has its verdict. The job may be freed here. Never inside relay_send(). */
 	void (*done)(struct relay_job *job);
@@ -118,6 +131,19 @@ void relay_free(struct relay *relay, int64_t finish_ms, void (*freed)(void *user
 void relay_send(struct relay *relay, struct relay_job *job);
 /* The source of a job has more: it said -EAGAIN before. */
 void relay_more(struct relay_job *job);
+/* An open job: message.recipients, recipient_count and params have grown (the arrays may have moved). */
+void relay_grow(struct relay_job *job);
+/* An open job: there are no more recipients; message.size and has_8bit are known, the source may be
+ * asked. The job is open no longer. Its source is asked only after this. */
+void relay_content(struct relay_job *job);
+/* An open job is given up: neither recipient() nor done() is called any more; it is the caller's at
+ * once. The connection is reset and free for others. */
+void relay_cancel(struct relay_job *job);
+/* How many more jobs that are not urgent can be put to use now. 0: each smarthost is left alone, is at
+ * its rate, or has what it can carry. A job sent beyond that waits, or is given back untried. */
+size_t relay_room(const struct relay *relay);
+/* Ends the pauses: each smarthost may be asked at once. */
+void relay_hurry(struct relay *relay);
 /* New smarthosts after a reload: connections to the old ones are closed once idle. */
 void relay_renew(struct relay *relay, const struct relay_smarthost *smarthosts, size_t count,
 		 const char *ehlo_name);
@@ -128,6 +154,8 @@ struct relay_view {
 	unsigned idle, busy;
 	int64_t paused_ms;  /* still left alone for so long; 0: in use */
 	const char *reason; /* why it is left alone, NULL otherwise */
+	unsigned rate;	    /* messages a minute; 0: no limit */
+	int64_t rated_ms;   /* until the rate allows the next message; 0: now */
 };
 /* State of smarthost i on this loop; false: there is none. */
 bool relay_look(const struct relay *relay, size_t i, struct relay_view *out);

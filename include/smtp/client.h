@@ -8,7 +8,7 @@
  * Errors   what is no SMTP reply, a reply that no command in whole sent asked for, or octets behind
  *          the 220 of STARTTLS: event LOST, and nothing more is ever sent. Once the engine is lost
  *          or ending, calls that belong to an earlier state have no effect
- * Source   RFC 5321, 2920, 3207, 4954, 1870, 6152
+ * Source   RFC 5321, 2920, 3207, 4954, 1870, 6152, 3461
  *
  * A message: an RCPT event for each recipient's reply (accepted ones too) as the replies come,
  * then, unless the connection is lost first, exactly one RESULT. It decides the recipients that
@@ -23,6 +23,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "smtp/dsn.h"
 #include "smtp/reply.h"
 
 #define SMTP_CLIENT_EVENTS(X)                                                                      \
@@ -82,6 +83,10 @@ struct smtp_client_message {
 	size_t recipient_count;
 	uint64_t size;	   /* of the content; 0: unknown */
 	bool has_8bit;	   /* the content holds octets above 127 */
+	bool may_be_8bit;  /* not known yet: BODY=8BITMIME is said where the peer offers it */
+	enum smtp_ret ret; /* RFC 3461; only said where the peer offers DSN, like the next two */
+	struct span envid;
+	const struct smtp_rcpt_params *params; /* as many as recipients; NULL: none has any */
 };
 
 struct smtp_client;
@@ -105,6 +110,28 @@ void smtp_client_no_login(struct smtp_client *cl, const char *why);
  * (above its SIZE), 553 5.6.7 (an address beyond ASCII without SMTPUTF8) or 553 5.1.3 (a control in
  * an address), and the connection stays READY. */
 void smtp_client_message(struct smtp_client *cl, const struct smtp_client_message *message);
+
+/* The same in steps, for a message whose recipients become known one by one. mail() begins the
+ * transaction, with the recipients that message has so far, also none; each recipient() adds one; the
+ * index of RCPT events counts them all in that order; content() says that there are no more and what
+ * is known of the content now, and sends DATA; SEND_BODY, RESULT and so on follow as for
+ * smtp_client_message(), which is mail() and content() in one. Each goes out at once where the peer
+ * offers PIPELINING, and in its turn otherwise.
+ *
+ * MAIL refused: RESULT with is_before_body comes at once and speaks for the recipients that might
+ * still be added. That no recipient was accepted is told only after content(). What the peer cannot
+ * take is told when it is known: an address at mail() or by an RCPT event of 553 at recipient(), size
+ * and 8-bit content at content(). A recipient beyond ASCII when MAIL went out without SMTPUTF8, where
+ * the peer offers it, gets an RCPT event of 450 4.6.7: the message is to be sent again as a whole.
+ * After RESULT, recipient(), content() and reset() have no effect. */
+void smtp_client_mail(struct smtp_client *cl, const struct smtp_client_message *message);
+void smtp_client_recipient(struct smtp_client *cl, struct span mailbox,
+			   const struct smtp_rcpt_params *params);
+void smtp_client_content(struct smtp_client *cl, uint64_t size, bool has_8bit);
+/* Before content(): the transaction is given up. RSET once what is due was answered, then READY; no
+ * RCPT event and no RESULT come any more. */
+void smtp_client_reset(struct smtp_client *cl);
+
 /* Content with CRLF line ends, in parts; stuffed into the output. Only after SEND_BODY. */
 void smtp_client_body(struct smtp_client *cl, struct span content);
 void smtp_client_body_end(struct smtp_client *cl);

@@ -8,7 +8,7 @@
  *          next() or feed(), and no longer than the octets fed.
  * Units    octets; tickets count commands and are never 0
  * Source   RFC 5321, 2920 (PIPELINING), 3207 (STARTTLS), 4954 (AUTH), 1870 (SIZE), 6152
- *          (8BITMIME), 2034 (ENHANCEDSTATUSCODES), 6409 (submission)
+ *          (8BITMIME), 2034 (ENHANCEDSTATUSCODES), 3461 (DSN), 6409 (submission)
  *
  * The engine answers by itself whatever needs no decision: EHLO, HELO, NOOP, RSET, HELP, VRFY, QUIT,
  * and each syntax and sequence error. The caller answers MAIL, RCPT, AUTH, AUTH_LINE, STARTTLS,
@@ -26,6 +26,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "smtp/dsn.h"
 #include "smtp/path.h"
 #include "smtp/reply.h"
 
@@ -39,7 +40,7 @@
 	X(AUTH_LINE)  /* data: the client's response, decoded. Same ticket rules as AUTH */        \
 	X(AUTH_CANCEL)/* the client sent "*", or broken base64: forget the login. Answered */      \
 	X(MAIL)	      /* path, mail */                                                             \
-	X(RCPT)	      /* path */                                                                   \
+	X(RCPT)	      /* path, rcpt */                                                             \
 	X(BODY_BEGIN) /* DATA with at least one accepted recipient: answer 354; 4xx/5xx end the       \
 			 transaction */      \
 	X(BODY_CHUNK) /* data: content octets, dots unstuffed, CRLF line ends. No ticket */        \
@@ -62,6 +63,8 @@ struct smtp_mail_params {
 	uint64_t size; /* 0: not given */
 	enum smtp_body_type body;
 	struct span auth; /* of AUTH=, decoded: a mailbox or "<>"; at == NULL: not given */
+	enum smtp_ret ret;
+	struct span envid; /* xtext, as sent; empty: not given */
 };
 
 struct smtp_event {
@@ -73,6 +76,7 @@ struct smtp_event {
 	struct span text, data;
 	struct smtp_path path;
 	struct smtp_mail_params mail;
+	struct smtp_rcpt_params rcpt;
 	const char *verb; /* REFUSED: the command that was refused; "-" for none */
 };
 

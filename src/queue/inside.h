@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include "queue/intake.h"
+#include "intake.h"
 #include "queue/queue.h"
 
 struct queued_try;
@@ -67,6 +67,12 @@ void queue_wake(struct queue *queue);
  * kept. */
 void queue_add(struct queue *queue, struct envelope *envelope, struct buf *memory,
 	       int64_t reserved);
+/* The same for one whose first attempt is under way, or over, elsewhere: queued_hear() for each
+ * verdict, now or as they come, then queued_end_attempt(), which takes the content over and may free
+ * the message. */
+struct queued *queue_add_active(struct queue *queue, struct envelope *envelope);
+void queued_hear(struct queued *q, size_t place, const struct relay_verdict *verdict);
+void queued_end_attempt(struct queued *q, struct buf *memory, int64_t reserved);
 void queue_pend(struct queue *queue);
 void queue_unpend(struct queue *queue);
 uint64_t queue_random(struct queue *queue);

@@ -4,7 +4,7 @@
  * or the budget is used up, what is there goes out in chunks and nothing is kept. Each such intake
  * then holds at most two chunks that are being written and one that is being filled.
  */
-#include "queue/intake.h"
+#include "intake.h"
 
 #include "inside.h"
 
