@@ -15,12 +15,17 @@
 enum conf_listen_tls { CONF_LISTEN_STARTTLS, CONF_LISTEN_IMPLICIT };
 enum conf_smarthost_tls { CONF_SMARTHOST_STARTTLS, CONF_SMARTHOST_IMPLICIT, CONF_SMARTHOST_NONE };
 enum conf_trace { CONF_TRACE_COMPANY, CONF_TRACE_FULL, CONF_TRACE_NONE };
-enum conf_handoff { CONF_HANDOFF_QUEUE };
+enum conf_handoff { CONF_HANDOFF_HYBRID, CONF_HANDOFF_QUEUE };
 enum conf_backend { CONF_BACKEND_USERS, CONF_BACKEND_SASLAUTHD, CONF_BACKEND_SASLDB };
 enum conf_log_to { CONF_LOG_AUTO, CONF_LOG_STDERR, CONF_LOG_JOURNAL };
 
 struct conf_list {
 	const char **at;
+	size_t count;
+};
+
+struct conf_durations {
+	const int64_t *at; /* ms */
 	size_t count;
 };
 
@@ -50,8 +55,8 @@ struct conf_smarthost {
 	bool plaintext_over_network;	  /* allows tls = none to other than loopback */
 	const char *ca_file;		  /* "": the system's */
 	const char *user, *password_file; /* "": no login */
-	long connections, messages;
-	int64_t idle_ms, connect_ms;
+	long connections, messages, rate;
+	int64_t idle_ms, connect_ms, pause_first_ms, pause_most_ms;
 	struct conf_place place;
 };
 
@@ -73,10 +78,13 @@ struct conf_limits {
 	bool refuse_bare_lf;
 };
 
+enum { CONF_RETRIES_MOST = 32 };
+
 struct conf_queue {
 	enum conf_handoff handoff;
 	const char *directory;
-	int64_t retry_first_ms, retry_most_ms, expire_ms, reserve_octets;
+	struct conf_durations retry;
+	int64_t patience_ms, warn_ms, expire_ms, reserve_octets;
 	long active;
 	struct conf_place place;
 };

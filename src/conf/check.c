@@ -133,6 +133,8 @@ static const char *smarthost_wrong(const struct conf_smarthost *s)
 	if (is_plain && is_far && *s->user)
 		return "a password is not sent over the network without TLS; use tls = starttls or "
 		       "implicit, or give no user";
+	if (s->pause_first_ms > s->pause_most_ms)
+		return "pause must not be longer than pause_most";
 	return NULL;
 }
 
@@ -175,31 +177,21 @@ static int check_login(const struct conf *conf, const char *file,
 			 place.file, place.line);
 }
 
-/* The one of two keys that is set by hand is the one to change. */
-static int check_order(int64_t shorter_ms, const char *shorter, int64_t longer_ms,
-		       const char *longer, const char *file, const struct conf_reading *reading,
-		       struct fault *fault)
-{
-	struct conf_place place = conf_place_of(reading, "queue", shorter, NULL);
-
-	if (shorter_ms <= longer_ms)
-		return 0;
-	if (place.file == NULL)
-		place = conf_place_of(reading, "queue", longer, file);
-	return fault_set(fault, -EINVAL, "%s:%d: queue.%s must not be longer than queue.%s",
-			 place.file, place.line, shorter, longer);
-}
-
 static int check_queue(const struct conf_queue *q, const char *file,
 		       const struct conf_reading *reading, struct fault *fault)
 {
-	int r = check_order(q->retry_first_ms, "retry_first", q->retry_most_ms, "retry_most", file,
-			    reading, fault);
+	struct conf_place place = conf_place_of(reading, "queue", "retry", file);
 
-	if (r == 0)
-		r = check_order(q->retry_most_ms, "retry_most", q->expire_ms, "expire", file,
-				reading, fault);
-	return r;
+	if (q->retry.count == 0)
+		return fault_set(fault, -EINVAL,
+				 "%s:%d: queue.retry is empty; give at least one pause, as { 5m }",
+				 place.file, place.line);
+	if (q->retry.count > CONF_RETRIES_MOST)
+		return fault_set(fault, -EINVAL,
+				 "%s:%d: queue.retry has %zu pauses; %d are enough, the last one "
+				 "repeats",
+				 place.file, place.line, q->retry.count, CONF_RETRIES_MOST);
+	return 0;
 }
 
 int conf_check(const struct conf *conf, const char *file, const struct conf_reading *reading,

@@ -43,7 +43,7 @@ static int bad_value(const struct conf_section *section, const struct conf_setti
 
 static void clear_list(const struct conf_key *key, void *base)
 {
-	if (key->type == CONF_LIST)
+	if (conf_is_list(key->type))
 		memset((char *)base + key->at, 0, key->width);
 }
 
@@ -85,7 +85,7 @@ static void apply_preset(struct conf *conf, const struct conf_key *key, void *ba
 	struct buf none = { 0 };
 	const char *empty = "";
 
-	if (key->type == CONF_LIST) {
+	if (conf_is_list(key->type)) {
 		preset_list(conf, key, base);
 	} else if (key->is_derived && key->type == CONF_NUMBER) {
 		*(long *)(void *)((char *)base + key->at) = -1;

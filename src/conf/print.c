@@ -110,6 +110,8 @@ static const char *type_name(const struct conf_key *key)
 		return "number";
 	case CONF_DURATION:
 		return "duration";
+	case CONF_DURATIONS:
+		return "list of durations";
 	case CONF_SIZE:
 		return "size";
 	default:

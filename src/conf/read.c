@@ -98,7 +98,7 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 	const struct hook *h = hook_of(opt);
 	struct reader *r = h->reader;
 	struct conf_block *b = block_for(r, h->section, cfg->title);
-	bool is_more = h->key->type == CONF_LIST && opt->nvalues > 1;
+	bool is_more = conf_is_list(h->key->type) && opt->nvalues > 1;
 	const struct conf_setting *before = setting_find(b, h->key);
 	struct conf_setting *s;
 
@@ -123,7 +123,7 @@ static void note_empty_lists(struct reader *r, const struct conf_section *sectio
 		const struct hook *h = hook_of(opt);
 		struct conf_setting *s;
 
-		if (h->section != section || h->key == NULL || h->key->type != CONF_LIST ||
+		if (h->section != section || h->key == NULL || !conf_is_list(h->key->type) ||
 		    !(opt->flags & CFGF_MODIFIED) || setting_find(b, h->key))
 			continue;
 		s = setting_new(b);
@@ -186,7 +186,7 @@ static void option_init(cfg_opt_t *opt, struct hook *hook, struct reader *r,
 	if (key) {
 		opt->type = CFGT_STR;
 		opt->parsecb = on_value;
-		opt->flags |= key->type == CONF_LIST ? CFGF_LIST : 0;
+		opt->flags |= conf_is_list(key->type) ? CFGF_LIST : 0;
 		return;
 	}
 	opt->type = CFGT_SEC;

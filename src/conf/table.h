@@ -14,13 +14,19 @@
 
 enum conf_type {
 	CONF_TEXT,
-	CONF_LIST, /* of texts, each of which passes `judge` */
-	CONF_WORD, /* one of `words` */
+	CONF_LIST,	/* of texts, each of which passes `judge` */
+	CONF_DURATIONS, /* a list of them, each from `least` to `most` */
+	CONF_WORD,	/* one of `words` */
 	CONF_YESNO,
 	CONF_NUMBER,
 	CONF_DURATION,
 	CONF_SIZE,
 };
+
+static inline bool conf_is_list(enum conf_type type)
+{
+	return type == CONF_LIST || type == CONF_DURATIONS;
+}
 
 struct conf_word {
 	const char *text;

@@ -54,7 +54,7 @@ static void put_scaled(int64_t value, const struct unit *units, size_t count, st
 
 static void put_number(const struct conf_key *key, int64_t value, struct buf *out)
 {
-	if (key->type == CONF_DURATION)
+	if (key->type == CONF_DURATION || key->type == CONF_DURATIONS)
 		put_scaled(value, duration_units, COUNT(duration_units), out);
 	else if (key->type == CONF_SIZE)
 		put_scaled(value, size_units, COUNT(size_units), out);
@@ -66,7 +66,7 @@ static int parse_number(const struct conf_key *key, const char *text, int64_t *o
 {
 	uint64_t number;
 
-	if (key->type == CONF_DURATION)
+	if (key->type == CONF_DURATION || key->type == CONF_DURATIONS)
 		return parse_scaled(text, duration_units, COUNT(duration_units), out);
 	if (key->type == CONF_SIZE)
 		return parse_scaled(text, size_units, COUNT(size_units), out);
@@ -143,6 +143,17 @@ static void append(struct conf_list *list, const char *text, struct conf_store *
 	list->count++;
 }
 
+static void append_duration(struct conf_durations *list, int64_t value, struct conf_store *store)
+{
+	int64_t *at = conf_store_alloc(store, (list->count + 1) * sizeof(*at));
+
+	if (list->count)
+		memcpy(at, list->at, list->count * sizeof(*at));
+	at[list->count] = value;
+	list->at = at;
+	list->count++;
+}
+
 static int set_text(const struct conf_key *key, void *field, const char *text,
 		    struct conf_store *store, struct buf *wrong)
 {
@@ -183,7 +194,10 @@ int conf_value_set(const struct conf_key *key, void *base, const char *text,
 		conf_value_put_accepted(key, wrong);
 		return r;
 	}
-	store_number(key, field, value);
+	if (key->type == CONF_DURATIONS)
+		append_duration(field, value, store);
+	else
+		store_number(key, field, value);
 	return 0;
 }
 
@@ -201,8 +215,11 @@ void conf_value_put_accepted(const struct conf_key *key, struct buf *out)
 			buf_printf(out, "%s%s", w == key->words ? "" : ", ", w->text);
 		break;
 	case CONF_DURATION:
+	case CONF_DURATIONS:
 	case CONF_SIZE:
 	case CONF_NUMBER:
+		if (key->type == CONF_DURATIONS)
+			buf_put_text(out, "a list, as { 1m, 5m, 1h }, of durations from ");
 		if (key->type == CONF_DURATION)
 			buf_put_text(out, "a duration, as 500ms, 30s, 5m, 4h or 2d, from ");
 		if (key->type == CONF_SIZE)
@@ -235,6 +252,17 @@ static void put_list(const struct conf_list *list, struct buf *out)
 	buf_put_text(out, list->count ? " }" : "}");
 }
 
+static void put_durations(const struct conf_key *key, const struct conf_durations *list,
+			  struct buf *out)
+{
+	buf_put_text(out, "{ ");
+	for (size_t i = 0; i < list->count; i++) {
+		buf_put_text(out, i ? ", " : "");
+		put_number(key, list->at[i], out);
+	}
+	buf_put_text(out, list->count ? " }" : "}");
+}
+
 void conf_value_put(const struct conf_key *key, const void *base, struct buf *out)
 {
 	const void *field = (const char *)base + key->at;
@@ -248,6 +276,9 @@ void conf_value_put(const struct conf_key *key, const void *base, struct buf *ou
 		break;
 	case CONF_LIST:
 		put_list(field, out);
+		break;
+	case CONF_DURATIONS:
+		put_durations(key, field, out);
 		break;
 	case CONF_YESNO:
 		buf_put_text(out, load_number(key, field) ? "yes" : "no");
@@ -284,6 +315,8 @@ void conf_value_put_given(const struct conf_key *key, const char *text, struct b
 {
 	if (key->type == CONF_LIST)
 		put_given_list(text, out);
+	else if (key->type == CONF_DURATIONS)
+		buf_printf(out, *text ? "{ %s }" : "{%s}", text);
 	else if (key->type == CONF_TEXT)
 		conf_value_put_quoted(text, out);
 	else

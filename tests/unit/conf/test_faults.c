@@ -66,7 +66,11 @@ static const struct refused values[] = {
 	{ "word", "\nlog { level = loud }",
 	  "a.conf:2: log.level = \"loud\" is not accepted; use error, "
 	  "warn, info, debug" },
-	{ "hybrid is not known", "queue { handoff = hybrid }", "a.conf:1: queue.handoff" },
+	{ "hand-off", "queue { handoff = proxy }",
+	  "a.conf:1: queue.handoff = \"proxy\" is not accepted; use hybrid, queue" },
+	{ "one of a list of durations", "queue { retry = { 1m,\n5 } }",
+	  "a.conf:2: queue.retry = \"5\" is not accepted; use a list, as { 1m, 5m, 1h }, of "
+	  "durations from 100ms to 7d" },
 	{ "yes or no", "limits { refuse_bare_lf = maybe }",
 	  "a.conf:1: limits.refuse_bare_lf = \"maybe\" is not accepted; use yes, no" },
 	{ "number", "loops = many", "a.conf:1: loops = \"many\" is not accepted; use 0 to 256" },
@@ -175,10 +179,13 @@ static const struct refused together[] = {
 	{ "password without TLS", "smarthost \"x\" { host = \"h\" " TLS_NONE LOGIN "}",
 	  "a.conf:4: smarthost \"x\": a password is not sent over the network without TLS" },
 	{ "no mechanism", "login {\nmechanisms = { } }", "a.conf:4: login.mechanisms is empty" },
-	{ "retry_first over retry_most", "queue {\nretry_first = 1h }",
-	  "a.conf:5: queue.retry_first must not be longer than queue.retry_most" },
-	{ "retry_most over expire", "queue {\n\nexpire = 1m }",
-	  "a.conf:6: queue.retry_most must not be longer than queue.expire" },
+	{ "no pauses", "queue {\nretry = { } }", "a.conf:4: queue.retry is empty" },
+	{ "too many pauses",
+	  "queue { retry = { 1m,1m,1m,1m,1m,1m,1m,1m,1m,1m,1m,1m,1m,1m,1m,1m,1m,"
+	  "1m,1m,1m,1m,1m,1m,1m,1m,1m,1m,1m,1m,1m,1m,1m,1m } }",
+	  "a.conf:4: queue.retry has 33 pauses; 32 are enough" },
+	{ "pause over pause_most", "smarthost \"x\" { host = \"h\" pause = 1h }",
+	  "a.conf:4: smarthost \"x\": pause must not be longer than pause_most" },
 };
 
 static void refuse(const struct refused *r, const char *before)
@@ -268,7 +275,7 @@ static void what_looks_like_it_is_fine(void **state)
 		"certificate \"a\" { chain = \"/c\" key = \"pkcs11:object=k\" }",
 		"user = \"\" login_user = \"root\"",
 		"smarthost \"submission\" { host = \"h\" }",
-		"queue { retry_first = 30m }",
+		"queue { retry = 30m expire = 1m }",
 		"control = \"/" TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN "123456\"",
 		"",
 	};

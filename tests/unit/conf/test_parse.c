@@ -32,7 +32,12 @@ static void defaults_are_those_of_the_table(void **state)
 	assert_int_equal(c->limits.body_ms, 180000);
 	assert_int_equal(c->limits.answer_ms, 600000);
 	assert_false(c->limits.refuse_bare_lf);
-	assert_int_equal(c->queue.handoff, CONF_HANDOFF_QUEUE);
+	assert_int_equal(c->queue.handoff, CONF_HANDOFF_HYBRID);
+	assert_int_equal(c->queue.patience_ms, 5000);
+	assert_int_equal(c->queue.retry.count, 7);
+	assert_int_equal(c->queue.retry.at[0], 60000);
+	assert_int_equal(c->queue.retry.at[6], 3600000);
+	assert_int_equal(c->queue.warn_ms, 4 * 3600000L);
 	assert_int_equal(c->queue.expire_ms, 2 * 86400000L);
 	assert_int_equal(c->queue.reserve_octets, 100 << 20);
 	assert_int_equal(c->log.to, CONF_LOG_AUTO);
@@ -154,9 +159,9 @@ static void numbers_durations_sizes(void **state)
 		size_t at;
 	} cases[] = {
 #define LONG(member) offsetof(struct conf, member)
-		{ "queue { retry_first = 500ms }", 500, LONG(queue.retry_first_ms) },
-		{ "queue { retry_first = 30s }", 30000, LONG(queue.retry_first_ms) },
-		{ "queue { retry_first = 30S }", 30000, LONG(queue.retry_first_ms) },
+		{ "queue { patience = 500ms }", 500, LONG(queue.patience_ms) },
+		{ "queue { patience = 30s }", 30000, LONG(queue.patience_ms) },
+		{ "queue { patience = 30S }", 30000, LONG(queue.patience_ms) },
 		{ "queue { expire = 4h }", 4 * 3600000, LONG(queue.expire_ms) },
 		{ "queue { expire = 30d }", 30 * INT64_C(86400000), LONG(queue.expire_ms) },
 		{ "login { cache = 0 }", 0, LONG(login.cache_ms) },
@@ -182,6 +187,29 @@ static void numbers_durations_sizes(void **state)
 		assert_int_equal(value, cases[i].value);
 		conf_free(&c);
 	}
+}
+
+/* A list that is given again replaces the earlier one, the default too. */
+static void a_list_of_durations(void **state)
+{
+	static const struct conf_text texts[] = {
+		{ "main.conf", NEEDED "queue { retry = { 1m, 5m } }\n" },
+		{ "conf.d/1.conf", "queue { retry = {500ms,\n 2h,1d} }\n" },
+	};
+	struct fault fault;
+	struct conf *c = parse_texts(texts, 2, &fault);
+	struct buf shown = { 0 };
+
+	(void)state;
+	assert_non_null(c);
+	assert_int_equal(c->queue.retry.count, 3);
+	assert_int_equal(c->queue.retry.at[0], 500);
+	assert_int_equal(c->queue.retry.at[1], 7200000);
+	assert_int_equal(c->queue.retry.at[2], 86400000);
+	conf_show(c, &shown);
+	assert_non_null(memmem(buf_span(&shown).at, shown.len, "retry = { 500ms, 2h, 1d }", 25));
+	buf_fini(&shown);
+	conf_free(&c);
 }
 
 static void the_company_is_derived(void **state)
@@ -226,6 +254,7 @@ int main(void)
 		cmocka_unit_test(how_a_text_is_written),
 		cmocka_unit_test(texts_keep_their_octets),
 		cmocka_unit_test(numbers_durations_sizes),
+		cmocka_unit_test(a_list_of_durations),
 		cmocka_unit_test(the_company_is_derived),
 		cmocka_unit_test(a_broken_text_does_not_linger),
 	};
