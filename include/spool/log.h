@@ -72,7 +72,7 @@ enum spool_write_kind {
 	/* The message is done with; synced unless lazy. Its done comes after the write. When it fails
 	 * the spool still writes it as soon as it can; to settle what is not there is no error. */
 	SPOOL_SETTLE,
-	SPOOL_DROP, /* an uncommitted message is given up */
+	SPOOL_DROP, /* an uncommitted message is given up; writes and syncs nothing */
 };
 
 enum { SPOOL_CHUNK_MAX = 256 * 1024 };
@@ -83,9 +83,9 @@ struct spool_write {
 	struct list_node node; /* private */
 	enum spool_write_kind kind;
 	uint64_t id;
-	struct span content; /* CONTENT, COMMIT */
-	struct span record;  /* the envelope or the note */
-	bool is_lazy;	     /* no hurry: rides along with the next batch */
+	struct span content;	     /* CONTENT, COMMIT */
+	struct span record;	     /* the envelope or the note */
+	bool is_lazy;		     /* no hurry: rides along with the next batch */
 	unsigned char header[2][64]; /* private */
 	int status;
 	struct fault fault;
@@ -94,8 +94,12 @@ struct spool_write {
 /* In the order of the calls for one id. Never calls done itself. */
 void spool_put(struct spool *spool, struct spool_write *write);
 
-/* Chunk `index` of a live message, checked against its checksum, appended to *out.
- * -ENODATA: there are no more chunks; -ENOENT: no such message; -EBADMSG: damaged; -EIO. */
+/* Chunk `index` of a message, checked against its checksum, appended to *out. Of one that is not
+ * committed yet too: each chunk from the done() of its write with status 0 on, until the message is
+ * dropped; an empty content with COMMIT makes no chunk. -ENODATA: there are no more chunks, so far;
+ * -ENOENT: no such message (any more); -EBADMSG: damaged; -EIO: so says the disk, or an
+ * uncommitted message lost content by a failed write or sync: no chunk of it can be read any more.
+ * On failure *out is as before. */
 int spool_read(struct spool *spool, uint64_t id, unsigned index, struct buf *out,
 	       struct fault *fault);
 /* The envelope and the note as last written; either buf may be NULL. */

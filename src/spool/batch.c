@@ -101,20 +101,35 @@ static void finish(struct batch *b, int status, const struct fault *fault)
 	list_each (b->writes, node) {
 		struct spool_write *w = list_entry(node, struct spool_write, node);
 
+		w->status = status;
 		if (status == 0)
 			spool_kinds[w->kind].stored(b, w);
 		else
-			spool_kinds[w->kind].failed(b, w);
+			w->status = spool_kinds[w->kind].failed(b, w, status);
 	}
 	pthread_mutex_unlock(&b->s->index_lock);
+	list_each (b->writes, node) {
+		struct spool_write *w = list_entry(node, struct spool_write, node);
+
+		tell(b->s, b->writes, w, w->status, fault);
+	}
+}
+
+/* To give up content writes nothing: it needs no segment, and is none's end. */
+static bool needs_head(const struct batch *b)
+{
+	if (b->s->owed.count)
+		return true;
 	list_each (b->writes, node)
-		tell(b->s, b->writes, list_entry(node, struct spool_write, node), status, fault);
+		if (list_entry(node, struct spool_write, node)->kind != SPOOL_DROP)
+			return true;
+	return false;
 }
 
 /* Plans, writes and syncs all; what is left in the list after a failure is still to be told. */
 static int try_batch(struct batch *b, struct fault *fault)
 {
-	int status = head_ready(b->s, fault);
+	int status = needs_head(b) ? head_ready(b->s, fault) : 0;
 
 	if (status < 0)
 		return status;

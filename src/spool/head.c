@@ -128,14 +128,16 @@ static bool lost_content(struct message *m, uint32_t number, uint64_t synced)
 	return false;
 }
 
-/* A message with content in the unsynced part can only be given up. */
+/* A message with content in the unsynced part can only be given up, also where its commit is in the
+ * batch that fails just now: nobody may read on in what is cut off. */
 static void forget_unsynced(struct spool *s)
 {
 	struct message *m;
 	size_t at = 0;
 
 	while ((m = index_next(&s->index, &at)) != NULL) {
-		if (m->state == MESSAGE_OPEN && lost_content(m, s->head.number, s->head.synced)) {
+		if ((m->state == MESSAGE_OPEN || m->state == MESSAGE_COMMITTING) &&
+		    lost_content(m, s->head.number, s->head.synced)) {
 			segments_release(&s->segments, m);
 			m->state = MESSAGE_LOST;
 		}
@@ -146,15 +148,25 @@ static void forget_unsynced(struct spool *s)
  * showing them. They are cut off, so that a start without a power cut does not take them for stored. */
 static void end_segment(struct spool *s)
 {
-	s->disk->truncate(s->disk->user, s->head.fd, s->head.synced);
-	head_close(s);
 	pthread_mutex_lock(&s->index_lock);
 	forget_unsynced(s);
 	pthread_mutex_unlock(&s->index_lock);
+	s->disk->truncate(s->disk->user, s->head.fd, s->head.synced);
+	head_close(s);
 	for (size_t i = 0; i < s->unsynced.count; i++)
 		id_list_add(&s->owed, s->unsynced.at[i]);
 	s->unsynced.count = 0;
 	open_segment(s);
+}
+
+/* It holds nothing but content that was given up, and goes as soon as it is followed by another: what is
+ * only handed on costs no sync. Not where an older segment stays, for this one would stay with it. */
+static bool is_worthless(const struct spool *s)
+{
+	const struct segment *oldest = &s->segments.at[0];
+
+	return oldest->number == s->head.number && oldest->live_records == 0 &&
+	       s->unsynced.count == 0 && !s->is_frozen;
 }
 
 /* A segment that cannot be followed by a new one is used on. */
@@ -164,7 +176,7 @@ static int rotate(struct spool *s, struct fault *fault)
 
 	if (s->now_ms < s->head.retry_at_ms)
 		return 0;
-	if (head_sync(s, fault) < 0)
+	if (!is_worthless(s) && head_sync(s, fault) < 0)
 		return s->head.fd < 0 ? fault->code : 0;
 	old = s->head;
 	if (open_segment(s) < 0) {

@@ -86,7 +86,7 @@ static int plan_content(struct batch *b, struct spool_write *w)
 }
 
 /* Also where it was never planned: the next chunk must not pass for this one. */
-static void content_failed(struct batch *b, struct spool_write *w)
+static int content_failed(struct batch *b, struct spool_write *w, int status)
 {
 	struct message *m = find(b, w);
 
@@ -96,6 +96,7 @@ static void content_failed(struct batch *b, struct spool_write *w)
 		segments_release(&b->s->segments, m);
 		m->state = MESSAGE_LOST;
 	}
+	return status;
 }
 
 static uint64_t octets_of(struct message *m)
@@ -147,7 +148,7 @@ static void commit_stored(struct batch *b, struct spool_write *w)
 }
 
 /* Its sender was or will be told that it was not taken: a record says so, in case that it is found. */
-static void commit_failed(struct batch *b, struct spool_write *w)
+static int commit_failed(struct batch *b, struct spool_write *w, int status)
 {
 	struct message *m = find(b, w);
 
@@ -155,6 +156,7 @@ static void commit_failed(struct batch *b, struct spool_write *w)
 		forget(b, m);
 	if (b->may_have_landed)
 		id_list_add(&b->s->owed, w->id);
+	return status;
 }
 
 /* The place waits in the second header, which a note does not need. Synced even when lazy: the note that
@@ -208,17 +210,18 @@ static void settle_stored(struct batch *b, struct spool_write *w)
 }
 
 /* Done with all the same; its record is written as soon as something can be. */
-static void settle_failed(struct batch *b, struct spool_write *w)
+static int settle_failed(struct batch *b, struct spool_write *w, int status)
 {
 	struct message *m = find(b, w);
 
-	if (!is_settleable(m))
-		return;
-	forget(b, m);
-	id_list_add(&b->s->owed, w->id);
+	if (is_settleable(m)) {
+		forget(b, m);
+		id_list_add(&b->s->owed, w->id);
+	}
+	return status;
 }
 
-/* Recovery ignores content without an envelope: nothing is written. */
+/* Recovery ignores content without an envelope: nothing is written, and so nothing can fail. */
 static int plan_drop(struct batch *b, struct spool_write *w)
 {
 	struct message *m = find(b, w);
@@ -230,16 +233,29 @@ static int plan_drop(struct batch *b, struct spool_write *w)
 	return 0;
 }
 
+static int drop_failed(struct batch *b, struct spool_write *w, int status)
+{
+	(void)status;
+	return plan_drop(b, w);
+}
+
 static void nothing(struct batch *b, struct spool_write *w)
 {
 	(void)b;
 	(void)w;
 }
 
+static int just_failed(struct batch *b, struct spool_write *w, int status)
+{
+	(void)b;
+	(void)w;
+	return status;
+}
+
 const struct kind spool_kinds[] = {
 	[SPOOL_CONTENT] = { plan_content, nothing, content_failed },
 	[SPOOL_COMMIT] = { plan_commit, commit_stored, commit_failed },
-	[SPOOL_NOTE] = { plan_note, note_stored, nothing },
+	[SPOOL_NOTE] = { plan_note, note_stored, just_failed },
 	[SPOOL_SETTLE] = { plan_settle, settle_stored, settle_failed },
-	[SPOOL_DROP] = { plan_drop, nothing, nothing },
+	[SPOOL_DROP] = { plan_drop, nothing, drop_failed },
 };

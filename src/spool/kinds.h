@@ -19,7 +19,8 @@ struct batch {
 struct kind {
 	int (*plan)(struct batch *b, struct spool_write *w);
 	void (*stored)(struct batch *b, struct spool_write *w);
-	void (*failed)(struct batch *b, struct spool_write *w);
+	/* Returns what its caller hears: `status`, mostly. */
+	int (*failed)(struct batch *b, struct spool_write *w, int status);
 };
 
 /* By enum spool_write_kind. plan() returns a negative errno, with w->fault filled, for what cannot be

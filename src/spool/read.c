@@ -23,23 +23,36 @@ static struct place place_in(struct message *m, const struct wanted *w)
 	return w->part < m->chunks ? *message_chunk(m, w->part) : (struct place){ 0 };
 }
 
+/* Content may be read before the commit. Of a message whose content was lost there is none, not even an
+ * end: what is missing must not pass for the end. */
+static int may_look(const struct message *m, const struct wanted *w)
+{
+	if (m && m->state == MESSAGE_LIVE)
+		return 0;
+	if (m == NULL || w->type != RECORD_CONTENT)
+		return -ENOENT;
+	return m->state == MESSAGE_LOST ? -EIO : 0;
+}
+
 static int look_up(struct spool *s, struct wanted *w)
 {
 	struct segment *segment = NULL;
 	struct message *m;
+	int status;
 
+	w->place = (struct place){ 0 };
 	pthread_mutex_lock(&s->index_lock);
 	m = index_find(&s->index, w->id);
-	if (m && m->state == MESSAGE_LIVE) {
+	status = may_look(m, w);
+	if (status == 0) {
 		w->place = place_in(m, w);
 		segment = segments_find(&s->segments, w->place.segment);
-	} else {
-		m = NULL;
+		status = segment ? 0 : -ENODATA;
 	}
 	if (segment)
 		w->seal = segment->seal;
 	pthread_mutex_unlock(&s->index_lock);
-	return m == NULL ? -ENOENT : segment == NULL ? -ENODATA : 0;
+	return status;
 }
 
 static ssize_t read_all(struct spool *s, int fd, unsigned char *at, size_t n, uint64_t offset)
@@ -103,6 +116,10 @@ static int read_fault(struct spool *s, const struct wanted *w, int status, struc
 	segment_name(w->place.segment, name);
 	if (status == -ENOENT && w->place.segment == 0)
 		return fault_set(fault, status, "message %s is not in the spool", qid);
+	if (status == -EIO && w->place.segment == 0)
+		return fault_set(fault, status,
+				 "message %s: content of it was lost by an earlier disk error",
+				 qid);
 	if (status == -ENODATA)
 		return fault_set(fault, status, "message %s has no such %s", qid,
 				 record_type_name(w->type));
@@ -112,19 +129,25 @@ static int read_fault(struct spool *s, const struct wanted *w, int status, struc
 			 status == -EBADMSG ? "it is damaged" : strerror(-status));
 }
 
-/* A segment that is gone has been rewritten since the look at the index: look again. */
+/* A segment that is gone, or cut off, since the look at the index was rewritten or has failed: look
+ * again. */
 static int read_record(struct spool *s, struct wanted *w, struct buf *out, struct fault *fault)
 {
-	int status = -ENOENT;
+	struct place before = { 0 };
+	int status, failed = 0;
 
-	for (int i = 0; status == -ENOENT && i < TRIES; i++) {
-		w->place = (struct place){ 0 };
+	for (int i = 0; i < TRIES; i++) {
 		status = look_up(s, w);
 		if (status < 0)
 			return read_fault(s, w, status, fault);
-		status = read_place(s, w, out);
+		if (failed == -EBADMSG && place_eq(before, w->place))
+			break;
+		before = w->place;
+		failed = read_place(s, w, out);
+		if (failed != -ENOENT && failed != -EBADMSG)
+			break;
 	}
-	return status < 0 ? read_fault(s, w, status, fault) : 0;
+	return failed < 0 ? read_fault(s, w, failed, fault) : 0;
 }
 
 int spool_read(struct spool *spool, uint64_t id, unsigned index, struct buf *out,
