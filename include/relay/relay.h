@@ -94,6 +94,9 @@ struct relay_verdict {
 	const char *smarthost; /* its label; NULL: none could be asked */
 	const char *host;      /* its host name, where smarthost is set */
 	const char *reason;    /* "smtp.example.net:587: connection refused"; NULL: see reply */
+	bool is_untried; /* DEFERRED, and no smarthost was asked: this was no attempt */
+	bool takes_dsn;	 /* DELIVERED, to a smarthost that offers DSN: the rest of the way is its to
+			    tell of (RFC 3461 5.2.1) */
 };
 
 /* Where the content comes from. */
