@@ -1,17 +1,27 @@
 /* relay/relay.h: the smarthosts of one loop: routes, warm connections, attempts.
  *
  * Shape    relay_send(job) -> job->recipient() for each verdict -> job->done()
- * Thread   its loop. Every loop has a relay of its own; only the count of connections to a smarthost
- *          is shared (struct relay_limit)
+ *          open: relay_send(job) -> relay_grow... -> relay_content -> the same; relay_cancel instead
+ * Thread   its loop. Every loop has a relay of its own; only connections to a smarthost and its
+ *          messages a minute are counted together (struct relay_limit)
  * Owns     connections; a job and everything it points to stay the caller's until done()
  * Errors   each recipient gets exactly one verdict; whatever goes wrong before the smarthost's word
  *          is DEFERRED with a reason for a person
  *
+ * No callback of a job, of its source or of the relay runs inside a call of this header; inside a
+ * callback of a job every call of this header may be made.
+ *
  * Smarthosts are tried in order: one that cannot be reached, does not verify, or offers no usable
  * mechanism is left alone for a growing time and the next one gets the job; a job that none could
- * take is given back untried. What a smarthost answered 4xx is deferred, not offered to the next one.
+ * take is given back untried. What a smarthost answered 4xx is deferred, not offered to the next
+ * one, and neither is what its rate or its number of connections holds back: that waits.
  * A smarthost that was left alone is tried again by one connection, when there is a job for it.
  * Jobs wait with their owner rather than here: it sends as many as relay_room() says.
+ *
+ * A kept connection that turns out to be dead before its peer said a word about the job is replaced
+ * once, in silence. So is one that dies while an open job rests on it, between its recipients and its
+ * content: those who have no verdict yet are asked again, accepted() may come a second time for the
+ * same index, and a verdict may come for one that was accepted before.
  */
 #pragma once
 
@@ -25,12 +35,14 @@
 struct relay;
 struct relay_job;
 
-/* Shared by the loops: how many connections to a smarthost are open, and when the last messages went
- * to it. Within any minute there are at most `rate` messages (transactions that reached DATA or were
- * begun for a client that waits). */
+/* Shared by the loops, and safe to use from any: how many connections to a smarthost are open, and
+ * when the last messages went to it. Within any minute at most `rate` messages are begun; an open job
+ * that was cancelled counts for none. */
 struct relay_limit;
+enum { RELAY_RATE_MOST = 100000 };
+/* connections: at least 1. rate: messages a minute, at most RELAY_RATE_MOST; 0: as many as will go. */
 struct relay_limit *relay_limit_new(unsigned connections, unsigned rate);
-/* A reload changes them; rate 0: as many as will go. */
+/* A reload changes both at once. */
 void relay_limit_set(struct relay_limit *limit, unsigned connections, unsigned rate);
 void relay_limit_free(struct relay_limit **limit);
 
@@ -46,6 +58,8 @@ struct relay_smarthost {
 	int64_t idle_ms;    /* an idle connection is closed after that */
 	int64_t connect_ms; /* for TCP, each address */
 	unsigned messages;  /* over one connection; 0: any number */
+	/* How long it is left alone after the first failure, and after many; it doubles in between. */
+	int64_t pause_first_ms, pause_most_ms;
 };
 
 /* The client side of a login, given by main so that this room needs not know SASL. All calls on
@@ -79,8 +93,8 @@ struct relay_conf {
 						     freed() of relay_free() */
 	size_t smarthost_count;
 	struct relay_login_ops login;
-	int64_t pause_first_ms, pause_most_ms; /* how long a failing smarthost is left alone */
-	/* relay_room() may have become more than 0. Posted, never inside a call. May be NULL. */
+	/* relay_room() is more than 0, and was less before, or may have been. Posted, never inside a
+	 * call. May be NULL. */
 	void (*room)(void *user);
 	void *user;
 };
@@ -94,8 +108,8 @@ struct relay_verdict {
 	const char *smarthost; /* its label; NULL: none could be asked */
 	const char *host;      /* its host name, where smarthost is set */
 	const char *reason;    /* "smtp.example.net:587: connection refused"; NULL: see reply */
-	bool is_untried; /* DEFERRED, and no smarthost was asked: this was no attempt */
-	bool takes_dsn;	 /* DELIVERED, to a smarthost that offers DSN: the rest of the way is its to
+	bool is_untried;       /* DEFERRED, and no smarthost was asked: this was no attempt */
+	bool takes_dsn; /* DELIVERED, to a smarthost that offers DSN: the rest of the way is its to
 			    tell of (RFC 3461 5.2.1) */
 };
 
@@ -116,14 +130,18 @@ struct relay_job {
 	uint64_t qid;			    /* for the log */
 	struct smtp_client_message message; /* what it points to lives until done() */
 	struct relay_source *source;
-	bool is_urgent; /* a client waits: before all others, and not begun later than now or by the
-			   first connection that comes free; never waits for a smarthost's pause */
-	bool is_open;	/* message.recipients may grow, see relay_grow(); the content comes later, see
-			   relay_content() */
+	/* A client waits: before all others, over a connection that is idle, a new one, or the first
+	 * that comes free. It waits for no smarthost's pause and for no rate, but is given back untried;
+	 * where a pause is over, one such job may wait for the probe that it sets off. */
+	bool is_urgent;
+	/* message.recipients may grow, see relay_grow(), from none at all; the content comes later, see
+	 * relay_content(). Its connection is its own meanwhile; nothing is timed but the peer. */
+	bool is_open;
 	/* RCPT was accepted; not a verdict. May be NULL. */
 	void (*accepted)(struct relay_job *job, size_t index, const struct smtp_reply *reply);
 	void (*recipient)(struct relay_job *job, size_t index, const struct relay_verdict *verdict);
-	/* Every recipient has its verdict. The job may be freed here. Never inside relay_send(). */
+	/* Every recipient has its verdict. The job may be freed here. An open one may end while it is
+	 * open: MAIL was refused, or the connection is lost, or there was none. */
 	void (*done)(struct relay_job *job);
 };
 
@@ -134,17 +152,21 @@ void relay_free(struct relay *relay, int64_t finish_ms, void (*freed)(void *user
 void relay_send(struct relay *relay, struct relay_job *job);
 /* The source of a job has more: it said -EAGAIN before. */
 void relay_more(struct relay_job *job);
-/* An open job: message.recipients, recipient_count and params have grown (the arrays may have moved). */
+/* An open job: message.recipients, recipient_count and params have grown (the arrays may have
+ * moved; what stood there stays as it was). No effect after done(). */
 void relay_grow(struct relay_job *job);
 /* An open job: there are no more recipients; message.size and has_8bit are known, the source may be
- * asked. The job is open no longer. Its source is asked only after this. */
+ * asked. The job is open no longer. No effect after done(). */
 void relay_content(struct relay_job *job);
-/* An open job is given up: neither recipient() nor done() is called any more; it is the caller's at
- * once. The connection is reset and free for others. */
-void relay_cancel(struct relay_job *job);
-/* How many more jobs that are not urgent can be put to use now. 0: each smarthost is left alone, is at
- * its rate, or has what it can carry. A job sent beyond that waits, or is given back untried. */
-size_t relay_room(const struct relay *relay);
+/* The job is given up: neither recipient() nor done() is called any more; it is the caller's at once.
+ * The connection is reset and free for others. For an open job, and for any job that still waits for
+ * its connection. False: the job is not open and a connection carries it; everything goes on. */
+bool relay_cancel(struct relay_job *job);
+/* How many more jobs that are not urgent can be put to use now, some of them by the connections that
+ * come free next. 0: each smarthost is left alone, is at its rate, or has what it can carry, or a
+ * probe is under way; conf.room() comes when that is over. A job sent beyond that waits, or is given
+ * back untried. */
+size_t relay_room(struct relay *relay);
 /* Ends the pauses: each smarthost may be asked at once. */
 void relay_hurry(struct relay *relay);
 /* New smarthosts after a reload: connections to the old ones are closed once idle. */
@@ -162,5 +184,5 @@ struct relay_view {
 };
 /* State of smarthost i on this loop; false: there is none. */
 bool relay_look(const struct relay *relay, size_t i, struct relay_view *out);
-/* Messages that wait for a connection. */
+/* Jobs that wait for a connection, urgent ones too. */
 size_t relay_waiting(const struct relay *relay);
