@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "base/span.h"
+#include "base/buf.h"
 
 enum { SMTP_ENVID_MOST = 100, SMTP_ORCPT_MOST = 500 };
 
@@ -23,3 +23,13 @@ struct smtp_rcpt_params {
 	unsigned notify;
 	struct span orcpt; /* "rfc822;user@example.com", the address as xtext; empty: not given */
 };
+
+/* The value of ENVID=, of ORCPT= as it may stand in a command: within its length, xtext whose
+ * decoded form is printable ASCII; ORCPT with "addr-type;" before it. Empty ones are not valid. */
+bool smtp_envid_is_valid(struct span value);
+bool smtp_orcpt_is_valid(struct span value);
+
+/* The value of NOTIFY=: "NEVER", or any of SUCCESS, FAILURE and DELAY, each once. -EINVAL. */
+int smtp_notify_parse(struct span value, unsigned *out);
+/* "SUCCESS,FAILURE": what smtp_notify_parse() takes; notify is not 0. */
+void smtp_notify_format(unsigned notify, struct buf *out);

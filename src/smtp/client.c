@@ -27,6 +27,7 @@ struct smtp_client *smtp_client_new(const struct smtp_client_conf *conf)
 	cl->is_tls = conf->tls == SMTP_CLIENT_TLS_IMPLICIT;
 	cl->wants_login = conf->login;
 	cl->state = CLIENT_GREETING;
+	client_envelope_init(&cl->envelope);
 	return cl;
 }
 
@@ -42,7 +43,7 @@ void smtp_client_free(struct smtp_client **cl)
 	buf_wipe(&gone->out);
 	buf_fini(&gone->text);
 	buf_fini(&gone->challenge);
-	buf_fini(&gone->envelope.lines);
+	client_envelope_fini(&gone->envelope);
 	secret_fini(&gone->initial);
 	smtp_reply_parser_fini(&gone->parser);
 	free(gone);
@@ -76,6 +77,21 @@ struct smtp_client_event *client_push_reply(struct smtp_client *cl,
 
 	ev->reply = *reply;
 	return ev;
+}
+
+void client_drop_verdicts(struct smtp_client *cl)
+{
+	unsigned count = cl->event_count;
+
+	cl->event_count = 0;
+	for (unsigned i = 0; i < count; i++) {
+		const struct smtp_client_event *ev =
+			&cl->events[(cl->event_first + i) % CLIENT_EVENTS_MOST];
+
+		if (ev->type != SMTP_CLIENT_RCPT && ev->type != SMTP_CLIENT_RESULT)
+			cl->events[(cl->event_first + cl->event_count++) % CLIENT_EVENTS_MOST] =
+				*ev;
+	}
 }
 
 void client_await(struct smtp_client *cl, enum client_state state)
@@ -128,6 +144,7 @@ void client_lose(struct smtp_client *cl, const struct smtp_reply *reply, const c
 	wipe_output(cl);
 	secret_fini(&cl->initial);
 	buf_clear(&cl->in);
+	client_envelope_fini(&cl->envelope);
 	cl->state = CLIENT_LOST;
 }
 
@@ -140,9 +157,14 @@ bool smtp_client_lost(struct smtp_client *cl)
 	return may_be_taken;
 }
 
+bool client_is_over(const struct smtp_client *cl)
+{
+	return cl->state == CLIENT_LOST || cl->state == CLIENT_QUIT || cl->state == CLIENT_UNASKED;
+}
+
 bool client_may(const struct smtp_client *cl, enum client_state state)
 {
-	if (cl->state == CLIENT_LOST || cl->state == CLIENT_QUIT || cl->state == CLIENT_UNASKED)
+	if (client_is_over(cl))
 		return false;
 	require(cl->state == state);
 	return true;
@@ -209,6 +231,14 @@ void client_on_unasked(struct smtp_client *cl, const struct smtp_reply *reply)
 	client_lose(cl, reply, NULL);
 }
 
+bool client_is_out_of_step(struct smtp_client *cl, const struct smtp_reply *reply)
+{
+	if (reply->code / 100 != 3)
+		return false;
+	client_lose(cl, reply, NULL);
+	return true;
+}
+
 static void take_reply(struct smtp_client *cl)
 {
 	struct smtp_reply reply = read_reply(cl);
@@ -247,10 +277,21 @@ static void take_input(struct smtp_client *cl)
 		take_reply(cl);
 }
 
+/* Whether there was something to take up that may have led to an event. */
+static bool take_up(struct smtp_client *cl)
+{
+	if (client_tell_refused(cl))
+		return true;
+	if (cl->in.len == 0 || cl->state == CLIENT_QUIT)
+		return false;
+	take_input(cl);
+	return true;
+}
+
 enum smtp_client_event_type smtp_client_next(struct smtp_client *cl, struct smtp_client_event *out)
 {
-	while (cl->event_count == 0 && cl->in.len && cl->state != CLIENT_QUIT)
-		take_input(cl);
+	while (cl->event_count == 0 && take_up(cl))
+		;
 	if (cl->event_count == 0) {
 		buf_clear(&cl->in);
 		*out = (struct smtp_client_event){ .type = SMTP_CLIENT_MORE };

@@ -4,10 +4,13 @@
  * client_hello.c     greeting, EHLO, STARTTLS
  * client_login.c     AUTH
  * client_offers.c    what EHLO tells
- * client_send.c      one message: MAIL, RCPT, DATA, content, RSET
+ * client_message.c   one message: what the user says of it, as commands
+ * client_envelope.c  MAIL, RCPT and DATA: what is sent when, and what their replies mean
+ * client_content.c   the content and its end, RSET
  */
 #pragma once
 
+#include "base/list.h"
 #include "base/secret.h"
 #include "smtp/body.h"
 #include "smtp/client.h"
@@ -27,6 +30,7 @@
 	X(READY, "waiting for the next message", 0, NULL)                                          \
 	X(MAIL, "waiting for the reply to MAIL", 300, client_on_mail)                              \
 	X(RCPT, "waiting for the reply to RCPT", 300, client_on_rcpt)                              \
+	X(OPEN, "waiting for more recipients", 0, NULL)                                            \
 	X(DATA, "waiting for the reply to DATA", 120, client_on_data)                              \
 	X(BODY, "sending the message", 180, NULL)                                                  \
 	X(DOT, "waiting for the reply to the end of the message", 600, client_on_dot)              \
@@ -45,16 +49,28 @@ enum client_state {
 /* RCPT, RESULT, and READY or LOST may come of one reply. */
 #define CLIENT_EVENTS_MOST 4
 
-/* The envelope's commands, MAIL RCPT... DATA, as lines, and two cursors that walk them. */
+/* MAIL, RCPT or DATA. */
+struct client_command {
+	struct list_node node;
+	enum client_state state;      /* in which its reply is awaited */
+	size_t index;		      /* RCPT: which recipient */
+	const struct smtp_reply *own; /* RCPT: never sent, this is the reply; a constant */
+	uint64_t end;		      /* once sent: its end in all octets of the connection */
+	size_t octets;
+	char line[];
+};
+
+/* The commands of a transaction as they are added, and two cursors that walk them: the first of
+ * those that wait is the next to be sent, the first of those due the next to be answered. */
 struct client_envelope {
-	struct buf lines;
-	size_t sent_at, answered_at; /* in octets: what lies between them is awaited */
-	size_t sent, answered;	     /* in commands; 0 is MAIL, the last is DATA */
-	size_t commands;
-	size_t accepted;  /* recipients */
-	uint64_t start;	  /* where the lines begin in all octets of the connection */
-	bool has_result;  /* the RESULT is out; what replies are still due tell nothing */
-	bool needs_reset; /* the peer may be within a transaction */
+	struct list waiting, due;
+	size_t replies_due, recipients_due; /* from the peer: of all commands, of RCPT */
+	size_t recipients, accepted;
+	bool is_begun;		   /* mail() was called */
+	bool is_whole;		   /* content() was called: no more recipients */
+	bool has_result;	   /* the RESULT is out; what replies are still due tell nothing */
+	bool needs_reset;	   /* the peer may be within a transaction */
+	bool says_8bit, says_utf8; /* MAIL does */
 };
 
 struct smtp_client {
@@ -97,8 +113,9 @@ void client_become_ready(struct smtp_client *cl);
 /* Set-up cannot go on. reply may be NULL; phrase NULL: that of the state. */
 void client_refuse(struct smtp_client *cl, const struct smtp_reply *reply, const char *phrase);
 void client_lose(struct smtp_client *cl, const struct smtp_reply *reply, const char *phrase);
-/* Whether a call of the user that belongs to `state` has an effect: not when the connection is lost
- * or ending, which the user may not know yet. */
+/* Lost or ending, which the user may not know yet. */
+bool client_is_over(const struct smtp_client *cl);
+/* Whether a call of the user that belongs to `state` has an effect: not when it is over. */
 bool client_may(const struct smtp_client *cl, enum client_state state);
 
 /* Plain octets came behind the 220 to STARTTLS. */
@@ -107,3 +124,23 @@ void client_after_hello(struct smtp_client *cl);
 void client_begin_login(struct smtp_client *cl);
 /* The text of a 250 to EHLO, lines divided by LF; *out is all zero before. */
 void client_offers_parse(struct span text, struct smtp_client_offers *out);
+
+void client_envelope_init(struct client_envelope *e);
+void client_envelope_fini(struct client_envelope *e);
+/* A command at the end, with its CRLF. */
+void client_envelope_add(struct client_envelope *e, enum client_state state, struct span line);
+/* A recipient that the peer is not asked about. */
+void client_envelope_refuse(struct client_envelope *e, const struct smtp_reply *why);
+/* After each change of the envelope: sends what may be sent, and awaits what is due. */
+void client_go_on(struct smtp_client *cl);
+/* True: the recipient whose turn it is was one that we refused; it is told. */
+bool client_tell_refused(struct smtp_client *cl);
+/* RESULT for what came of MAIL, RCPT and DATA, before any content. */
+void client_push_early_result(struct smtp_client *cl, const struct smtp_reply *reply);
+/* RCPT and RESULT events that were not taken yet are not told. */
+void client_drop_verdicts(struct smtp_client *cl);
+/* No reply to MAIL, RCPT, the end of a message or RSET begins with 3: somebody has lost count, and
+ * the connection is lost. */
+bool client_is_out_of_step(struct smtp_client *cl, const struct smtp_reply *reply);
+void client_send_void(struct smtp_client *cl);
+void client_end_transaction(struct smtp_client *cl);

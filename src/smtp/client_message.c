@@ -1,0 +1,239 @@
+#include "smtp/client.h"
+
+#include "base/require.h"
+#include "client_private.h"
+
+static const struct smtp_reply bad_address =
+	SMTP_REPLY(553, 5, 1, 3, "An address holds a control character");
+static const struct smtp_reply ascii_only =
+	SMTP_REPLY(553, 5, 6, 7, "The smarthost takes no addresses beyond ASCII");
+static const struct smtp_reply needs_utf8 =
+	SMTP_REPLY(450, 4, 6, 7, "An address beyond ASCII came too late to be told in MAIL");
+static const struct smtp_reply no_8bit =
+	SMTP_REPLY(554, 5, 6, 3, "The smarthost takes no 8-bit messages");
+static const struct smtp_reply needs_8bit =
+	SMTP_REPLY(450, 4, 6, 3, "8-bit content came too late to be told in MAIL");
+static const struct smtp_reply too_large =
+	SMTP_REPLY(552, 5, 3, 4, "The message is larger than the smarthost takes");
+
+static bool is_clean(struct span address)
+{
+	for (size_t i = 0; i < address.len; i++)
+		if (address.at[i] < ' ' || address.at[i] == 127)
+			return false;
+	return true;
+}
+
+static const struct smtp_reply *judge_address(const struct smtp_client_offers *o,
+					      struct span address)
+{
+	if (!is_clean(address))
+		return &bad_address;
+	return o->smtputf8 || span_is_ascii(address) ? NULL : &ascii_only;
+}
+
+/* An address with a control is worse than one beyond ASCII. */
+static const struct smtp_reply *judge_addresses(const struct smtp_client_offers *o,
+						const struct smtp_client_message *m)
+{
+	const struct smtp_reply *why = judge_address(o, m->sender);
+
+	for (size_t i = 0; i < m->recipient_count && why != &bad_address; i++) {
+		const struct smtp_reply *other = judge_address(o, m->recipients[i]);
+
+		why = other ? other : why;
+	}
+	return why;
+}
+
+static const struct smtp_reply *judge_size(const struct smtp_client_offers *o, uint64_t size)
+{
+	return o->size_octets && size > o->size_octets ? &too_large : NULL;
+}
+
+/* What need not be asked, because the peer cannot take it. */
+static const struct smtp_reply *judge_message(const struct smtp_client_offers *o,
+					      const struct smtp_client_message *m)
+{
+	const struct smtp_reply *why = judge_addresses(o, m);
+
+	if (!why && m->has_8bit && !o->eightbitmime)
+		why = &no_8bit;
+	return why ? why : judge_size(o, m->size);
+}
+
+static bool needs_smtputf8(const struct smtp_client_message *m)
+{
+	if (!span_is_ascii(m->sender))
+		return true;
+	for (size_t i = 0; i < m->recipient_count; i++)
+		if (!span_is_ascii(m->recipients[i]))
+			return true;
+	return false;
+}
+
+static void put_address(struct buf *out, const char *command, struct span address)
+{
+	buf_put_text(out, command);
+	buf_put_span(out, address);
+	buf_put_char(out, '>');
+}
+
+static void put_param(struct buf *out, const char *keyword, struct span value)
+{
+	buf_printf(out, " %s=", keyword);
+	buf_put_span(out, value);
+}
+
+static void put_mail_dsn(struct buf *out, const struct smtp_client_message *m)
+{
+	if (m->ret != SMTP_RET_NONE)
+		buf_put_text(out, m->ret == SMTP_RET_FULL ? " RET=FULL" : " RET=HDRS");
+	if (smtp_envid_is_valid(m->envid))
+		put_param(out, "ENVID", m->envid);
+}
+
+static void put_rcpt_dsn(struct buf *out, const struct smtp_rcpt_params *params)
+{
+	if (params->notify) {
+		buf_put_text(out, " NOTIFY=");
+		smtp_notify_format(params->notify, out);
+	}
+	if (smtp_orcpt_is_valid(params->orcpt))
+		put_param(out, "ORCPT", params->orcpt);
+}
+
+static void add_line(struct smtp_client *cl, enum client_state state, struct buf *line)
+{
+	buf_put_text(line, "\r\n");
+	client_envelope_add(&cl->envelope, state, buf_span(line));
+	buf_fini(line);
+}
+
+static void add_mail(struct smtp_client *cl, const struct smtp_client_message *m)
+{
+	const struct smtp_client_offers *o = &cl->offers;
+	struct client_envelope *e = &cl->envelope;
+	struct buf line = { 0 };
+
+	e->says_8bit = o->eightbitmime && (m->has_8bit || m->may_be_8bit);
+	e->says_utf8 = o->smtputf8 && needs_smtputf8(m);
+	put_address(&line, "MAIL FROM:<", m->sender);
+	if (o->size && m->size)
+		buf_printf(&line, " SIZE=%llu", (unsigned long long)m->size);
+	if (e->says_8bit)
+		buf_put_text(&line, " BODY=8BITMIME");
+	if (e->says_utf8)
+		buf_put_text(&line, " SMTPUTF8");
+	if (o->dsn)
+		put_mail_dsn(&line, m);
+	add_line(cl, CLIENT_MAIL, &line);
+}
+
+static void add_recipient(struct smtp_client *cl, struct span mailbox,
+			  const struct smtp_rcpt_params *params)
+{
+	const struct smtp_reply *why = judge_address(&cl->offers, mailbox);
+	struct buf line = { 0 };
+
+	if (!why && !cl->envelope.says_utf8 && !span_is_ascii(mailbox))
+		why = &needs_utf8;
+	if (why) {
+		client_envelope_refuse(&cl->envelope, why);
+		return;
+	}
+	put_address(&line, "RCPT TO:<", mailbox);
+	if (cl->offers.dsn && params)
+		put_rcpt_dsn(&line, params);
+	add_line(cl, CLIENT_RCPT, &line);
+}
+
+void smtp_client_mail(struct smtp_client *cl, const struct smtp_client_message *message)
+{
+	const struct smtp_client_message *m = message;
+	const struct smtp_reply *why;
+
+	if (!client_may(cl, CLIENT_READY))
+		return;
+	client_envelope_fini(&cl->envelope);
+	client_envelope_init(&cl->envelope);
+	cl->envelope.is_begun = true;
+	cl->body = (struct smtp_body_encoder){ 0 };
+	why = judge_message(&cl->offers, m);
+	if (why) {
+		client_push_early_result(cl, why);
+		client_become_ready(cl);
+		return;
+	}
+	add_mail(cl, m);
+	for (size_t i = 0; i < m->recipient_count; i++)
+		add_recipient(cl, m->recipients[i], m->params ? &m->params[i] : NULL);
+	client_go_on(cl);
+}
+
+/* Whether the transaction can still be changed. The user may not have heard yet that it has its
+ * result, or that the connection is lost. */
+static bool is_open(const struct smtp_client *cl)
+{
+	const struct client_envelope *e = &cl->envelope;
+
+	if (client_is_over(cl))
+		return false;
+	require(e->is_begun);
+	if (e->has_result)
+		return false;
+	require(!e->is_whole);
+	return true;
+}
+
+void smtp_client_recipient(struct smtp_client *cl, struct span mailbox,
+			   const struct smtp_rcpt_params *params)
+{
+	if (!is_open(cl))
+		return;
+	add_recipient(cl, mailbox, params);
+	client_go_on(cl);
+}
+
+static const struct smtp_reply *judge_content(const struct smtp_client *cl, uint64_t size,
+					      bool has_8bit)
+{
+	if (has_8bit && !cl->envelope.says_8bit)
+		return cl->offers.eightbitmime ? &needs_8bit : &no_8bit;
+	return judge_size(&cl->offers, size);
+}
+
+void smtp_client_content(struct smtp_client *cl, uint64_t size, bool has_8bit)
+{
+	const struct smtp_reply *why;
+
+	if (!is_open(cl))
+		return;
+	cl->envelope.is_whole = true;
+	why = judge_content(cl, size, has_8bit);
+	if (why)
+		client_push_early_result(cl, why);
+	else
+		client_envelope_add(&cl->envelope, CLIENT_DATA, span_text("DATA\r\n"));
+	client_go_on(cl);
+}
+
+void smtp_client_reset(struct smtp_client *cl)
+{
+	if (!cl->envelope.is_whole)
+		client_drop_verdicts(cl);
+	if (!is_open(cl))
+		return;
+	cl->envelope.has_result = true;
+	client_go_on(cl);
+}
+
+void smtp_client_message(struct smtp_client *cl, const struct smtp_client_message *message)
+{
+	require(message->recipient_count > 0);
+	if (!client_may(cl, CLIENT_READY))
+		return;
+	smtp_client_mail(cl, message);
+	if (cl->state != CLIENT_READY)
+		smtp_client_content(cl, message->size, message->has_8bit);
+}
