@@ -144,7 +144,7 @@ class Configuration(Case):
         twice = run([daemon.program("posternd"), "-c", again, "--show-config"], env=daemon.environment()).out
         self.assertEqual(shown, twice)
         sample = run([daemon.program("posternd"), "--sample-config"], env=daemon.environment()).out
-        for key in ("hostname", "smarthost", "retry_first", "refuse_bare_lf"):
+        for key in ("hostname", "smarthost", "retry", "refuse_bare_lf"):
             self.assertIn(key, sample)
 
     def test_help_and_version(self):

@@ -100,7 +100,7 @@ class Postern:
         c.section("login").update(users_file=self.users_file, domains=["example.com"],
                                   nt_domains=["EXAMPLE"])
         c.section("limits").update(sessions_per_address=1000)
-        c.section("queue").update(directory=self.spool, retry_first="200ms", retry_most="1s", reserve="1M")
+        c.section("queue").update(directory=self.spool, retry=["200ms", "400ms", "800ms", "1s"], reserve="1M")
         c.section("log").update(to="stderr", level="debug")
         return c
 
