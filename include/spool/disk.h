@@ -22,14 +22,17 @@ struct spool_disk {
 	/* May write less than asked. */
 	ssize_t (*pwritev)(void *user, int fd, const struct iovec *iov, int count, uint64_t offset);
 	ssize_t (*pread)(void *user, int fd, void *at, size_t n, uint64_t offset);
-	int (*sync)(void *user, int fd);			       /* fdatasync */
+	int (*sync)(void *user, int fd); /* fdatasync */
 	int (*sync_dir)(void *user, const char *dir);
 	int (*truncate)(void *user, int fd, uint64_t size);
 	int64_t (*size)(void *user, int fd);
 	int (*unlink)(void *user, const char *dir, const char *name);
 	/* Calls each() with the name of each entry but . and .. */
-	int (*list)(void *user, const char *dir, void (*each)(void *arg, const char *name), void *arg);
+	int (*list)(void *user, const char *dir, void (*each)(void *arg, const char *name),
+		    void *arg);
 	int64_t (*free_octets)(void *user, const char *dir);
+	/* These octets will be read soon. May be NULL. */
+	void (*read_ahead)(void *user, int fd, uint64_t offset, uint64_t octets);
 };
 
 extern const struct spool_disk spool_disk_real;

@@ -181,6 +181,12 @@ static int64_t real_free_octets(void *user, const char *dir)
 	return (int64_t)((uint64_t)st.f_bavail * st.f_frsize);
 }
 
+static void real_read_ahead(void *user, int fd, uint64_t offset, uint64_t octets)
+{
+	(void)user;
+	posix_fadvise(fd, (off_t)offset, (off_t)octets, POSIX_FADV_WILLNEED);
+}
+
 const struct spool_disk spool_disk_real = {
 	.lock_dir = real_lock_dir,
 	.make_dir = real_make_dir,
@@ -195,4 +201,5 @@ const struct spool_disk spool_disk_real = {
 	.unlink = real_unlink,
 	.list = real_list,
 	.free_octets = real_free_octets,
+	.read_ahead = real_read_ahead,
 };

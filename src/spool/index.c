@@ -135,6 +135,24 @@ struct message *index_next(const struct index *index, size_t *at)
 	return NULL;
 }
 
+struct message *index_at(const struct index *index, uint32_t handle)
+{
+	return at_handle(index, handle);
+}
+
+uint32_t *index_live(const struct index *index, size_t *count)
+{
+	uint32_t *handles = mem_array(index->count + 1, sizeof(*handles));
+	const struct message *m;
+	size_t at = 0;
+
+	*count = 0;
+	while ((m = index_next(index, &at)) != NULL)
+		if (m->state == MESSAGE_LIVE)
+			handles[(*count)++] = (uint32_t)at;
+	return handles;
+}
+
 struct place *message_chunk(struct message *message, uint32_t part)
 {
 	require(part < message->chunks);

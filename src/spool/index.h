@@ -28,7 +28,10 @@ enum message_state {
 
 struct message {
 	uint64_t id;
-	uint64_t content_sum; /* of the chunks so far */
+	union {
+		uint64_t content_sum; /* of the chunks so far; not LIVE */
+		uint64_t sequence;    /* of the envelope; LIVE. Kept by recovery alone */
+	};
 	union {
 		struct place one;
 		struct place *many; /* with room for the next power of two from chunks on */
@@ -54,6 +57,10 @@ struct message *index_find(const struct index *index, uint64_t id);
 struct message *index_add(struct index *index, uint64_t id);
 /* Clears *message. */
 void index_remove(struct index *index, struct message **message);
+/* A message by its handle, a number that stays its own until it is removed. */
+struct message *index_at(const struct index *index, uint32_t handle);
+/* The handles of all LIVE messages; free() them. */
+uint32_t *index_live(const struct index *index, size_t *count);
 /* Visits all in no order: start with *at = 0; NULL at the end. The one visited may be removed. */
 struct message *index_next(const struct index *index, size_t *at);
 

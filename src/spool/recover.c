@@ -17,7 +17,8 @@ struct recovery {
 	struct spool *s;
 	struct scan scan;
 	uint32_t number;
-	uint64_t good_end; /* of the last whole record */
+	uint64_t good_end;    /* of the last whole record */
+	struct message *last; /* whose record was taken last: most have two side by side */
 };
 
 static void __attribute__((format(printf, 2, 3))) report(struct spool *s, const char *fmt, ...)
@@ -68,32 +69,53 @@ static bool is_plausible(const struct record *record)
 	return record->type != RECORD_CONTENT || record->part < RECORD_CHUNKS_MAX;
 }
 
-static struct message *message_for(struct spool *s, uint64_t id)
+static struct message *find(struct recovery *r, uint64_t id)
 {
-	struct message *m = index_find(&s->index, id);
+	if (r->last == NULL || r->last->id != id)
+		r->last = index_find(&r->s->index, id);
+	return r->last;
+}
 
-	return m ? m : index_add(&s->index, id);
+static struct message *find_or_add(struct recovery *r, uint64_t id)
+{
+	if (find(r, id) == NULL)
+		r->last = index_add(&r->s->index, id);
+	return r->last;
 }
 
 /* A copy that reclaiming made is the same octets again: the later one counts. */
-static void take_chunk(struct spool *s, const struct record *record, struct place place)
+static void take_chunk(struct recovery *r, const struct record *record, struct place place)
 {
-	struct message *m = message_for(s, record->id);
-	struct place *chunk = message_make_chunk(m, record->part);
+	struct message *m = find_or_add(r, record->id);
+	struct place *chunk;
 
+	if (m->state == MESSAGE_LIVE && record->part >= m->chunks)
+		return;
+	chunk = message_make_chunk(m, record->part);
 	if (chunk->segment == 0)
 		m->content_sum += record_part_sum(record);
-	segments_move(&s->segments, chunk, place);
+	segments_move(&r->s->segments, chunk, place);
 }
 
-static void settle(struct spool *s, uint64_t id)
+/* Mostly all its content stands before it, and it need not be read again to be believed. */
+static void take_envelope(struct recovery *r, const struct record *record, struct place place)
 {
-	struct message *m = index_find(&s->index, id);
+	struct message *m = find_or_add(r, record->id);
+
+	segments_move(&r->s->segments, &m->envelope, place);
+	if (m->state != MESSAGE_LIVE && recover_disbelieve(m, record) == NULL)
+		recover_believe(m, record);
+}
+
+static void settle(struct recovery *r, uint64_t id)
+{
+	struct message *m = find(r, id);
 
 	if (m == NULL)
 		return;
-	segments_release(&s->segments, m);
-	index_remove(&s->index, &m);
+	segments_release(&r->s->segments, m);
+	index_remove(&r->s->index, &m);
+	r->last = NULL;
 }
 
 static void take_record(struct recovery *r, const struct scan_item *item)
@@ -107,16 +129,16 @@ static void take_record(struct recovery *r, const struct scan_item *item)
 		s->sequence = record->sequence + 1;
 	switch (record->type) {
 	case RECORD_CONTENT:
-		take_chunk(s, record, place);
+		take_chunk(r, record, place);
 		break;
 	case RECORD_ENVELOPE:
-		segments_move(&s->segments, &message_for(s, record->id)->envelope, place);
+		take_envelope(r, record, place);
 		break;
 	case RECORD_NOTE:
-		segments_move(&s->segments, &message_for(s, record->id)->note, place);
+		segments_move(&s->segments, &find_or_add(r, record->id)->note, place);
 		break;
 	case RECORD_SETTLE:
-		settle(s, record->id);
+		settle(r, record->id);
 		break;
 	}
 }

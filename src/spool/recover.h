@@ -13,3 +13,8 @@
 
 int recover_all(struct spool *s, struct fault *fault);
 void recover_tell(struct spool *s);
+
+/* Why this envelope's message is not whole; NULL: it is. */
+const char *recover_disbelieve(struct message *m, const struct record *envelope);
+/* It is whole, and LIVE from now on. */
+void recover_believe(struct message *m, const struct record *envelope);

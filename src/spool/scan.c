@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { WINDOW_OCTETS = 256 * 1024, BLOCK_OCTETS = 4096 };
+enum { WINDOW_OCTETS = 256 * 1024, AHEAD_OCTETS = 4 * 1024 * 1024, BLOCK_OCTETS = 4096 };
 
 /* How much the disk gave, from `offset` on; blocks that it cannot read become zeros. */
 static size_t read_past_errors(struct scan *scan, unsigned char *at, size_t n, uint64_t offset)
@@ -33,8 +33,22 @@ static size_t read_past_errors(struct scan *scan, unsigned char *at, size_t n, u
 	return got;
 }
 
+/* The disk works while the last octets are being checked. Not at the front: the header alone may be
+ * what is wanted. */
+static void ask_ahead(struct scan *scan, uint64_t offset)
+{
+	if (scan->least || offset == 0 || scan->disk->read_ahead == NULL ||
+	    offset + AHEAD_OCTETS <= scan->ahead)
+		return;
+	if (scan->ahead < offset)
+		scan->ahead = offset;
+	scan->disk->read_ahead(scan->disk->user, scan->fd, scan->ahead, AHEAD_OCTETS);
+	scan->ahead += AHEAD_OCTETS;
+}
+
 const unsigned char *scan_look(struct scan *scan, uint64_t offset, size_t n)
 {
+	size_t least = scan->least ? scan->least : WINDOW_OCTETS;
 	uint64_t left;
 	size_t want;
 
@@ -43,13 +57,14 @@ const unsigned char *scan_look(struct scan *scan, uint64_t offset, size_t n)
 	if (offset >= scan->from && offset + n <= scan->from + scan->filled)
 		return scan->window + (offset - scan->from);
 	left = scan->size - offset;
-	want = n > WINDOW_OCTETS ? n : WINDOW_OCTETS;
+	want = n > least ? n : least;
 	want = left < want ? (size_t)left : want;
 	if (scan->cap < want) {
 		free(scan->window);
 		scan->window = mem_alloc(want);
 		scan->cap = want;
 	}
+	ask_ahead(scan, offset);
 	scan->from = offset;
 	scan->filled = read_past_errors(scan, scan->window, want, offset);
 	return scan->filled < n ? NULL : scan->window;

@@ -23,6 +23,8 @@ struct scan {
 	unsigned char *window;
 	uint64_t from;
 	size_t filled, cap;
+	size_t least;	/* octets read at once; 0: as fits a whole file, with more under way */
+	uint64_t ahead; /* how far reading ahead was asked for */
 };
 
 enum scan_kind {

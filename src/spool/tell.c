@@ -6,12 +6,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* The order of commits is that of the envelopes' sequences: a rewritten envelope keeps its own. */
-struct commit {
-	uint64_t sequence;
-	struct place envelope;
-	uint64_t id;
-};
+/* What is looked at stands far apart, with content in between. */
+enum { LOOK_OCTETS = 8 * 1024 };
 
 /* The segment read last: what stands side by side is read without opening it again. */
 struct reader {
@@ -29,6 +25,7 @@ static const unsigned char *look(struct reader *r, struct place place, size_t oc
 			scan_close(&r->scan);
 		r->number = place.segment;
 		scan_open(&r->scan, r->s->disk, r->s->dir, r->number, &fault);
+		r->scan.least = LOOK_OCTETS;
 		r->scan.seal = segments_find(&r->s->segments, r->number)->seal;
 	}
 	return r->scan.fd < 0 ? NULL : scan_look(&r->scan, place_offset(place), octets);
@@ -56,7 +53,7 @@ static void report_message(struct spool *s, uint64_t id, const char *why)
 		s->conf.damaged(s->conf.user, &fault);
 }
 
-static const char *what_is_wrong(struct message *m, const struct record *envelope)
+const char *recover_disbelieve(struct message *m, const struct record *envelope)
 {
 	uint64_t octets = 0;
 
@@ -71,6 +68,12 @@ static const char *what_is_wrong(struct message *m, const struct record *envelop
 	    envelope->content_sum != m->content_sum)
 		return "is not delivered: its content is not what its envelope says";
 	return NULL;
+}
+
+void recover_believe(struct message *m, const struct record *envelope)
+{
+	m->sequence = envelope->sequence;
+	m->state = MESSAGE_LIVE;
 }
 
 static void give_up(struct spool *s, struct message *m)
@@ -90,31 +93,31 @@ static void give_up_unfinished(struct spool *s, struct message *m)
 	give_up(s, m);
 }
 
-static bool check(struct reader *r, struct message *m, struct record *envelope)
+/* Its content came after its envelope, as copies may, or it is not whole. */
+static void check(struct reader *r, struct message *m)
 {
 	const char *wrong = "is not delivered: its envelope cannot be read";
+	struct record envelope;
 	struct span payload;
 
 	if (m->envelope.segment == 0) {
 		give_up_unfinished(r->s, m);
-		return false;
+		return;
 	}
-	if (read_record(r, m->envelope, envelope, &payload))
-		wrong = what_is_wrong(m, envelope);
+	if (read_record(r, m->envelope, &envelope, &payload))
+		wrong = recover_disbelieve(m, &envelope);
 	else
 		r->s->is_frozen = true; /* the scan could read it */
 	if (wrong) {
 		report_message(r->s, m->id, wrong);
 		give_up(r->s, m);
-		return false;
+	} else {
+		recover_believe(m, &envelope);
 	}
-	m->state = MESSAGE_LIVE;
-	return true;
 }
 
-static void tell(struct reader *r, const struct commit *commit, struct buf *note)
+static void tell(struct reader *r, struct message *m, struct buf *note)
 {
-	struct message *m = index_find(&r->s->index, commit->id);
 	struct spool_found found = { .id = m->id, .chunks = m->chunks };
 	struct record record;
 	struct span payload;
@@ -125,6 +128,7 @@ static void tell(struct reader *r, const struct commit *commit, struct buf *note
 		found.note = buf_span(note);
 	}
 	if (!read_record(r, m->envelope, &record, &found.envelope)) {
+		r->s->is_frozen = true; /* the scan could read it */
 		report_message(r->s, m->id, "is not delivered: its envelope cannot be read");
 		return;
 	}
@@ -132,56 +136,49 @@ static void tell(struct reader *r, const struct commit *commit, struct buf *note
 	r->s->conf.found(r->s->conf.user, &found);
 }
 
-static int compare_places(const void *a, const void *b)
+static int compare_sequences(const void *a, const void *b, void *arg)
 {
-	const struct commit *x = a, *y = b;
-
-	if (x->envelope.segment != y->envelope.segment)
-		return x->envelope.segment < y->envelope.segment ? -1 : 1;
-	return (x->envelope.unit > y->envelope.unit) - (x->envelope.unit < y->envelope.unit);
-}
-
-static int compare_sequences(const void *a, const void *b)
-{
-	const struct commit *x = a, *y = b;
+	const struct message *x = index_at(arg, *(const uint32_t *)a);
+	const struct message *y = index_at(arg, *(const uint32_t *)b);
 
 	return (x->sequence > y->sequence) - (x->sequence < y->sequence);
 }
 
-/* First in the order of their places, so that the files are read from front to end. */
-static struct commit *list_messages(struct spool *s, size_t *count)
+static bool is_sorted(const uint32_t *handles, size_t count, struct index *index)
 {
-	struct commit *all = mem_array(s->index.count, sizeof(*all));
-	struct message *m;
-	size_t at = 0;
+	for (size_t i = 1; i < count; i++)
+		if (compare_sequences(&handles[i - 1], &handles[i], index) > 0)
+			return false;
+	return true;
+}
 
-	*count = 0;
-	while ((m = index_next(&s->index, &at)) != NULL)
-		all[(*count)++] = (struct commit){ .envelope = m->envelope, .id = m->id };
-	qsort(all, *count, sizeof(*all), compare_places);
-	return all;
+/* The order of commits is that of the envelopes' sequences: a rewritten envelope keeps its own. */
+static void tell_all(struct reader *r)
+{
+	struct index *index = &r->s->index;
+	struct buf note = { 0 };
+	size_t count;
+	uint32_t *handles = index_live(index, &count);
+
+	if (!is_sorted(handles, count, index))
+		qsort_r(handles, count, sizeof(*handles), compare_sequences, index);
+	for (size_t i = 0; i < count; i++)
+		tell(r, index_at(index, handles[i]), &note);
+	free(handles);
+	buf_fini(&note);
 }
 
 void recover_tell(struct spool *s)
 {
 	struct reader reader = { .s = s };
-	struct buf note = { 0 };
-	size_t count, live = 0;
-	struct commit *all = list_messages(s, &count);
+	struct message *m;
+	size_t at = 0;
 
-	for (size_t i = 0; i < count; i++) {
-		struct record envelope;
-
-		if (check(&reader, index_find(&s->index, all[i].id), &envelope)) {
-			all[live] = all[i];
-			all[live++].sequence = envelope.sequence;
-		}
-	}
-	qsort(all, live, sizeof(*all), compare_sequences);
-	for (size_t i = 0; s->conf.found && i < live; i++)
-		tell(&reader, &all[i], &note);
+	while ((m = index_next(&s->index, &at)) != NULL)
+		if (m->state != MESSAGE_LIVE)
+			check(&reader, m);
+	if (s->conf.found)
+		tell_all(&reader);
 	if (reader.number)
 		scan_close(&reader.scan);
-	buf_fini(&note);
-	free(all);
 }
