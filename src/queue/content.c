@@ -31,12 +31,12 @@ static void start_read(struct queued_content *c);
 static void take_chunk(struct queued_content *c, struct content_read *read)
 {
 	c->read = NULL;
+	c->status = read->status;
 	if (read->status == 0 && read->out.len == 0) {
 		start_read(c);
-		return;
-	}
-	c->status = read->status;
-	if (read->status == 0) {
+		if (c->read)
+			return;
+	} else if (read->status == 0) {
 		buf_fini(&c->ahead);
 		c->ahead = read->out;
 		read->out = (struct buf){ 0 };
@@ -64,12 +64,17 @@ static void end_read(struct lane_job *job)
 
 static void start_read(struct queued_content *c)
 {
-	struct content_read *read = mem_new(struct content_read);
+	struct content_read *read;
 
-	read->queue = c->queued->queue;
+	if (c->index >= c->chunks) {
+		c->status = -ENODATA;
+		return;
+	}
+	read = mem_new(struct content_read);
+	read->queue = c->queue;
 	read->spool = read->queue->conf.spool;
 	read->owner = c;
-	read->id = c->queued->envelope.qid;
+	read->id = c->id;
 	read->index = c->index++;
 	read->job.home = read->queue->conf.loop;
 	read->job.run = run_read;
@@ -79,31 +84,26 @@ static void start_read(struct queued_content *c)
 	lane_put(read->queue->conf.reads, &read->job);
 }
 
-static int at_end(const struct queued_content *c)
-{
-	return c->octets == c->queued->envelope.size ? 0 : -EBADMSG;
-}
-
 static int give(struct queued_content *c, struct span octets, struct span *part)
 {
 	c->octets += octets.len;
 	*part = octets;
-	return c->octets <= c->queued->envelope.size ? 1 : -EBADMSG;
+	return c->octets <= c->size ? 1 : -EBADMSG;
 }
 
-static int next_kept(struct queued_content *c, struct span *part)
+static int give_tail(struct queued_content *c, struct span *part)
 {
-	if (c->octets || c->queued->memory.len == 0)
-		return at_end(c);
-	return give(c, buf_span(&c->queued->memory), part);
+	if (!c->is_tail_given && c->tail.len) {
+		c->is_tail_given = true;
+		return give(c, c->tail, part);
+	}
+	return c->octets == c->size ? 0 : -EBADMSG;
 }
 
 static int next_part(struct relay_source *source, struct span *part)
 {
 	struct queued_content *c = list_entry(source, struct queued_content, source);
 
-	if (c->queued->is_kept)
-		return next_kept(c, part);
 	buf_fini(&c->now);
 	if (c->has_ahead) {
 		c->now = c->ahead;
@@ -112,10 +112,10 @@ static int next_part(struct relay_source *source, struct span *part)
 		start_read(c);
 		return give(c, buf_span(&c->now), part);
 	}
-	if (c->status)
-		return c->status == -ENODATA ? at_end(c) : c->status;
-	if (c->read == NULL)
+	if (c->status == 0 && c->read == NULL)
 		start_read(c);
+	if (c->status)
+		return c->status == -ENODATA ? give_tail(c, part) : c->status;
 	c->is_waiting = true;
 	return -EAGAIN;
 }
@@ -129,19 +129,39 @@ static void rewind_parts(struct relay_source *source)
 	c->read = NULL;
 	buf_fini(&c->now);
 	buf_fini(&c->ahead);
-	c->has_ahead = c->is_waiting = false;
+	c->has_ahead = c->is_waiting = c->is_tail_given = false;
 	c->index = 0;
 	c->status = 0;
 	c->octets = 0;
 }
 
+void queued_content_start(struct queued_content *c, const struct queued_content *from)
+{
+	*c = (struct queued_content){ .source = { .next = next_part, .rewind = rewind_parts },
+				      .queue = from->queue,
+				      .id = from->id,
+				      .size = from->size,
+				      .chunks = from->chunks,
+				      .tail = from->tail,
+				      .more = from->more,
+				      .user = from->user };
+}
+
 void queued_content_init(struct queued_content *c, struct queued *queued, void (*more)(void *user),
 			 void *user)
 {
-	*c = (struct queued_content){ .source = { .next = next_part, .rewind = rewind_parts },
-				      .queued = queued,
-				      .more = more,
-				      .user = user };
+	struct queued_content from = { .queue = queued->queue,
+				       .id = queued->qid,
+				       .size = queued->size,
+				       .chunks = CONTENT_ALL_CHUNKS,
+				       .more = more,
+				       .user = user };
+
+	if (queued->work && queued->work->is_kept) {
+		from.chunks = 0;
+		from.tail = buf_span(&queued->work->memory);
+	}
+	queued_content_start(c, &from);
 }
 
 void queued_content_fini(struct queued_content *c)

@@ -1,13 +1,10 @@
-/* queue/intake.h: a message on its way in: content to memory or spool, then the commit.
+/* queue/intake.h: a message that comes in without waiting for a smarthost: content, then the commit.
  *
  * Shape    intake_new -> intake_put(content)... -> intake_commit(envelope) -> done -> (in the queue)
  * Thread   the queue's loop
  * Owns     the content until done; after success the queue does
  * Errors   done(status): 0 is "safe"; otherwise a fault, and nothing is stored. intake_drop() at any
  *          time before: nothing is stored
- *
- * Small contents wait in memory under the queue's budget and go out in one write with the envelope;
- * larger ones go to the spool in chunks as they come, with back-pressure.
  */
 #pragma once
 

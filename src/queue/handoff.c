@@ -1,0 +1,175 @@
+/* queue/handoff.c: a hand-off's life, and the way from its events to its user. */
+#include "handoff_inside.h"
+
+#include "base/mem.h"
+#include "base/require.h"
+
+#include <stdlib.h>
+
+static void on_room(void *user)
+{
+	struct handoff *h = user;
+
+	if (h->conf.room && !h->is_dropped)
+		h->conf.room(h->conf.user);
+}
+
+static struct smtp_reply reply_of(const struct heard *heard)
+{
+	return (struct smtp_reply){ .code = heard->code,
+				    .status = heard->status,
+				    .text = span_text(heard->words) };
+}
+
+static void tell_answer(struct handoff *h, size_t i)
+{
+	struct heard *answer = h->places[i].answer;
+
+	h->places[i].state = PLACE_TOLD;
+	h->untold--;
+	h->places[i].answer = NULL;
+	if (answer) {
+		struct smtp_reply reply = reply_of(answer);
+
+		h->conf.recipient(h->conf.user, i, &reply, answer->host);
+	} else {
+		h->conf.recipient(h->conf.user, i, NULL, NULL);
+	}
+	heard_free(&answer);
+}
+
+/* What is told may bring new recipients, or the end. */
+static void tell_answers(struct handoff *h)
+{
+	for (size_t i = 0; i < h->place_count && h->untold && !h->is_dropped; i++)
+		if (h->places[i].state == PLACE_ANSWERED)
+			tell_answer(h, i);
+}
+
+static void run_turn(struct work *work)
+{
+	struct handoff *h = work_entry(work, struct handoff, turn);
+
+	h->is_turn_posted = false;
+	h->is_turning = true;
+	tell_answers(h);
+	end_judge(h);
+	h->is_turning = false;
+	handoff_release(h);
+}
+
+void handoff_wake(struct handoff *h)
+{
+	if (h->is_turn_posted)
+		return;
+	h->is_turn_posted = true;
+	loop_post(h->queue->conf.loop, &h->turn);
+}
+
+static void on_timer(struct timer *timer)
+{
+	struct handoff *h = timer_entry(timer, struct handoff, timer);
+
+	if (h->state == HANDOFF_OPEN)
+		ask_out_of_time(h);
+	else
+		end_out_of_time(h);
+}
+
+struct handoff *handoff_new(const struct handoff_conf *conf)
+{
+	struct handoff *h = mem_new(struct handoff);
+
+	h->conf = *conf;
+	h->queue = conf->queue;
+	h->account = mem_text(conf->account ? conf->account : "");
+	h->sender = mem_text_n(conf->sender.at, conf->sender.len);
+	h->envid = mem_text_n(conf->envid.at, conf->envid.len);
+	h->turn.run = run_turn;
+	h->timer.fire = on_timer;
+	h->stow = stow_new(&(struct stow_conf){ .queue = conf->queue,
+						.room = on_room,
+						.written = end_on_written,
+						.committed = end_on_committed,
+						.user = h });
+	h->qid = stow_qid(h->stow);
+	queue_pend(h->queue);
+	return h;
+}
+
+uint64_t handoff_qid(const struct handoff *h)
+{
+	return h->qid;
+}
+
+void handoff_recipient(struct handoff *h, struct span mailbox,
+		       const struct smtp_rcpt_params *params)
+{
+	require(h->state == HANDOFF_OPEN && !h->has_begun);
+	ask_recipient(h, place_add(h, mailbox, params));
+}
+
+void handoff_begin(struct handoff *h)
+{
+	require(h->state == HANDOFF_OPEN && h->untold == 0 && handoff_tally(h).in > 0);
+	h->has_begun = true;
+}
+
+/* A large content takes long to come, and no connection waits for that. */
+bool handoff_put(struct handoff *h, struct span content)
+{
+	bool has_room;
+
+	require(h->state == HANDOFF_OPEN && h->has_begun);
+	has_room = stow_put(h->stow, content);
+	if (!stow_is_kept(h->stow) && h->pass) {
+		pass_give_back(h);
+		timer_clear(h->queue->conf.loop, &h->timer);
+	}
+	return has_room;
+}
+
+void handoff_finish(struct handoff *h, int64_t arrived_ms, uint64_t header_octets, bool has_8bit)
+{
+	require(h->state == HANDOFF_OPEN && h->has_begun);
+	timer_clear(h->queue->conf.loop, &h->timer);
+	h->arrived_ms = arrived_ms;
+	h->header_octets = header_octets;
+	h->has_8bit = has_8bit;
+	end_begin(h);
+}
+
+void handoff_release(struct handoff *h)
+{
+	struct queue *queue = h->queue;
+
+	if (h->state != HANDOFF_OVER || h->is_turn_posted || h->is_turning)
+		return;
+	require(h->pass == NULL);
+	timer_clear(queue->conf.loop, &h->timer);
+	stow_free(&h->stow);
+	for (size_t i = 0; i < h->place_count; i++)
+		place_fini(&h->places[i]);
+	free(h->places);
+	free(h->account);
+	free(h->sender);
+	free(h->envid);
+	free(h);
+	queue_unpend(queue);
+}
+
+void handoff_drop(struct handoff **handoff)
+{
+	struct handoff *h = *handoff;
+
+	if (h == NULL)
+		return;
+	*handoff = NULL;
+	h->is_dropped = true;
+	if (h->state != HANDOFF_OPEN)
+		return;
+	pass_give_back(h);
+	stow_free(&h->stow);
+	h->state = HANDOFF_OVER;
+	handoff_release(h);
+}

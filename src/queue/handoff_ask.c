@@ -1,0 +1,78 @@
+/* queue/handoff_ask.c: recipients, asked of the smarthost while the client waits for each answer.
+ *
+ * Waiting for a connection costs patience once: after that the recipients get our own yes at once,
+ * and the smarthost is tried again with the content.
+ */
+#include "handoff_inside.h"
+
+/* For a client that lets the connection wait: with its next recipient, or with the content. */
+enum { HOLD_MS = 1000 };
+
+/* After so many connections given back for that, it is asked no more. */
+enum { HOLDS_MOST = 3 };
+
+static bool may_ask(const struct handoff *h)
+{
+	return h->conf.is_hybrid && !h->asks_no_more && !h->queue->is_ending;
+}
+
+void ask_mind_time(struct handoff *h)
+{
+	struct loop *loop = h->queue->conf.loop;
+
+	if (h->state != HANDOFF_OPEN)
+		return;
+	if (h->pass && h->unanswered)
+		timer_set(loop, &h->timer, h->conf.patience_ms);
+	else if (h->pass)
+		timer_set(loop, &h->timer, HOLD_MS);
+	else
+		timer_clear(loop, &h->timer);
+}
+
+void ask_recipient(struct handoff *h, size_t i)
+{
+	if (!may_ask(h)) {
+		place_answer(h, i, NULL);
+		return;
+	}
+	if (h->pass) {
+		pass_add(h->pass, i);
+		relay_grow(&h->pass->job);
+	} else {
+		h->pass = pass_new(h, true);
+		pass_add_all(h->pass);
+		relay_send(h->queue->conf.relay, &h->pass->job);
+	}
+	ask_mind_time(h);
+}
+
+/* When it refused each of them it may be asked for more; after anything else there is no use. One who
+ * came when it was over already has no verdict. */
+void ask_is_over(struct handoff *h, const struct pass *asked)
+{
+	for (size_t i = 0; i < asked->count; i++) {
+		const struct place *p = &h->places[asked->places[i]];
+
+		if (p->state == PLACE_WAITING)
+			place_answer(h, asked->places[i], NULL);
+		if (p->heard && p->heard->outcome == RELAY_REFUSED)
+			continue;
+		h->asks_no_more = true;
+		if (p->heard && p->heard->is_untried)
+			h->is_vain = true;
+	}
+	ask_mind_time(h);
+}
+
+void ask_out_of_time(struct handoff *h)
+{
+	if (h->unanswered) {
+		h->asks_no_more = true;
+		h->is_vain = h->pass && !h->pass->is_alive;
+	} else if (++h->holds_over >= HOLDS_MOST) {
+		h->asks_no_more = true;
+	}
+	pass_give_back(h);
+	place_answer_rest(h);
+}

@@ -1,0 +1,154 @@
+/* queue/handoff_inside.h: what the files of a hand-off know of each other.
+ *
+ * place    one recipient: his answer to the client, and the smarthost's last word on him
+ * pass     one job of the relay's: open while the client still speaks (an ask), or with the content
+ * turn     what is owed to the user is told from a work of its own, so that no callback runs inside
+ *          a call, whatever the relay does inside ours
+ *
+ * OPEN -> PASSING -> OVER is the good way; PASSING -> COMMITTING -> OVER the other. A pass that still
+ * runs when its message is committed goes on: COMMITTING -> ADOPTED -> OVER. One that still runs when
+ * the spool did not take the message decides alone: COMMITTING -> ALONE -> OVER.
+ */
+#pragma once
+
+#include "inside.h"
+#include "queue/handoff.h"
+#include "stow.h"
+
+#define HANDOFF_STATES(X)                                                                          \
+	X(OPEN)	      /* recipients and content come */                                            \
+	X(PASSING)    /* all is here; a pass runs, or begins once the content can be read */       \
+	X(COMMITTING) /* with a pass or without one */                                             \
+	X(ADOPTED)    /* the queue has it, and hears what the pass comes to */                     \
+	X(ALONE)      /* the spool has not; the pass must decide */                                \
+	X(OVER)
+
+enum handoff_state {
+#define X(name) HANDOFF_##name,
+	HANDOFF_STATES(X)
+#undef X
+};
+
+/* What a smarthost, or the relay in its place, said; copied. */
+struct heard {
+	enum relay_outcome outcome;
+	int code;
+	struct smtp_status status;
+	char *words; /* the reply's, or the reason where code is 0 */
+	char *smarthost, *host;
+	bool is_untried, takes_dsn;
+};
+
+enum place_state { PLACE_WAITING, PLACE_ANSWERED, PLACE_TOLD };
+
+struct place {
+	char *address, *orcpt;
+	unsigned notify;
+	enum place_state state;
+	struct heard *answer; /* till told; NULL: our own yes */
+	bool is_out;	      /* refused to the client's face: no part of the message */
+	struct heard *heard;  /* the last verdict; NULL: none */
+	bool is_stored;	      /* in the envelope that is committed, */
+	size_t position;      /* there */
+};
+
+struct pass {
+	struct relay_job job; /* first */
+	struct handoff *handoff;
+	struct queued_content content;
+	struct span *recipients;
+	struct smtp_rcpt_params *params;
+	size_t *places; /* which recipient each of them is */
+	size_t count, room;
+	bool is_alive; /* a smarthost has said something */
+};
+
+struct handoff {
+	struct handoff_conf conf; /* account, sender, envid: not to be used, see below */
+	struct queue *queue;
+	enum handoff_state state;
+	uint64_t qid;
+	char *account, *sender, *envid;
+	struct place *places;
+	size_t place_count, place_room;
+	size_t unanswered;
+	size_t untold; /* whose answer is not told yet */
+	struct stow *stow;
+	int64_t arrived_ms;
+	uint64_t header_octets;
+	bool has_8bit;
+	struct pass *pass;     /* NULL: none is under way */
+	struct queued *queued; /* ADOPTED */
+	struct timer timer;    /* patience, or how long a connection is held */
+	struct work turn;
+	bool is_turn_posted, is_turning;
+	bool is_dropped; /* nobody listens */
+	bool has_begun;	 /* DATA */
+	bool asks_no_more;
+	bool is_vain;	  /* a connection was waited for, and did not come */
+	bool is_cautious; /* the pass has not got all of patience yet */
+	bool was_passed;  /* the content was offered to the relay */
+	unsigned holds_over;
+	int commit_status;
+	struct fault commit_fault;
+};
+
+/* handoff.c */
+/* Tells and judges soon, outside of all calls. */
+void handoff_wake(struct handoff *h);
+/* Frees it if nothing is under way. */
+void handoff_release(struct handoff *h);
+
+/* handoff_place.c */
+size_t place_add(struct handoff *h, struct span mailbox, const struct smtp_rcpt_params *params);
+void place_fini(struct place *p);
+struct heard *heard_new(const struct relay_verdict *verdict);
+void heard_free(struct heard **heard);
+/* As it was, for the length of heard's life. */
+struct relay_verdict heard_verdict(const struct heard *heard);
+/* Decides what the client is told of that recipient; takes `answer` over. */
+void place_answer(struct handoff *h, size_t i, struct heard *answer);
+void place_answer_rest(struct handoff *h);
+bool place_is_delivered(const struct place *p);
+/* The smarthost will not tell the sender that it has it, though he asked for that. */
+bool place_needs_notice(const struct handoff *h, const struct place *p);
+
+struct tally {
+	size_t in; /* the recipients of the message, */
+	size_t delivered, refused;
+	size_t noticed;	 /* of the delivered, those of whom the sender is owed a notice */
+	size_t judged;	 /* those with a verdict; */
+	size_t tried;	 /* of these, whom a smarthost was asked about, */
+	size_t answered; /* and who have its answer */
+};
+struct tally handoff_tally(const struct handoff *h);
+
+/* handoff_pass.c */
+struct pass *pass_new(struct handoff *h, bool is_open);
+void pass_add(struct pass *p, size_t place);
+/* With all recipients that are in the message. */
+void pass_add_all(struct pass *p);
+/* It ends, without a verdict, unless a connection carries it with the content. */
+void pass_give_back(struct handoff *h);
+/* The content goes out: over the open pass where there is one, else by a new one. */
+void pass_send(struct handoff *h);
+
+/* handoff_ask.c */
+void ask_recipient(struct handoff *h, size_t i);
+/* A pass that was open has ended: asked is what it had. */
+void ask_is_over(struct handoff *h, const struct pass *asked);
+/* Minds how long the answers, or the content, may take. */
+void ask_mind_time(struct handoff *h);
+void ask_out_of_time(struct handoff *h);
+
+/* handoff_end.c */
+void end_begin(struct handoff *h);
+/* The pass is over, or the commit failed: is the message's fate known? */
+void end_judge(struct handoff *h);
+void end_out_of_time(struct handoff *h);
+void end_on_written(void *user);
+void end_on_committed(void *user, int status, const struct fault *fault);
+
+/* handoff_tell.c: log lines */
+void handoff_tell_delivered(const struct handoff *h, const struct place *p);
+void handoff_tell_repeat(const struct handoff *h);

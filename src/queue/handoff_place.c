@@ -1,0 +1,152 @@
+/* queue/handoff_place.c: the recipients of a hand-off, and what was said of each. */
+#include "handoff_inside.h"
+
+#include "base/mem.h"
+#include "base/require.h"
+
+#include <stdlib.h>
+
+enum { WORDS_MOST = 512 };
+
+/* Lines are joined; the rest of what no log or reply may hold is taken out by those who use it. */
+static char *words_of(struct span text)
+{
+	char *words;
+
+	while (text.len > WORDS_MOST || (text.len && text.at[text.len - 1] == '\n'))
+		text.len = text.len > WORDS_MOST ? WORDS_MOST : text.len - 1;
+	words = mem_alloc(text.len + 1);
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char c = text.at[i];
+
+		words[i] = c == '\n' ? ' ' : c == '\0' ? '?' : (char)c;
+	}
+	return words;
+}
+
+static char *text_or_null(const char *text)
+{
+	return text ? mem_text(text) : NULL;
+}
+
+struct heard *heard_new(const struct relay_verdict *verdict)
+{
+	struct heard *heard = mem_new(struct heard);
+
+	heard->outcome = verdict->outcome;
+	heard->code = verdict->reply.code;
+	heard->status = verdict->reply.status;
+	heard->words = words_of(verdict->reason && heard->code == 0 ? span_text(verdict->reason)
+								    : verdict->reply.text);
+	heard->smarthost = text_or_null(verdict->smarthost);
+	heard->host = text_or_null(verdict->host);
+	heard->is_untried = verdict->is_untried;
+	heard->takes_dsn = verdict->takes_dsn;
+	return heard;
+}
+
+void heard_free(struct heard **heard)
+{
+	if (*heard == NULL)
+		return;
+	free((*heard)->words);
+	free((*heard)->smarthost);
+	free((*heard)->host);
+	free(*heard);
+	*heard = NULL;
+}
+
+struct relay_verdict heard_verdict(const struct heard *heard)
+{
+	struct relay_verdict verdict = { .outcome = heard->outcome,
+					 .reply = { .code = heard->code, .status = heard->status },
+					 .smarthost = heard->smarthost,
+					 .host = heard->host,
+					 .is_untried = heard->is_untried,
+					 .takes_dsn = heard->takes_dsn };
+
+	if (heard->code)
+		verdict.reply.text = span_text(heard->words);
+	else
+		verdict.reason = heard->words;
+	return verdict;
+}
+
+size_t place_add(struct handoff *h, struct span mailbox, const struct smtp_rcpt_params *params)
+{
+	struct place *p;
+
+	if (h->place_count == h->place_room) {
+		h->place_room = h->place_room ? h->place_room * 2 : 4;
+		h->places = mem_resize(h->places, h->place_room * sizeof(*h->places));
+	}
+	p = &h->places[h->place_count];
+	*p = (struct place){ .address = mem_text_n(mailbox.at, mailbox.len) };
+	if (params) {
+		p->notify = params->notify;
+		p->orcpt = mem_text_n(params->orcpt.at, params->orcpt.len);
+	}
+	h->unanswered++;
+	h->untold++;
+	return h->place_count++;
+}
+
+void place_fini(struct place *p)
+{
+	heard_free(&p->answer);
+	heard_free(&p->heard);
+	free(p->address);
+	free(p->orcpt);
+}
+
+void place_answer(struct handoff *h, size_t i, struct heard *answer)
+{
+	struct place *p = &h->places[i];
+
+	require(p->state == PLACE_WAITING);
+	p->state = PLACE_ANSWERED;
+	p->answer = answer;
+	p->is_out = answer && answer->outcome == RELAY_REFUSED;
+	h->unanswered--;
+	handoff_wake(h);
+}
+
+void place_answer_rest(struct handoff *h)
+{
+	for (size_t i = 0; i < h->place_count; i++)
+		if (h->places[i].state == PLACE_WAITING)
+			place_answer(h, i, NULL);
+}
+
+bool place_is_delivered(const struct place *p)
+{
+	return p->heard && p->heard->outcome == RELAY_DELIVERED;
+}
+
+bool place_needs_notice(const struct handoff *h, const struct place *p)
+{
+	return place_is_delivered(p) && (p->notify & SMTP_NOTIFY_SUCCESS) && !p->heard->takes_dsn &&
+	       h->sender[0] != '\0';
+}
+
+struct tally handoff_tally(const struct handoff *h)
+{
+	struct tally t = { 0 };
+
+	for (size_t i = 0; i < h->place_count; i++) {
+		const struct place *p = &h->places[i];
+
+		if (p->is_out)
+			continue;
+		t.in++;
+		if (p->heard == NULL)
+			continue;
+		t.delivered += p->heard->outcome == RELAY_DELIVERED;
+		t.refused += p->heard->outcome == RELAY_REFUSED;
+		t.noticed += place_needs_notice(h, p);
+		t.judged++;
+		t.tried += !p->heard->is_untried;
+		t.answered += p->heard->code != 0;
+	}
+	return t;
+}

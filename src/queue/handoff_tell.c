@@ -1,0 +1,35 @@
+/* queue/handoff_tell.c: log lines of what needed no queue; as those of tell.c, so that a reader
+ * sees one story whichever way a message went. */
+#include "handoff_inside.h"
+
+void handoff_tell_delivered(const struct handoff *h, const struct place *p)
+{
+	const struct heard *heard = p->heard;
+	int64_t delay_ms = wall_now_ms() - h->arrived_ms;
+	struct logline line;
+
+	logline_start(&line, LOG_LEVEL_INFO, "delivered");
+	logline_id(&line, "qid", h->qid);
+	logline_text(&line, "to", p->address);
+	logline_text(&line, "smarthost", heard->smarthost);
+	if (heard->code)
+		logline_number(&line, "code", heard->code);
+	if (heard->status.class)
+		logline_format(&line, "status", "%u.%u.%u", heard->status.class,
+			       heard->status.subject, heard->status.detail);
+	logline_text(&line, "text", heard->words);
+	logline_number(&line, "delay_ms", delay_ms > 0 ? delay_ms : 0);
+	queue_tell(h->queue, &line);
+}
+
+void handoff_tell_repeat(const struct handoff *h)
+{
+	struct logline line;
+
+	logline_start(&line, LOG_LEVEL_WARN, "repeat-likely");
+	logline_id(&line, "qid", h->qid);
+	logline_text(&line, "reason",
+		     "some recipients have the message, but it could not be stored for the others: "
+		     "its sender was told to send it again");
+	queue_tell(h->queue, &line);
+}
