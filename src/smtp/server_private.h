@@ -4,7 +4,8 @@
  *   server_reply.c     slots: replies in the order of the commands, references, closing
  *   server_verbs.c     the verb table and its dispatcher; verbs without state
  *   server_login.c     AUTH and the lines within it
- *   server_envelope.c  MAIL, RCPT and their parameters
+ *   server_envelope.c  MAIL and RCPT
+ *   server_params.c    their parameters
  *   server_data.c      DATA and the content
  */
 #pragma once
@@ -162,9 +163,16 @@ void server_refuse_stranger(struct smtp_server *srv, const char *verb);
 /* server_envelope.c */
 bool server_run_mail(struct smtp_server *srv, const struct verb *verb, struct span arg,
 		     struct smtp_event *ev);
-void server_offer_mail(const struct smtp_server *srv, struct buf *lines);
 bool server_run_rcpt(struct smtp_server *srv, const struct verb *verb, struct span arg,
 		     struct smtp_event *ev);
+
+/* server_params.c */
+void server_offer_mail(const struct smtp_server *srv, struct buf *lines);
+/* What stands behind the path, put in the event. NULL, or why it is refused. */
+const struct smtp_reply *server_take_mail_params(struct smtp_server *srv, struct smtp_event *ev,
+						 struct span in);
+const struct smtp_reply *server_take_rcpt_params(struct smtp_server *srv, struct smtp_event *ev,
+						 struct span in);
 
 /* server_data.c */
 bool server_run_data(struct smtp_server *srv, const struct verb *verb, struct span arg,

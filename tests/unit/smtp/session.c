@@ -132,6 +132,12 @@ static void on_mail(struct session *s, const struct smtp_event *ev)
 		buf_put_text(&s->events, " auth=");
 		buf_put_span(&s->events, ev->mail.auth);
 	}
+	if (ev->mail.ret != SMTP_RET_NONE)
+		buf_put_text(&s->events, ev->mail.ret == SMTP_RET_FULL ? " ret=full" : " ret=hdrs");
+	if (ev->mail.envid.len) {
+		buf_put_text(&s->events, " envid=");
+		buf_put_span(&s->events, ev->mail.envid);
+	}
 	snprintf(s->sender, sizeof(s->sender), "%.*s", (int)ev->path.local.len,
 		 ev->path.local.len ? (const char *)ev->path.local.at : "");
 	if (strcmp(s->sender, "denied") == 0)
@@ -143,6 +149,12 @@ static void on_mail(struct session *s, const struct smtp_event *ev)
 static void on_rcpt(struct session *s, const struct smtp_event *ev)
 {
 	note_span(s, ev->path.mailbox);
+	if (ev->rcpt.notify)
+		buf_printf(&s->events, " notify=%u", ev->rcpt.notify);
+	if (ev->rcpt.orcpt.len) {
+		buf_put_text(&s->events, " orcpt=");
+		buf_put_span(&s->events, ev->rcpt.orcpt);
+	}
 	if (span_eq(ev->path.local, span_text("no")))
 		answer(s, ev, SMTP_REPLY(550, 5, 1, 1, "<no@example.net>: nobody there"));
 	else if (span_eq(ev->path.local, span_text("later")))

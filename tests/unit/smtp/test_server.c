@@ -74,14 +74,14 @@ static void offers(void **state)
 	assert_span_text(buf_span(&s.output), "220 relay.example.com ESMTP Postern\r\n"
 					      "250-relay.example.com\r\n250-PIPELINING\r\n"
 					      "250-ENHANCEDSTATUSCODES\r\n250-STARTTLS\r\n"
-					      "250-SIZE 1000\r\n250 8BITMIME\r\n");
+					      "250-SIZE 1000\r\n250-8BITMIME\r\n250 DSN\r\n");
 	session_feed(&s, span_text("STARTTLS\r\n"));
 	session_forget(&s);
 	session_feed(&s, span_text("EHLO c\r\n"));
 	assert_span_text(buf_span(&s.output),
 			 "250-relay.example.com\r\n250-PIPELINING\r\n"
 			 "250-ENHANCEDSTATUSCODES\r\n250-AUTH PLAIN LOGIN\r\n250-SIZE 1000\r\n"
-			 "250 8BITMIME\r\n");
+			 "250-8BITMIME\r\n250 DSN\r\n");
 	session_end(&s);
 }
 
@@ -335,6 +335,41 @@ static void bounds_lines(void **state)
 	}
 }
 
+/* All parameters at their largest fit in 1,400 octets. */
+static void longest_commands(void **state)
+{
+	enum { PATH = 256, AUTH = 500 };
+	struct smtp_server_conf conf = session_conf();
+	struct buf path = { 0 }, mail = { 0 }, rcpt = { 0 };
+	struct session s;
+
+	(void)state;
+	buf_printf(&path, "%064d@", 1);
+	while (path.len < PATH - 2)
+		buf_put_text(&path, path.len % 40 == 39 ? "." : "a");
+	buf_printf(&mail, "MAIL FROM:<%.*s> SIZE=%020d BODY=8BITMIME AUTH=e", PATH - 2,
+		   (const char *)buf_span(&path).at, 1);
+	for (int i = 1; i < AUTH / 3; i++)
+		buf_put_text(&mail, i < 60 ? "+3D" : i == 60 ? "+40" : i % 50 ? "+61" : "+2E");
+	buf_printf(&mail, " RET=HDRS ENVID=%0100d\r\n", 1);
+	buf_printf(&rcpt, "RCPT TO:<%.*s> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;%0493d\r\n",
+		   PATH - 2, (const char *)buf_span(&path).at, 1);
+	assert_true(mail.len <= 1400 && rcpt.len <= 1400);
+	conf.line_octets = 1400;
+	session_start(&s, &conf);
+	session_log_in(&s);
+	session_feed(&s, span_text("MAIL FROM:<a@b>\r\nRSET\r\n"));
+	session_forget(&s);
+	session_feed(&s, buf_span(&mail));
+	session_feed(&s, buf_span(&rcpt));
+	assert_span_text(buf_span(&s.output),
+			 "250 2.1.0 Sender accepted\r\n250 2.1.5 Recipient accepted\r\n");
+	session_end(&s);
+	buf_fini(&path);
+	buf_fini(&mail);
+	buf_fini(&rcpt);
+}
+
 static void bounds_responses(void **state)
 {
 	struct smtp_server_conf conf = session_conf();
@@ -562,6 +597,7 @@ int main(void)
 		cmocka_unit_test(nothing_behind_starttls),
 		cmocka_unit_test(starttls_refused_goes_on),
 		cmocka_unit_test(bounds_lines),
+		cmocka_unit_test(longest_commands),
 		cmocka_unit_test(bounds_responses),
 		cmocka_unit_test(line_without_end),
 		cmocka_unit_test(bounds_output),

@@ -60,8 +60,8 @@ static const struct dialogue dialogues[] = {
 	{ "STARTTLS forgets EHLO",
 	  AT_PLAIN,
 	  { "EHLO one\r\n", "STARTTLS\r\n", "MAIL FROM:<a@b>\r\n", "EHLO two\r\n", "STARTTLS\r\n" },
-	  "250- | 250- | 250- | 250- | 250- | 250 | 220 2.0.0 | 503 5.5.1 | 250- | 250- | 250- | "
-	  "250- | 250- | 250 | 503 5.5.1",
+	  "250- | 250- | 250- | 250- | 250- | 250- | 250 | 220 2.0.0 | 503 5.5.1 | 250- | 250- | "
+	  "250- | 250- | 250- | 250- | 250 | 503 5.5.1",
 	  "EHLO one | STARTTLS | REFUSED MAIL 503 #1 | EHLO two | REFUSED STARTTLS 503 #2",
 	  NULL },
 	{ "STARTTLS with an argument",
@@ -73,7 +73,7 @@ static const struct dialogue dialogues[] = {
 	{ "login lost with STARTTLS over",
 	  AT_TLS,
 	  { "EHLO c\r\n", "MAIL FROM:<a@b>\r\n" },
-	  "250- | 250- | 250- | 250- | 250- | 250 | 530 5.7.0",
+	  "250- | 250- | 250- | 250- | 250- | 250- | 250 | 530 5.7.0",
 	  "EHLO c | REFUSED MAIL 530 #1",
 	  NULL },
 
@@ -170,9 +170,9 @@ static const struct dialogue dialogues[] = {
 	    "MAIL FROM:<a@b> AUTH=+00\r\nMAIL FROM:<a@b> AUTH=+\r\nMAIL FROM:<a@b> AUTH=+G1\r\n"
 	    "MAIL FROM:<a@b> AUTH=a\r\nMAIL FROM:<a@b> AUTH=<a@b>\r\nMAIL FROM:<a@b> AUTH=\r\n"
 	    "MAIL FROM:<a@b> SIZE\r\n",
-	    "MAIL FROM:<a@b> RET=FULL\r\nMAIL FROM:<a@b> SMTPUTF8\r\n"
+	    "MAIL FROM:<a@b> BY=1\r\nMAIL FROM:<a@b> SMTPUTF8\r\n"
 	    "MAIL FROM:<a@b> SIZE=1001\r\nMAIL FROM:<a@b> SIZE=18446744073709551616\r\n"
-	    "MAIL FROM:<a@b> SIZE=1000\r\nRCPT TO:<a@b> NOTIFY=NEVER\r\nRCPT TO:<a@b> =\r\n" },
+	    "MAIL FROM:<a@b> SIZE=1000\r\nRCPT TO:<a@b> BY=1\r\nRCPT TO:<a@b> =\r\n" },
 	  "501 5.5.4 | 501 5.5.4 | 501 5.5.4 | 501 5.5.4 | 501 5.5.4 | 501 5.5.4 | 501 5.5.4 | "
 	  "501 5.5.4 | 501 5.5.4 | 501 5.5.4 | 501 5.5.4 | 555 5.5.4 | 555 5.5.4 | 552 5.3.4 | "
 	  "552 5.3.4 | 250 2.1.0 | 555 5.5.4 | 501 5.5.4",
@@ -182,6 +182,44 @@ static const struct dialogue dialogues[] = {
 	  "REFUSED MAIL 501 #10 | REFUSED MAIL 501 #11 | REFUSED MAIL 555 #12 | "
 	  "REFUSED MAIL 555 #13 | REFUSED MAIL 552 #14 | REFUSED MAIL 552 #15 | "
 	  "MAIL a@b size=1000 | REFUSED RCPT 555 #16 | REFUSED RCPT 501 #17",
+	  NULL },
+	{ "DSN",
+	  LOGGED_IN,
+	  { "MAIL FROM:<a@example.com> RET=HDRS ENVID=QQ+2B314159\r\n",
+	    "RCPT TO:<b@c> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;B+3Dx@c\r\nRCPT TO:<d@e>\r\n",
+	    "RCPT TO:<f@g> orcpt=x400;/S=+20 notify=never\r\nRSET\r\n",
+	    "MAIL FROM:<a@example.com> ret=full\r\n", "RCPT TO:<b@c> NOTIFY=Failure\r\n" },
+	  "250 2.1.0 | 250 2.1.5 | 250 2.1.5 | 501 5.5.4 | 250 2.0.0 | 250 2.1.0 | 250 2.1.5",
+	  "MAIL a@example.com ret=hdrs envid=QQ+2B314159 | "
+	  "RCPT b@c notify=10 orcpt=rfc822;B+3Dx@c | RCPT d@e | REFUSED RCPT 501 #1 | RESET | "
+	  "MAIL a@example.com ret=full | RCPT b@c notify=4",
+	  NULL },
+	{ "bad DSN in MAIL",
+	  LOGGED_IN,
+	  { "MAIL FROM:<a@b> RET=ALL\r\nMAIL FROM:<a@b> RET\r\nMAIL FROM:<a@b> RET=\r\n",
+	    "MAIL FROM:<a@b> RET=FULL RET=FULL\r\nMAIL FROM:<a@b> ENVID=a ENVID=a\r\n",
+	    "MAIL FROM:<a@b> ENVID\r\nMAIL FROM:<a@b> ENVID=a+0Ab\r\nMAIL FROM:<a@b> ENVID=+\r\n",
+	    "MAIL FROM:<a@b> ENVID=+C3+BC\r\nMAIL FROM:<a@b> NOTIFY=NEVER\r\n" MAIL_OK },
+	  "501 5.5.4 | 501 5.5.4 | 501 5.5.4 | 501 5.5.4 | 501 5.5.4 | 501 5.5.4 | 501 5.5.4 | "
+	  "501 5.5.4 | 501 5.5.4 | 555 5.5.4 | 250 2.1.0",
+	  "REFUSED MAIL 501 #1 | REFUSED MAIL 501 #2 | REFUSED MAIL 501 #3 | "
+	  "REFUSED MAIL 501 #4 | REFUSED MAIL 501 #5 | REFUSED MAIL 501 #6 | "
+	  "REFUSED MAIL 501 #7 | REFUSED MAIL 501 #8 | REFUSED MAIL 501 #9 | "
+	  "REFUSED MAIL 555 #10 | MAIL a@example.com",
+	  NULL },
+	{ "bad DSN in RCPT",
+	  LOGGED_IN,
+	  { MAIL_OK "RCPT TO:<a@b> NOTIFY=NEVER,SUCCESS\r\nRCPT TO:<a@b> NOTIFY\r\n",
+	    "RCPT TO:<a@b> NOTIFY=DELAY NOTIFY=DELAY\r\nRCPT TO:<a@b> ORCPT=rfc822\r\n",
+	    "RCPT TO:<a@b> ORCPT=rfc822;a ORCPT=rfc822;a\r\nRCPT TO:<a@b> ORCPT=;a\r\n",
+	    "RCPT TO:<a@b> ORCPT=rfc822;a+0A-H\r\nRCPT TO:<a@b> RET=FULL\r\n",
+	    "RCPT TO:<a@b> NOTIFY=DELAY SIZE=1\r\nDATA\r\n", RCPT_OK "DATA\r\n" },
+	  "250 2.1.0 | 501 5.5.4 | 501 5.5.4 | 501 5.5.4 | 501 5.5.4 | 501 5.5.4 | 501 5.5.4 | "
+	  "501 5.5.4 | 555 5.5.4 | 555 5.5.4 | 554 5.5.1 | 250 2.1.5 | 354",
+	  "MAIL a@example.com | REFUSED RCPT 501 #1 | REFUSED RCPT 501 #2 | "
+	  "REFUSED RCPT 501 #3 | REFUSED RCPT 501 #4 | REFUSED RCPT 501 #5 | "
+	  "REFUSED RCPT 501 #6 | REFUSED RCPT 501 #7 | REFUSED RCPT 555 #8 | "
+	  "REFUSED RCPT 555 #9 | REFUSED DATA 554 #10 | RCPT b@example.net | BODY_BEGIN",
 	  NULL },
 	{ "bad paths",
 	  LOGGED_IN,
@@ -231,7 +269,7 @@ static const struct dialogue dialogues[] = {
 	{ "EHLO ends a message, a bad EHLO does not",
 	  LOGGED_IN,
 	  { MAIL_OK "EHLO \r\n" RCPT_OK "EHLO again\r\nRCPT TO:<a@b>\r\n" },
-	  "250 2.1.0 | 501 5.5.4 | 250 2.1.5 | 250- | 250- | 250- | 250- | 250 | 503 5.5.1",
+	  "250 2.1.0 | 501 5.5.4 | 250 2.1.5 | 250- | 250- | 250- | 250- | 250- | 250 | 503 5.5.1",
 	  "MAIL a@example.com | REFUSED EHLO 501 #1 | RCPT b@example.net | RESET | EHLO again | "
 	  "REFUSED RCPT 503 #2",
 	  NULL },
@@ -326,7 +364,8 @@ static const struct dialogue dialogues[] = {
 	  AT_TLS,
 	  { "EHLO DESKTOP_1\r\n", "EHLO [IPV6:::ffff:10.0.0.1]\r\n", "HELO a)(b;${run{/x}}%n\r\n",
 	    "EHLO\r\nHELO \r\nEHLO a\tb\r\n" },
-	  "250- | 250- | 250- | 250- | 250- | 250 | 250- | 250- | 250- | 250- | 250- | 250 | 250 | "
+	  "250- | 250- | 250- | 250- | 250- | 250- | 250 | 250- | 250- | 250- | 250- | 250- | 250- "
+	  "| 250 | 250 | "
 	  "501 5.5.4 | 501 5.5.4 | 501 5.5.4",
 	  "EHLO DESKTOP_1 | EHLO [IPV6:::ffff:10.0.0.1] | EHLO a)(b;${run{/x}}%n (HELO) | "
 	  "REFUSED EHLO 501 #1 | REFUSED HELO 501 #2 | REFUSED EHLO 501 #3",

@@ -93,6 +93,16 @@ static int model_rcpt_refused(struct model *m)
 	return model_rcpt(m, 550);
 }
 
+static int model_rcpt_malformed(struct model *m)
+{
+	return model_rcpt(m, 501);
+}
+
+static int model_rcpt_unknown(struct model *m)
+{
+	return model_rcpt(m, 555);
+}
+
 static int model_data(struct model *m)
 {
 	int code = model_rcpt(m, 0);
@@ -161,9 +171,13 @@ static const struct {
 	{ "AUTH NTLM\r\n", model_login_other },
 	{ "MAIL FROM:<a@b>\r\n", model_mail_good },
 	{ "MAIL FROM:<denied@b>\r\n", model_mail_denied },
+	{ "MAIL FROM:<a@b> RET=FULL ENVID=1\r\n", model_mail_good },
 	{ "MAIL FROM:<a@b> SIZE=x\r\n", model_mail_malformed },
 	{ "RCPT TO:<c@d>\r\n", model_rcpt_good },
+	{ "RCPT TO:<c@d> NOTIFY=NEVER ORCPT=rfc822;c@d\r\n", model_rcpt_good },
 	{ "RCPT TO:<no@d>\r\n", model_rcpt_refused },
+	{ "RCPT TO:<c@d> NOTIFY=NEVER,DELAY\r\n", model_rcpt_malformed },
+	{ "RCPT TO:<c@d> RET=FULL\r\n", model_rcpt_unknown },
 	{ "DATA\r\n", model_data },
 	{ "RSET\r\n", model_rset },
 	{ "NOOP\r\n", always_250 },
