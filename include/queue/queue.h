@@ -122,6 +122,7 @@ struct queue_order {
 	struct work work; /* private */
 	struct list_node node; /* private */
 	uint64_t qid; /* private */
+	int status; /* private */
 };
 
 /* Takes effect at once. With an attempt under way: REMOVE is recorded at once and the attempt's

@@ -1,23 +1,44 @@
 /* queue/inside.h: what the files of this room know of each other.
  *
- * queued   one message: what is known of it, and when it is due
- * try      one attempt of one message: the relay's job and the content on its way
+ * queue    the turn of the loop: what is due, what goes to the relay
+ * queued   one message: where it stands, and what it holds
+ * line     the messages of one account that are due
+ * life     when a message is due, warned of, given up
+ * try      one attempt: the relay's job and the content on its way
+ * hear     verdicts, and what an attempt comes to
+ * report   the notices that follow from it, then
+ * record   what is written down
+ * act      orders by hand
+ * walk     views
+ * recover  what the spool found
  *
  * A message is settled or noted by a write of its own that outlives it in memory; `pending` counts
  * these, reads on the lane and intakes, so that the queue goes away only after all of them.
+ *
+ * A million messages may wait: what is needed only while something goes on with one (work) is apart
+ * from what is always there, and what has become of it (pack.h) is there once there is something to
+ * say.
  */
 #pragma once
 
+#include "base/heap.h"
+#include "base/map.h"
+#include "index.h"
 #include "intake.h"
+#include "pack.h"
 #include "queue/queue.h"
 
 struct queued_try;
+struct queued_line;
+struct notice_conf;
 
 #define QUEUED_STATES(X)                                                                           \
-	X(WAITING)   /* in queue->due */                                                           \
-	X(READY)     /* in queue->ready */                                                         \
-	X(ACTIVE)    /* the relay has it */                                                        \
-	X(REPORTING) /* a notice is being made */
+	X(PAUSED)    /* until its next attempt */                                                  \
+	X(LINE)	     /* due: in a line */                                                          \
+	X(HELD)	     /* by hand */                                                                 \
+	X(ACTIVE)    /* an attempt is under way */                                                 \
+	X(REPORTING) /* a notice is being made */                                                  \
+	X(OWING)     /* a notice that could not be stored, or a settle, is due again */
 
 enum queued_state {
 #define X(name) QUEUED_##name,
@@ -25,34 +46,85 @@ enum queued_state {
 #undef X
 };
 
-struct queued {
-	struct list_node all;	/* in queue->messages */
-	struct list_node ready; /* in queue->ready */
-	struct heap_node due;	/* in queue->due */
-	struct queue *queue;
-	enum queued_state state;
-	struct envelope envelope;
+/* There while a message is ACTIVE, REPORTING or OWING, and while its content is kept. */
+struct queued_work {
+	struct envelope envelope; /* its strings are the message's own; not for envelope_fini() */
 	struct delivery delivery;
-	int64_t born_ms;   /* on the loop's clock: a change of the wall clock expires nothing */
 	struct buf memory; /* the content, where it is kept */
 	int64_t reserved;  /* of the budget, for memory */
 	bool is_kept;	   /* memory holds the content */
-	bool *unreported;  /* recipients that failed since the last notice; NULL: none */
-	char **hosts;	   /* who was asked in the last attempt, for the notice */
-	bool has_expired;  /* those failed because the time ran out, all of them */
-	int64_t pause_ms;  /* until the next attempt, once this one's outcome is written down */
 	struct queued_try *attempt;
+	/* Of the attempt under way, and of what its notices need. */
+	int64_t heard_ms; /* the time of its first verdict, by the wall clock; 0: none yet */
+	bool was_asked;	  /* a smarthost was asked, or tried for */
+	bool has_spoken;  /* a smarthost said something */
+	bool is_news;	  /* somebody's fate was decided: the note is not lazy */
+	bool *failed;	  /* recipients that failed since the last notice; NULL: none */
+	bool *relayed;	  /* recipients whose success is to be told; NULL: none */
+	bool *delayed;	  /* recipients whose delay is to be told; NULL: none */
+	char **hosts;	  /* who spoke last, by recipient */
+	bool is_expired;  /* those failed because the time ran out, all of them */
+	bool is_by_hand;  /* they were given up by hand */
+	struct queue_order *closing; /* to give up: done once the settle is written */
+	struct list orders;	     /* wait for the end of what is under way */
+};
+
+struct queued {
+	struct list_node all;  /* in queue->messages */
+	struct list_node node; /* LINE: in its line */
+	struct heap_node due;  /* PAUSED, LINE, HELD, OWING: in queue->due */
+	struct queue *queue;
+	struct queued_line *line;
+	struct queued_work *work;   /* NULL: nothing goes on with it */
+	struct delivery_pack *pack; /* NULL: nothing has become of it, or work has it */
+	uint64_t qid, sid, size, header_octets;
+	int64_t arrived_ms; /* wall clock */
+	int64_t born_ms; /* the same on the loop's clock: a wall clock that jumps expires nothing */
+	int64_t next_at; /* PAUSED: the next attempt, on the loop's clock */
+	uint32_t recipient_count;
+	unsigned state : 3; /* enum queued_state */
+	unsigned ret : 2;
+	bool has_8bit : 1;
+	bool is_held : 1;
+	bool is_warned : 1;
+	bool is_recovered : 1; /* and no attempt of it has ended since */
+	bool is_removed : 1;   /* by hand: waits only for what is under way */
+	bool is_told : 1;      /* that it waits without an attempt */
+	bool is_handed : 1;    /* the attempt under way is not one of the queue's own */
+	char strings[];	       /* envelope_strings of pack.h */
+};
+
+/* What a view points to. */
+struct queue_sight {
+	struct envelope envelope;
+	struct delivery delivery;
+	enum queue_stand of_lines; /* where a message in line stands */
+	int64_t wall_ms;
 };
 
 struct queue {
 	struct queue_conf conf;
 	char *hostname, *company;
-	struct list messages, ready;
+	struct list messages;
+	struct queue_index index; /* by qid */
+	struct map lines;	  /* by account */
+	struct list turns;	  /* lines with somebody in them */
+	size_t in_line;
 	struct heap due;
+	struct list walks;
+	struct pack_scratch scratch; /* of the last view */
+	struct queue_sight found;    /* by queue_find() */
 	struct timer timer;
 	struct work turn;
 	bool is_turn_posted;
-	unsigned active;
+	bool is_stalled; /* the relay gave a job back untried: it is asked again when it has room, or
+			    at stalled_until_ms */
+	bool is_hurried; /* somebody wants attempts now */
+	int64_t stalled_until_ms;
+	int64_t born_ms;    /* of the queue, on the loop's clock */
+	unsigned active;    /* attempts of our own */
+	unsigned reporting; /* messages whose notices are being made */
+	unsigned kept;	    /* messages whose content is kept while they stand in line */
 	unsigned pending;
 	uint64_t random;
 	bool is_ending;
@@ -61,7 +133,7 @@ struct queue {
 };
 
 /* queue.c */
-/* Looks soon, not now, at what is ready. */
+/* Looks soon, not now, at what is due. */
 void queue_wake(struct queue *queue);
 /* A message that is committed; takes the envelope's strings and the content over. memory NULL: not
  * kept. */
@@ -69,10 +141,12 @@ void queue_add(struct queue *queue, struct envelope *envelope, struct buf *memor
 	       int64_t reserved);
 /* The same for one whose first attempt is under way, or over, elsewhere: queued_hear() for each
  * verdict, now or as they come, then queued_end_attempt(), which takes the content over and may free
- * the message. */
+ * the message. Until then there is q->work. */
 struct queued *queue_add_active(struct queue *queue, struct envelope *envelope);
 void queued_hear(struct queued *q, size_t place, const struct relay_verdict *verdict);
 void queued_end_attempt(struct queued *q, struct buf *memory, int64_t reserved);
+/* The relay gives everything back: it is left alone until it has room, or for a while. */
+void queue_stall(struct queue *queue);
 void queue_pend(struct queue *queue);
 void queue_unpend(struct queue *queue);
 uint64_t queue_random(struct queue *queue);
@@ -81,42 +155,111 @@ bool queue_reserve(struct queue *queue, size_t octets);
 void queue_release(struct queue *queue, int64_t octets);
 
 /* queued.c */
-struct queued *queued_new(struct queue *queue, struct envelope *envelope);
-/* Takes it out of everything. */
+/* Copies the envelope. It stands nowhere yet. */
+struct queued *queued_new(struct queue *queue, const struct envelope *envelope);
+/* Takes it out of everything; orders that wait for it hear -ENOENT. */
 void queued_free(struct queued **queued);
+/* Forgotten by hand while something is under way: nobody finds it any more; queued_free() follows at
+ * the end of that. */
+void queued_hide(struct queued *q);
+/* q->work is there. */
+struct queued_work *queued_open(struct queued *q);
+/* Moves those that wait for the end of what is under way to *out. */
+void queued_take_orders(struct queued *q, struct list *out);
+/* Packs up what work has to say, and frees it unless it keeps the content. */
+void queued_close(struct queued *q);
+void queued_take_content(struct queued *q, struct buf *memory, int64_t reserved);
 /* The content stays in the spool only. */
 void queued_forget_content(struct queued *q);
-void queued_set_ready(struct queued *q);
-void queued_set_due(struct queued *q, int64_t in_ms);
 /* Nothing of the last attempt is needed for a notice any more. */
 void queued_forget_attempt(struct queued *q);
-bool queued_is_final(const struct queued *q);
-bool queued_has_expired(const struct queued *q);
-/* Failed because the time ran out, not by a refusal. */
+/* Fills what is known of it; `recipients` has room for all. Nothing of it is for envelope_fini(). */
+void queued_envelope(struct queued *q, struct envelope_recipient *recipients, struct envelope *out);
+/* What has become of it: lives until the next call of this, or until the message changes. */
+struct delivery queued_delivery(struct queued *q);
+bool queued_is_final(struct queued *q);
+/* Failed because the time ran out, not by a refusal, nor by hand. */
 bool queued_ran_out(const struct recipient_status *s);
 /* What a peer said, as text without controls, of at most 512 octets. */
 char *queued_text(struct span words);
+/* Out of its line and of queue->due: nothing happens to it by itself until it is placed again. */
+void queued_lift(struct queued *q, enum queued_state state);
+/* Where it belongs: HELD, PAUSED until next_at, or LINE. life_floor: no warning or expiry before. */
+void queued_place(struct queued *q, bool is_first, int64_t life_floor);
+void queued_owe(struct queued *q, int64_t in_ms);
+
+/* line.c */
+struct queued_line *queue_line_ref(struct queue *queue, const char *account);
+void queued_line_unref(struct queue *queue, struct queued_line **line);
+char *queued_line_account(struct queued_line *line);
+void queued_line_join(struct queued *q, bool is_first);
+void queued_line_leave(struct queued *q);
+/* Whose turn it is; the line takes its turn behind the others then. NULL: all are empty. */
+struct queued *queue_line_next(struct queue *queue);
+/* How many stand before it, or 0 when there are more than `most`. */
+size_t queued_line_ahead(const struct queued *q, size_t most);
+void queue_lines_fini(struct queue *queue);
+
+/* life.c */
+int64_t queued_expires_at(const struct queued *q);
+int64_t queued_warns_at(const struct queued *q);
+/* The next thing that is due, for the heap. */
+int64_t queued_due_at(const struct queued *q, int64_t life_floor);
+/* Past its time, whether it had its last attempt or not. */
+bool queued_has_expired(const struct queued *q);
+/* Something is due for it. */
+void queued_come_due(struct queued *q);
+/* Whoever waits fails, because the time is over or because somebody says so; then the notice. */
+void queued_expire(struct queued *q);
+void queued_give_up(struct queued *q);
+/* After a reload. */
+void queue_rearm(struct queue *queue);
 
 /* try.c */
 void queued_attempt(struct queued *q);
 
+/* hear.c */
+void queued_mark_failed(struct queued *q, size_t place);
+
 /* record.c */
-/* What became of it goes to the spool: settled, or noted and due again. It may be gone after. */
-void queued_write_down(struct queued *q, bool is_news);
+/* What became of it goes to the spool: settled, or noted and placed. It may be gone after. */
+void queued_write_down(struct queued *q);
+/* Notes it as it is now, synced; order may be NULL. */
+void queued_note(struct queued *q, bool is_lazy, struct queue_order *order);
+void queued_settle(struct queued *q, bool is_lazy, struct queue_order *order);
 /* An uncommitted content is given up. */
 void queue_drop_content(struct queue *queue, uint64_t id);
 
 /* report.c */
-/* A notice for those who failed, and then queued_write_down(). */
+/* The notices that are due, and then queued_write_down(). */
 void queued_report(struct queued *q);
+
+/* recover.c: queue_recover() */
+
+/* act.c */
+/* Those that waited for the end of what was under way. */
+void queue_act_all(struct queue *queue, uint64_t qid, struct list *orders);
+/* Posts done(). status 0, -ENOENT or -ESHUTDOWN. */
+void queue_order_end(struct queue *queue, struct queue_order *order, int status);
+
+/* walk.c */
+/* Walks that would visit it next visit the one behind it. */
+void queue_walks_pass(struct queue *queue, struct list_node *node);
+/* How the messages in line stand, all of them. */
+enum queue_stand queue_stand_of_lines(struct queue *queue);
+/* Why no smarthost can be reached, "; " between them. */
+void queue_reasons(const struct queue *queue, struct buf *out);
 
 /* tell.c: log lines */
 void queue_tell(struct queue *queue, const struct logline *line);
-void queued_tell_delivered(const struct queued *q, size_t recipient);
-void queued_tell_deferred(const struct queued *q, size_t recipient);
-void queued_tell_failed(const struct queued *q, size_t recipient);
-void queued_tell_bounced(const struct queued *q, uint64_t notice);
-void queued_tell_discarded(const struct queued *q);
+void queued_tell_delivered(struct queued *q, size_t recipient);
+void queued_tell_deferred(struct queued *q, size_t recipient, int64_t pause_ms);
+void queued_tell_failed(struct queued *q, size_t recipient);
+/* "bounced", "warned", "relayed-notice": a notice was put in the queue */
+void queued_tell_notice(struct queued *q, const char *event, uint64_t notice);
+void queued_tell_discarded(struct queued *q);
+void queued_tell_waiting(struct queued *q, const char *reason);
+void queue_tell_act(struct queue *queue, const char *event, uint64_t qid);
 void queue_tell_settled(struct queue *queue, uint64_t qid);
 void queue_tell_trouble(struct queue *queue, const char *event, uint64_t qid,
 			const struct fault *fault);

@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-/* Doubles from first_ms to most_ms with the number of attempts made (1: the first has failed), then
- * moved by up to a quarter either way as `random` says, so that what failed together does not come
- * back together. */
-int64_t queue_pause(unsigned attempts, int64_t first_ms, int64_t most_ms, uint64_t random);
+/* The pause after that many attempts (1: the first has failed) by the schedule, whose last entry
+ * repeats, moved by up to a quarter either way as `random` says, so that what failed together does
+ * not come back together. An empty schedule is one of a second. */
+int64_t queue_pause(const int64_t *schedule_ms, unsigned count, unsigned attempts, uint64_t random);

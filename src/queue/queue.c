@@ -1,4 +1,4 @@
-/* queue/queue.c: which message is tried when. */
+/* queue/queue.c: the turn of the loop: what is due, and what goes to the relay. */
 #include "queue/queue.h"
 
 #include "inside.h"
@@ -6,8 +6,13 @@
 #include "base/mem.h"
 #include "base/require.h"
 
-#include <errno.h>
 #include <stdlib.h>
+
+enum {
+	DUE_A_TURN = 1000,   /* the loop does other things after so many */
+	REPORTS_MOST = 64,   /* notices being made at once */
+	STALL_MS = 5 * 1000, /* for a relay that has room and yet gives everything back */
+};
 
 void queue_wake(struct queue *queue)
 {
@@ -15,6 +20,20 @@ void queue_wake(struct queue *queue)
 		return;
 	queue->is_turn_posted = true;
 	loop_post(queue->conf.loop, &queue->turn);
+}
+
+void queue_on_room(void *user)
+{
+	struct queue *queue = user;
+
+	queue->is_stalled = false;
+	queue_wake(queue);
+}
+
+void queue_stall(struct queue *queue)
+{
+	queue->is_stalled = true;
+	queue->stalled_until_ms = loop_now_ms(queue->conf.loop) + STALL_MS;
 }
 
 void queue_pend(struct queue *queue)
@@ -59,13 +78,25 @@ void queue_release(struct queue *queue, int64_t octets)
 		atomic_fetch_add_explicit(queue->conf.memory, octets, memory_order_relaxed);
 }
 
+static void forget_walks(struct queue *queue)
+{
+	struct list_node *node;
+
+	while ((node = list_pop_front(&queue->walks)) != NULL)
+		list_entry(node, struct queue_walk, node)->queue = NULL;
+}
+
 static void end(struct queue *queue)
 {
 	void (*freed)(void *user) = queue->freed;
 	void *user = queue->freed_user;
 
 	timer_clear(queue->conf.loop, &queue->timer);
+	forget_walks(queue);
 	heap_fini(&queue->due);
+	queue_index_fini(&queue->index);
+	queue_lines_fini(queue);
+	pack_scratch_fini(&queue->scratch);
 	free(queue->hostname);
 	free(queue->company);
 	free(queue);
@@ -78,33 +109,67 @@ static struct queued *of_due(struct heap_node *node)
 	return list_entry(node, struct queued, due);
 }
 
-static void take_due(struct queue *queue)
+/* False: there is more, for the next turn. */
+static bool take_due(struct queue *queue)
 {
 	int64_t now = loop_now_ms(queue->conf.loop);
 	struct heap_node *first;
 
-	while ((first = heap_first(&queue->due)) != NULL && first->key <= now) {
-		heap_remove(&queue->due, first);
-		queued_set_ready(of_due(first));
+	for (unsigned i = 0; i < DUE_A_TURN; i++) {
+		first = heap_first(&queue->due);
+		if (first == NULL || first->key > now)
+			return true;
+		/* The end of one of them wakes the queue. */
+		if (queue->reporting >= REPORTS_MOST)
+			return true;
+		queued_come_due(of_due(first));
 	}
-	if (first)
-		timer_set(queue->conf.loop, &queue->timer, first->key - now);
+	return false;
 }
 
-static void start_ready(struct queue *queue)
+static bool is_stalled(struct queue *queue)
 {
-	struct list_node *node;
+	if (queue->is_stalled && loop_now_ms(queue->conf.loop) >= queue->stalled_until_ms)
+		queue->is_stalled = false;
+	return queue->is_stalled;
+}
 
-	while (queue->active < queue->conf.active && (node = list_pop_front(&queue->ready))) {
-		struct queued *q = list_entry(node, struct queued, ready);
+static void send_lines(struct queue *queue)
+{
+	struct queued *q;
+	size_t room;
 
-		if (q->unreported)
-			queued_report(q); /* the notice could not be written before */
-		else if (queued_is_final(q))
-			queued_write_down(q, false); /* recovered; the settle was lost */
-		else
-			queued_attempt(q);
+	if (queue->in_line == 0 || is_stalled(queue))
+		return;
+	room = relay_room(queue->conf.relay);
+	while (room > 0 && queue->active < queue->conf.active &&
+	       (q = queue_line_next(queue)) != NULL) {
+		room--;
+		queued_attempt(q);
 	}
+}
+
+static void set_timer(struct queue *queue)
+{
+	struct heap_node *first = heap_first(&queue->due);
+	int64_t now = loop_now_ms(queue->conf.loop);
+	int64_t at = first ? first->key : INT64_MAX;
+
+	if (queue->in_line && queue->is_stalled && queue->stalled_until_ms < at)
+		at = queue->stalled_until_ms;
+	if (at > now && at != INT64_MAX)
+		timer_set(queue->conf.loop, &queue->timer, at - now);
+	else
+		timer_clear(queue->conf.loop, &queue->timer);
+}
+
+/* What was flushed is to go now, also to a smarthost that is left alone. */
+static void hurry(struct queue *queue)
+{
+	if (!queue->is_hurried)
+		return;
+	queue->is_hurried = queue->is_stalled = false;
+	relay_hurry(queue->conf.relay);
 }
 
 static void run_turn(struct work *work)
@@ -117,8 +182,11 @@ static void run_turn(struct work *work)
 			end(queue);
 		return;
 	}
-	take_due(queue);
-	start_ready(queue);
+	hurry(queue);
+	if (!take_due(queue))
+		queue_wake(queue);
+	send_lines(queue);
+	set_timer(queue);
 }
 
 static void on_timer(struct timer *timer)
@@ -135,25 +203,39 @@ static void set_conf(struct queue *queue, const struct queue_conf *conf)
 	queue->company = mem_text(conf->company ? conf->company : "");
 	if (queue->conf.active == 0)
 		queue->conf.active = 1;
+	if (queue->conf.retry_count == 0) {
+		queue->conf.retry_count = 1;
+		queue->conf.retry_ms[0] = 60 * 1000;
+	}
 }
 
 struct queue *queue_new(const struct queue_conf *conf)
 {
 	struct queue *queue = mem_new(struct queue);
+	uint64_t seed;
 
 	set_conf(queue, conf);
-	list_init(&queue->messages);
-	list_init(&queue->ready);
-	queue->turn.run = run_turn;
-	queue->timer.fire = on_timer;
 	random_fill(&queue->random, sizeof(queue->random));
 	queue->random |= 1; /* xorshift never leaves 0 */
+	random_fill(&seed, sizeof(seed));
+	map_init(&queue->lines, seed);
+	list_init(&queue->messages);
+	list_init(&queue->turns);
+	list_init(&queue->walks);
+	queue->born_ms = loop_now_ms(conf->loop);
+	queue->turn.run = run_turn;
+	queue->timer.fire = on_timer;
 	return queue;
 }
 
 void queue_renew(struct queue *queue, const struct queue_conf *conf)
 {
+	bool has_other_times =
+		queue->conf.warn_ms != conf->warn_ms || queue->conf.expire_ms != conf->expire_ms;
+
 	set_conf(queue, conf);
+	if (has_other_times)
+		queue_rearm(queue);
 	queue_wake(queue);
 }
 
@@ -161,63 +243,23 @@ void queue_add(struct queue *queue, struct envelope *envelope, struct buf *memor
 {
 	struct queued *q = queued_new(queue, envelope);
 
-	if (memory) {
-		q->memory = *memory;
-		*memory = (struct buf){ 0 };
-		q->is_kept = true;
-		q->reserved = reserved;
-	}
+	envelope_fini(envelope);
+	if (memory)
+		queued_take_content(q, memory, reserved);
 	if (queue->is_ending)
 		queued_free(&q); /* the spool has it, for the next start */
 	else
-		queued_set_ready(q);
+		queued_place(q, false, 0);
 }
 
-/* The note's time is wall clock. A clock that went back must not hold the mail for hours. */
-static int64_t recovered_pause(const struct queue *queue, const struct delivery *d)
+struct queued *queue_add_active(struct queue *queue, struct envelope *envelope)
 {
-	int64_t pause = d->next_ms - wall_now_ms();
+	struct queued *q = queued_new(queue, envelope);
 
-	return pause < queue->conf.retry_most_ms ? pause : queue->conf.retry_most_ms;
-}
-
-static void place_recovered(struct queued *q)
-{
-	int64_t pause = recovered_pause(q->queue, &q->delivery);
-
-	if (pause > 0)
-		queued_set_due(q, pause);
-	else
-		queued_set_ready(q);
-}
-
-int queue_recover(struct queue *queue, const struct spool_found *found)
-{
-	struct envelope envelope;
-	struct delivery delivery = { 0 };
-	struct queued *q;
-	int status = envelope_decode(found->envelope, &envelope);
-
-	if (status)
-		return status;
-	if (found->note.len)
-		status = delivery_decode(found->note, &delivery);
-	if (found->note.len && status == 0 &&
-	    delivery.recipient_count != envelope.recipient_count) {
-		delivery_fini(&delivery);
-		status = -EINVAL;
-	}
-	if (status) {
-		envelope_fini(&envelope);
-		return status;
-	}
-	q = queued_new(queue, &envelope);
-	if (found->note.len) {
-		delivery_fini(&q->delivery);
-		q->delivery = delivery;
-	}
-	place_recovered(q);
-	return 0;
+	envelope_fini(envelope);
+	queued_open(q);
+	q->state = QUEUED_ACTIVE;
+	return q;
 }
 
 /* Those that wait are in the spool; those under way get their outcome first. */
@@ -230,7 +272,7 @@ void queue_free(struct queue *queue, void (*freed)(void *user), void *user)
 	list_each (&queue->messages, node) {
 		struct queued *q = list_entry(node, struct queued, all);
 
-		if (q->state == QUEUED_WAITING || q->state == QUEUED_READY)
+		if (q->state != QUEUED_ACTIVE && q->state != QUEUED_REPORTING)
 			queued_free(&q);
 	}
 	queue_wake(queue);
@@ -239,35 +281,4 @@ void queue_free(struct queue *queue, void (*freed)(void *user), void *user)
 size_t queue_length(const struct queue *queue)
 {
 	return queue->messages.count;
-}
-
-static struct queue_view view_of(const struct queued *q)
-{
-	return (struct queue_view){ .envelope = &q->envelope,
-				    .delivery = &q->delivery,
-				    .is_active = q->state == QUEUED_ACTIVE };
-}
-
-void queue_look(struct queue *queue, bool (*each)(void *user, const struct queue_view *view),
-		void *user)
-{
-	list_each (&queue->messages, node) {
-		struct queue_view view = view_of(list_entry(node, struct queued, all));
-
-		if (!each(user, &view))
-			return;
-	}
-}
-
-bool queue_find(struct queue *queue, uint64_t qid, struct queue_view *out)
-{
-	list_each (&queue->messages, node) {
-		const struct queued *q = list_entry(node, struct queued, all);
-
-		if (q->envelope.qid != qid)
-			continue;
-		*out = view_of(q);
-		return true;
-	}
-	return false;
 }

@@ -1,176 +1,182 @@
-/* queue/report.c: the notice of non-delivery: a message of ours to the sender.
+/* queue/report.c: the notices that a message's fate calls for, one after the other, and then the
+ * record of it.
  *
- * It is committed before the original is settled: a crash between the two costs a second notice,
- * never the only one.
+ * A notice is committed before its original is settled or noted: a crash between the two costs a
+ * second notice, never the only one.
  */
-#include "content.h"
+#include "notice.h"
 
-#include "base/id.h"
 #include "base/mem.h"
-#include "mail/dsn.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
-/* More of the original's header section is not sent back. */
-enum { HEADER_MOST = 64 * 1024 };
+static void next_notice(struct queued *q);
 
-struct report {
-	struct queued *queued;
-	struct queued_content content;
-	struct buf header;
-	uint64_t notice;
-};
-
-static void free_report(struct report *r)
+static void end_report(struct queued *q)
 {
-	queued_content_fini(&r->content);
-	buf_fini(&r->header);
-	free(r);
+	q->queue->reporting--;
+	queue_wake(q->queue);
+}
+
+/* A warning that could not be stored leaves the message where it was. */
+static void put_off_warning(struct queued *q, int64_t pause)
+{
+	struct queue *queue = q->queue;
+	uint64_t qid = q->qid;
+	struct list orders;
+
+	queued_take_orders(q, &orders);
+	queued_forget_attempt(q);
+	queued_close(q);
+	queued_place(q, true, loop_now_ms(queue->conf.loop) + pause);
+	queue_act_all(queue, qid, &orders);
 }
 
 /* The spool took no notice now: the message stays as it is, and the notice is tried again. */
-static void put_off(struct queued *q, const struct fault *fault)
+static void put_off(struct queued *q, int status, const struct fault *fault)
 {
-	queue_tell_trouble(q->queue, "unreported", q->envelope.qid, fault);
+	struct queued_work *w = q->work;
+	int64_t pause = q->queue->conf.retry_ms[0];
+
+	queue_tell_trouble(q->queue, "unreported", q->qid, fault);
+	end_report(q);
 	queued_forget_content(q);
+	if (w->closing)
+		queue_order_end(q->queue, w->closing, status);
+	w->closing = NULL;
 	if (q->queue->is_ending)
 		queued_free(&q);
+	else if (w->failed || w->relayed)
+		queued_owe(q, pause);
 	else
-		queued_set_due(q, q->queue->conf.retry_first_ms);
+		put_off_warning(q, pause);
 }
 
-static void has_reported(struct queued *q)
+static void forget(bool **places)
 {
-	queued_forget_attempt(q);
-	queued_write_down(q, true);
+	free(*places);
+	*places = NULL;
 }
 
-static void on_committed(void *user, int status, const struct fault *fault)
+/* `counter` and `event` of what is told now, and whom it was about. */
+static void has_told(struct queued *q, uint64_t notice, bool **places, const char *event,
+		     _Atomic uint64_t *counter)
 {
-	struct report *r = user;
-	struct queued *q = r->queued;
-	uint64_t notice = r->notice;
+	counter_add(counter, 1);
+	queued_tell_notice(q, event, notice);
+	forget(places);
+	q->work->is_news = true;
+}
 
-	free_report(r);
-	if (status) {
-		put_off(q, fault);
-		return;
+static bool is_over(struct queued *q, int status, const struct fault *fault)
+{
+	if (q->is_removed) {
+		end_report(q);
+		queued_free(&q);
+		return true;
 	}
-	counter_add(&q->queue->conf.counters->bounces_made, 1);
-	queued_tell_bounced(q, notice);
-	has_reported(q);
+	if (status)
+		put_off(q, status, fault);
+	return status != 0;
 }
 
-static void describe(const struct queued *q, size_t place, struct mail_dsn_recipient *out)
+static void on_failure_told(struct queued *q, int status, const struct fault *fault,
+			    uint64_t notice)
 {
-	const struct recipient_status *s = &q->delivery.recipients[place];
-
-	out->address = span_text(q->envelope.recipients[place]);
-	out->status = s->status;
-	if (queued_ran_out(s))
-		out->status = (struct smtp_status){ 4, 4, 7 };
-	else if (s->status.class == 0)
-		out->status = (struct smtp_status){ 5, 0, 0 };
-	out->smarthost = q->hosts[place];
-	out->reply.code = s->code;
-	out->reply.status = s->status;
-	if (s->code)
-		out->reply.text = span_text(s->text);
-	else
-		out->reason = s->text;
-}
-
-static void format_notice(const struct report *r, struct buf *out)
-{
-	const struct queued *q = r->queued;
-	struct mail_dsn_recipient *recipients =
-		mem_array(q->delivery.recipient_count, sizeof(*recipients));
-	char id[ID_TEXT_MAX], notice_id[ID_TEXT_MAX];
-	struct mail_dsn dsn = { .reporting_mta = q->queue->hostname,
-				.company = q->queue->company,
-				.id = id,
-				.notice_id = notice_id,
-				.sender = span_text(q->envelope.sender),
-				.header = buf_span(&r->header),
-				.arrived_ms = q->envelope.arrived_ms,
-				.now_ms = wall_now_ms(),
-				.is_expired = q->has_expired,
-				.recipients = recipients };
-
-	id_format(q->envelope.qid, id);
-	id_format(r->notice, notice_id);
-	for (size_t i = 0; i < q->delivery.recipient_count; i++)
-		if (q->unreported[i])
-			describe(q, i, &recipients[dsn.recipient_count++]);
-	mail_dsn_format(&dsn, out);
-	free(recipients);
-}
-
-static uint64_t header_octets(struct span text)
-{
-	const unsigned char *end = memmem(text.at, text.len, "\r\n\r\n", 4);
-
-	return end ? (uint64_t)(end - text.at) + 2 : text.len;
-}
-
-static void commit_notice(struct report *r)
-{
-	const struct queued *q = r->queued;
-	struct intake_conf conf = { .queue = q->queue, .done = on_committed, .user = r };
-	struct intake *in = intake_new(&conf);
-	struct envelope envelope = { .sid = q->envelope.sid,
-				     .account = mem_text(""),
-				     .sender = mem_text(""),
-				     .arrived_ms = wall_now_ms() };
-	struct buf text = { 0 };
-
-	r->notice = intake_qid(in);
-	format_notice(r, &text);
-	envelope.header_octets = header_octets(buf_span(&text));
-	envelope.has_8bit = !span_is_ascii(buf_span(&text));
-	envelope_add_recipient(&envelope, span_text(q->envelope.sender));
-	intake_put(in, buf_span(&text));
-	buf_fini(&text);
-	intake_commit(in, &envelope);
-}
-
-static size_t header_wanted(const struct queued *q)
-{
-	uint64_t n = q->envelope.header_octets;
-
-	return n < HEADER_MOST ? (size_t)n : HEADER_MOST;
-}
-
-/* A content that cannot be read makes a notice without a header section. */
-static void gather(void *user)
-{
-	struct report *r = user;
-	size_t wanted = header_wanted(r->queued);
-	struct span part;
-	int status = 1;
-
-	while (r->header.len < wanted &&
-	       (status = r->content.source.next(&r->content.source, &part)) == 1)
-		buf_put_span(&r->header, span_first(part, wanted - r->header.len));
-	if (status == -EAGAIN)
+	if (is_over(q, status, fault))
 		return;
-	queued_content_fini(&r->content);
-	commit_notice(r);
+	has_told(q, notice, &q->work->failed, "bounced", &q->queue->conf.counters->bounces_made);
+	next_notice(q);
+}
+
+static void on_success_told(struct queued *q, int status, const struct fault *fault,
+			    uint64_t notice)
+{
+	if (is_over(q, status, fault))
+		return;
+	has_told(q, notice, &q->work->relayed, "relayed-notice",
+		 &q->queue->conf.counters->successes_made);
+	next_notice(q);
+}
+
+static void on_warned(struct queued *q, int status, const struct fault *fault, uint64_t notice)
+{
+	if (is_over(q, status, fault))
+		return;
+	q->is_warned = true;
+	has_told(q, notice, &q->work->delayed, "warned", &q->queue->conf.counters->warnings_made);
+	next_notice(q);
+}
+
+/* Host names for those who spoke in an earlier attempt: the label is what was kept. */
+static void find_hosts(struct queued *q)
+{
+	struct queued_work *w = q->work;
+	struct relay_view view;
+
+	if (w->hosts == NULL)
+		w->hosts = mem_array(q->recipient_count, sizeof(char *));
+	for (size_t i = 0; i < q->recipient_count; i++) {
+		const char *label = w->delivery.recipients[i].smarthost;
+
+		for (size_t n = 0;
+		     label && !w->hosts[i] && relay_look(q->queue->conf.relay, n, &view); n++)
+			if (strcmp(view.name, label) == 0)
+				w->hosts[i] = mem_text(view.host);
+	}
+}
+
+static void start(struct queued *q, enum mail_dsn_action action, const bool *places,
+		  void (*done)(struct queued *q, int status, const struct fault *fault,
+			       uint64_t notice))
+{
+	struct notice_conf conf = { .queued = q,
+				    .action = action,
+				    .places = places,
+				    .is_expired = q->work->is_expired,
+				    .is_by_hand = q->work->is_by_hand,
+				    .done = done };
+
+	find_hosts(q);
+	conf.hosts = q->work->hosts;
+	notice_start(&conf);
+}
+
+/* Leaves those out who do not want to hear it. False: that was all. */
+static bool somebody_wants(struct queued *q, bool *places, enum mail_dsn_action action)
+{
+	bool is_wanted = false;
+
+	for (size_t i = 0; i < q->recipient_count; i++) {
+		places[i] = places[i] && notice_is_wanted(&q->work->envelope, i, action);
+		is_wanted |= places[i];
+	}
+	return is_wanted;
+}
+
+static void next_notice(struct queued *q)
+{
+	struct queued_work *w = q->work;
+
+	if (w->failed && !somebody_wants(q, w->failed, MAIL_DSN_FAILED)) {
+		queued_tell_discarded(q);
+		forget(&w->failed);
+		w->is_news = true;
+	}
+	if (w->failed) {
+		start(q, MAIL_DSN_FAILED, w->failed, on_failure_told);
+	} else if (w->relayed) {
+		start(q, MAIL_DSN_RELAYED, w->relayed, on_success_told);
+	} else if (w->delayed) {
+		start(q, MAIL_DSN_DELAYED, w->delayed, on_warned);
+	} else {
+		end_report(q);
+		queued_write_down(q);
+	}
 }
 
 void queued_report(struct queued *q)
 {
-	struct report *r;
-
-	if (q->envelope.sender[0] == '\0') {
-		queued_tell_discarded(q);
-		has_reported(q);
-		return;
-	}
-	q->state = QUEUED_REPORTING;
-	r = mem_new(struct report);
-	r->queued = q;
-	queued_content_init(&r->content, q, gather, r);
-	gather(r);
+	q->queue->reporting++;
+	next_notice(q);
 }
