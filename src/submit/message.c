@@ -4,35 +4,40 @@
 #include "mail/date.h"
 #include "mail/header.h"
 #include "mail/received.h"
-#include "queue/intake.h"
+#include "queue/handoff.h"
+#include "words.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
-/* One that is being committed lives until the commit's end, also when the session is gone before. */
+/* One that has come whole lives until its hand-off's end, also when the session is gone before. */
 struct message {
 	struct session *session; /* NULL: nobody waits any more */
 	struct log *log;
 	struct counters *counters;
-	struct envelope envelope;
-	struct intake *intake; /* NULL before DATA, and after the commit's end */
+	struct handoff *handoff; /* gone with its end */
+	char *sender;		 /* for the log */
+	unsigned *tickets;	 /* of RCPT, by recipient */
+	size_t recipient_count, ticket_room;
+	size_t recipients_in; /* not refused */
 	struct mail_scan scan;
+	int64_t arrived_ms;
 	char date[MAIL_DATE_MAX];
 	char *message_id;
 	uint64_t sid;
-	uint64_t octets;       /* put into the intake */
+	uint64_t octets;       /* put into the hand-off */
 	uint64_t trace_octets; /* of them, our Received field */
-	unsigned ticket;
-	bool is_committing;
+	unsigned ticket;       /* of the content's end */
+	bool is_whole;
 	char qid[ID_TEXT_MAX];
-	struct logline accepted; /* made before the commit takes the envelope, put after it */
+	struct logline accepted; /* made while the session is there, put at the end */
 };
 
 static void message_free(struct message *m)
 {
-	envelope_fini(&m->envelope);
 	mail_scan_fini(&m->scan);
 	free(m->message_id);
+	free(m->tickets);
+	free(m->sender);
 	free(m);
 }
 
@@ -44,12 +49,11 @@ void message_drop(struct session *s)
 	s->is_held = false;
 	if (m == NULL)
 		return;
-	if (m->is_committing) {
+	if (m->is_whole) {
 		m->session = NULL;
 		return;
 	}
-	if (m->intake)
-		intake_drop(&m->intake);
+	handoff_drop(&m->handoff);
 	message_free(m);
 }
 
@@ -63,6 +67,39 @@ void message_on_void(struct session *s, const struct smtp_event *ev)
 	if (ev->type == SMTP_EVENT_BODY_BAD)
 		counter_add(&s->submit->conf.counters->messages_refused, 1);
 	message_drop(s);
+}
+
+static void on_recipient(void *user, size_t index, const struct smtp_reply *reply,
+			 const char *host);
+static void on_room(void *user);
+static void on_done(void *user, const struct handoff_end *end);
+
+static struct message *message_new(struct session *s, const struct smtp_event *ev)
+{
+	const struct conf_queue *conf = &s->settings->conf->queue;
+	struct message *m = mem_new(struct message);
+
+	m->session = s;
+	m->log = s->submit->conf.log;
+	m->counters = s->submit->conf.counters;
+	m->sid = s->sid;
+	m->sender = mem_text_n(ev->path.mailbox.at, ev->path.mailbox.len);
+	m->handoff = handoff_new(&(struct handoff_conf){
+		.queue = s->submit->conf.queue,
+		.is_hybrid = conf->handoff == CONF_HANDOFF_HYBRID,
+		.patience_ms = conf->patience_ms,
+		.sid = s->sid,
+		.account = s->account ? s->account : "",
+		.sender = ev->path.mailbox,
+		.ret = ev->mail.ret,
+		.envid = ev->mail.envid,
+		.recipient = on_recipient,
+		.room = on_room,
+		.done = on_done,
+		.user = m,
+	});
+	id_format(handoff_qid(m->handoff), m->qid);
+	return m;
 }
 
 void message_on_mail(struct session *s, const struct smtp_event *ev)
@@ -81,20 +118,31 @@ void message_on_mail(struct session *s, const struct smtp_event *ev)
 				    "The server has no room for mail now; try again later"));
 		return;
 	}
-	s->message = mem_new(struct message);
-	s->message->session = s;
-	s->message->log = s->submit->conf.log;
-	s->message->counters = s->submit->conf.counters;
-	s->message->envelope.sid = s->message->sid = s->sid;
-	s->message->envelope.account = mem_text(s->account ? s->account : "");
-	s->message->envelope.sender = mem_text_n(ev->path.mailbox.at, ev->path.mailbox.len);
+	s->message = message_new(s, ev);
 	smtp_server_answer(s->engine, ev->ticket, &SMTP_REPLY(250, 2, 1, 0, "Sender accepted"));
 }
 
 void message_on_rcpt(struct session *s, const struct smtp_event *ev)
 {
-	envelope_add_recipient(&s->message->envelope, ev->path.mailbox);
-	smtp_server_answer(s->engine, ev->ticket, &SMTP_REPLY(250, 2, 1, 5, "Recipient accepted"));
+	struct message *m = s->message;
+
+	if (m->recipient_count == m->ticket_room) {
+		m->ticket_room = m->ticket_room ? m->ticket_room * 2 : 4;
+		m->tickets = mem_resize(m->tickets, m->ticket_room * sizeof(*m->tickets));
+	}
+	m->tickets[m->recipient_count++] = ev->ticket;
+	handoff_recipient(m->handoff, ev->path.mailbox, &ev->rcpt);
+}
+
+/* The session may end with the answer, and the message with it. */
+static void on_recipient(void *user, size_t index, const struct smtp_reply *reply, const char *host)
+{
+	struct message *m = user;
+	struct smtp_reply answer = words_for_recipient(reply);
+
+	(void)host;
+	m->recipients_in += answer.code < 300;
+	session_answer(m->session, m->tickets[index], &answer);
 }
 
 static void put(struct message *m, struct span content)
@@ -102,7 +150,7 @@ static void put(struct message *m, struct span content)
 	if (content.len == 0)
 		return;
 	m->octets += content.len;
-	if (!intake_put(m->intake, content))
+	if (!handoff_put(m->handoff, content))
 		m->session->is_held = true;
 }
 
@@ -121,8 +169,8 @@ static void prepare_log(struct session *s, struct message *m)
 	session_log_start(s, l, LOG_LEVEL_INFO, "accepted");
 	logline_text(l, "qid", m->qid);
 	logline_text(l, "account", s->account);
-	logline_format(l, "from", "<%s>", m->envelope.sender);
-	logline_number(l, "nrcpt", (int64_t)m->envelope.recipient_count);
+	logline_format(l, "from", "<%s>", m->sender);
+	logline_number(l, "nrcpt", (int64_t)m->recipients_in);
 	logline_number(l, "size", (int64_t)m->octets);
 	logline_span(l, "message_id", buf_span(&m->scan.id));
 }
@@ -139,42 +187,47 @@ static void tell_not_stored(struct message *m, const struct fault *fault)
 	counter_add(&m->counters->messages_refused, 1);
 }
 
-static void answer_not_stored(struct session *s, unsigned ticket, int status)
+static void tell_accepted(struct message *m, const struct handoff_end *end)
 {
-	bool is_full = status == -ENOSPC || status == -EDQUOT;
-
-	session_answer(s, ticket,
-		       is_full ? &SMTP_REPLY(452, 4, 3, 1,
-					     "The server has no room for mail now; try again later")
-			       : &SMTP_REPLY(452, 4, 3, 1,
-					     "The message could not be stored; try again later"));
+	logline_text(&m->accepted, "handoff", end->outcome == HANDOFF_PASSED ? "passed" : "stored");
+	logline_text(&m->accepted, "host", end->host);
+	log_put(m->log, &m->accepted);
+	counter_add(&m->counters->messages_accepted, 1);
 }
 
 /* The message is told of whether or not its client still waits: it is on its way. */
-static void on_done(void *user, int status, const struct fault *fault)
+static void tell_end(struct message *m, const struct handoff_end *end)
+{
+	switch (end->outcome) {
+	case HANDOFF_PASSED:
+	case HANDOFF_STORED:
+		tell_accepted(m, end);
+		break;
+	case HANDOFF_REFUSED:
+		counter_add(&m->counters->messages_refused, 1);
+		break;
+	case HANDOFF_FAILED:
+		tell_not_stored(m, end->fault);
+		break;
+	}
+}
+
+static void on_done(void *user, const struct handoff_end *end)
 {
 	struct message *m = user;
 	struct session *s = m->session;
+	struct buf text = { 0 };
+	struct smtp_reply reply = words_for_end(end, m->qid, &text);
 	unsigned ticket = m->ticket;
-	char qid[ID_TEXT_MAX];
 
-	memcpy(qid, m->qid, sizeof(qid));
-	if (status) {
-		tell_not_stored(m, fault);
-	} else {
-		log_put(m->log, &m->accepted);
-		counter_add(&m->counters->messages_accepted, 1);
-	}
+	tell_end(m, end);
 	message_free(m);
-	if (s == NULL)
-		return;
-	s->message = NULL;
-	if (status) {
-		answer_not_stored(s, ticket, status);
-		return;
+	if (s) {
+		s->message = NULL;
+		s->accepted += reply.code < 300;
+		session_answer(s, ticket, &reply);
 	}
-	s->accepted++;
-	session_answerf(s, ticket, 250, (struct smtp_status){ 2, 0, 0 }, "Accepted as %s", qid);
+	buf_fini(&text);
 }
 
 static void put_trace(struct message *m)
@@ -196,7 +249,7 @@ static void put_trace(struct message *m)
 		.address = s->address,
 		.protocol = "ESMTPSA",
 		.id = m->qid,
-		.unix_ms = m->envelope.arrived_ms,
+		.unix_ms = m->arrived_ms,
 	};
 
 	buf_clear(out);
@@ -223,11 +276,9 @@ void message_on_begin(struct session *s, const struct smtp_event *ev)
 	const struct conf *conf = s->settings->conf;
 	struct message *m = s->message;
 
-	m->intake = intake_new(&(struct intake_conf){
-		.queue = s->submit->conf.queue, .room = on_room, .done = on_done, .user = m });
-	id_format(intake_qid(m->intake), m->qid);
-	m->envelope.arrived_ms = wall_now_ms();
-	mail_date_format(m->envelope.arrived_ms, m->date);
+	handoff_begin(m->handoff);
+	m->arrived_ms = wall_now_ms();
+	mail_date_format(m->arrived_ms, m->date);
 	m->message_id = make_message_id(conf, m->qid);
 	mail_scan_init(&m->scan, &(struct mail_scan_conf){
 					 .date = m->date,
@@ -279,10 +330,9 @@ void message_on_end(struct session *s, const struct smtp_event *ev)
 	mail_scan_end(&m->scan, out);
 	put(m, buf_span(out));
 	s->is_held = false;
-	m->envelope.header_octets = m->trace_octets + m->scan.header_put;
-	m->envelope.has_8bit = m->scan.has_8bit;
 	m->ticket = ev->ticket;
-	m->is_committing = true;
+	m->is_whole = true;
 	prepare_log(s, m);
-	intake_commit(m->intake, &m->envelope);
+	handoff_finish(m->handoff, m->arrived_ms, m->trace_octets + m->scan.header_put,
+		       m->scan.has_8bit);
 }

@@ -32,6 +32,14 @@ static void flush(struct session *s)
 	smtp_server_sent(s->engine, out.len);
 }
 
+/* A smarthost's answer may be waited for before ours can be made. */
+static int64_t patience_ms(const struct session *s)
+{
+	const struct conf_queue *conf = &s->settings->conf->queue;
+
+	return conf->handoff == CONF_HANDOFF_HYBRID && s->message ? conf->patience_ms : 0;
+}
+
 static int64_t phase_limit_ms(const struct session *s)
 {
 	const struct conf_limits *l = &s->settings->conf->limits;
@@ -42,16 +50,17 @@ static int64_t phase_limit_ms(const struct session *s)
 	case SMTP_PHASE_BODY:
 		return l->body_ms;
 	case SMTP_PHASE_ANSWER:
-		return l->answer_ms;
+		return l->answer_ms + patience_ms(s);
 	default:
 		return l->command_ms;
 	}
 }
 
-/* Nothing that comes lengthens it. */
+/* Nothing that comes or goes lengthens it. What a client sends while it waits for answers of ours
+ * does not count anyway, but each of several answers is waited for anew. */
 static bool phase_is_absolute(const struct session *s, enum smtp_server_phase phase)
 {
-	return phase == SMTP_PHASE_ANSWER || s->account == NULL;
+	return s->account == NULL || (phase == SMTP_PHASE_ANSWER && s->message == NULL);
 }
 
 static int64_t due_ms(const struct session *s, int64_t now)
@@ -259,7 +268,7 @@ void session_answerf(struct session *s, unsigned ticket, int code, struct smtp_s
 	buf_fini(&text);
 }
 
-/* A login or a commit under way is let go first: its ticket is void with the engine's end. */
+/* A login or a message under way is let go first: its ticket is void with the engine's end. */
 void session_shut(struct session *s, const struct smtp_reply *reply, const char *reason)
 {
 	if (s->is_closing)

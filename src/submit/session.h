@@ -58,7 +58,7 @@ struct session {
 	bool is_implicit; /* TLS from the first octet */
 	bool is_secured;
 	bool is_handshaking; /* STARTTLS was answered, TLS does not stand yet */
-	bool is_held;	     /* the intake has no room: no more events until it has */
+	bool is_held;	     /* the hand-off has no room: no more events until it has */
 	bool is_in_data;     /* within the stream's data() */
 	bool has_spoken;     /* since the deadline was set */
 	bool is_closing;
@@ -104,7 +104,7 @@ void message_on_chunk(struct session *s, const struct smtp_event *ev);
 void message_on_end(struct session *s, const struct smtp_event *ev);
 /* RSET, EHLO, or content that cannot be accepted. */
 void message_on_void(struct session *s, const struct smtp_event *ev);
-/* Forgets the message under way, if any; one that is being committed goes on without us. */
+/* Forgets the message under way, if any; one that has come whole goes its way without us. */
 void message_drop(struct session *s);
 /* Content octets taken so far. */
 uint64_t message_octets(const struct session *s);
