@@ -79,14 +79,17 @@ static void put_line(struct buf *out, const char *text)
 	buf_put_text(out, "\r\n");
 }
 
-void run_message(struct run *r, const char *what)
+/* Calls `begin` with a message as `what` describes it. */
+static void with_message(struct run *r, const char *what,
+			 void (*begin)(struct smtp_client *cl, const struct smtp_client_message *m))
 {
 	struct span recipients[1000];
+	struct smtp_rcpt_params params[1000] = { 0 };
 	char names[1000][16];
 	struct smtp_client_message m = { .sender = span_text("s@x"), .recipients = recipients };
 
 	m.recipient_count = (size_t)strtoul(what, NULL, 10);
-	require(m.recipient_count > 0 && m.recipient_count <= 1000);
+	require(m.recipient_count <= 1000);
 	for (size_t i = 0; i < m.recipient_count; i++) {
 		snprintf(names[i], sizeof(names[i]), "r%zu@y", i);
 		recipients[i] = span_text(names[i]);
@@ -98,8 +101,46 @@ void run_message(struct run *r, const char *what)
 	if (strstr(what, "control"))
 		recipients[0] = span_text("a\r\nDATA\r\n@y");
 	m.has_8bit = strstr(what, "8bit") != NULL;
+	m.may_be_8bit = strstr(what, "maybe") != NULL;
 	m.size = strstr(what, "size") ? 1000 : 0;
-	smtp_client_message(r->cl, &m);
+	if (strstr(what, "dsn")) {
+		m.ret = SMTP_RET_HDRS;
+		m.envid = span_text("QQ+2B1");
+		m.params = params;
+		params[0].notify = SMTP_NOTIFY_DELAY | SMTP_NOTIFY_SUCCESS;
+		params[0].orcpt = span_text("rfc822;R0+2B@y");
+	}
+	begin(r->cl, &m);
+}
+
+void run_message(struct run *r, const char *what)
+{
+	with_message(r, what, smtp_client_message);
+}
+
+void run_mail(struct run *r, const char *what)
+{
+	with_message(r, what, smtp_client_mail);
+}
+
+/* "address", and what stands behind it. */
+static void do_recipient(struct run *r, const char *what)
+{
+	struct smtp_rcpt_params params = { 0 };
+	struct span address = span_first(span_text(what), strcspn(what, " "));
+
+	if (strstr(what, " never"))
+		params.notify = SMTP_NOTIFY_NEVER;
+	if (strstr(what, " orcpt"))
+		params.orcpt = span_text("rfc822;first@y");
+	if (strstr(what, " inject"))
+		params.orcpt = span_text("rfc822;a\r\nRSET");
+	smtp_client_recipient(r->cl, address, strchr(what, ' ') ? &params : NULL);
+}
+
+static void do_content(struct run *r, const char *what)
+{
+	smtp_client_content(r->cl, strstr(what, "size") ? 1000 : 0, strstr(what, "8bit") != NULL);
 }
 
 static void do_login(struct run *r, const char *what)
@@ -147,6 +188,14 @@ static void act(struct run *r, const char *what)
 		smtp_client_cancel_login(r->cl);
 	else if (is_verb(&what, "message"))
 		run_message(r, what);
+	else if (is_verb(&what, "mail"))
+		run_mail(r, what);
+	else if (is_verb(&what, "rcpt"))
+		do_recipient(r, what);
+	else if (is_verb(&what, "content"))
+		do_content(r, what);
+	else if (is_verb(&what, "reset"))
+		smtp_client_reset(r->cl);
 	else if (is_verb(&what, "body"))
 		smtp_client_body(r->cl, span_text(what));
 	else if (is_verb(&what, "end"))

@@ -50,5 +50,7 @@ void run_end(struct run *r);
 void run_feed(struct run *r, struct span octets);
 /* As a relay does: all events, then all output. */
 void run_turn(struct run *r);
-/* "3 8bit size utf8 null control": how many recipients, and what else. */
+/* "3 8bit maybe size utf8 null control dsn": how many recipients, and what else. */
 void run_message(struct run *r, const char *what);
+/* The same, and more is to come. */
+void run_mail(struct run *r, const char *what);
