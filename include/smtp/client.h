@@ -84,7 +84,8 @@ struct smtp_client_message {
 	uint64_t size;	   /* of the content; 0: unknown */
 	bool has_8bit;	   /* the content holds octets above 127 */
 	bool may_be_8bit;  /* not known yet: BODY=8BITMIME is said where the peer offers it */
-	enum smtp_ret ret; /* RFC 3461; only said where the peer offers DSN, like the next two */
+	enum smtp_ret ret; /* RFC 3461; only said where the peer offers DSN, like the next two, of
+			      which only valid ones are said (smtp/dsn.h) */
 	struct span envid;
 	const struct smtp_rcpt_params *params; /* as many as recipients; NULL: none has any */
 };
@@ -112,24 +113,32 @@ void smtp_client_no_login(struct smtp_client *cl, const char *why);
 void smtp_client_message(struct smtp_client *cl, const struct smtp_client_message *message);
 
 /* The same in steps, for a message whose recipients become known one by one. mail() begins the
- * transaction, with the recipients that message has so far, also none; each recipient() adds one; the
- * index of RCPT events counts them all in that order; content() says that there are no more and what
- * is known of the content now, and sends DATA; SEND_BODY, RESULT and so on follow as for
+ * transaction, with the recipients that message has so far, also none; each recipient() adds one;
+ * the index of RCPT events counts them all in that order; content() says that there are no more and
+ * what is known of the content now, and sends DATA; SEND_BODY, RESULT and so on follow as for
  * smtp_client_message(), which is mail() and content() in one. Each goes out at once where the peer
  * offers PIPELINING, and in its turn otherwise.
  *
  * MAIL refused: RESULT with is_before_body comes at once and speaks for the recipients that might
- * still be added. That no recipient was accepted is told only after content(). What the peer cannot
- * take is told when it is known: an address at mail() or by an RCPT event of 553 at recipient(), size
- * and 8-bit content at content(). A recipient beyond ASCII when MAIL went out without SMTPUTF8, where
- * the peer offers it, gets an RCPT event of 450 4.6.7: the message is to be sent again as a whole.
- * After RESULT, recipient(), content() and reset() have no effect. */
+ * still be added; READY follows once what is due was answered. That no recipient was accepted is
+ * told only after content().
+ *
+ * What the peer cannot take is told when it is known. By mail(): as by smtp_client_message(). By
+ * recipient(): 553 in an RCPT event, in its turn among the replies to the others. By content():
+ * RESULT of 552 5.3.4 or 554 5.6.3, at once, also for recipients whose replies are still due. What
+ * the peer could have taken had MAIL said so is to be sent again as a whole: a recipient beyond
+ * ASCII gets an RCPT event of 450 4.6.7, 8-bit content after mail() without may_be_8bit a RESULT of
+ * 450 4.6.3.
+ *
+ * While all is answered and content() was not called, nothing is awaited from the peer: what it
+ * says then, also 421, is LOST without a RESULT. After a RESULT, or LOST, recipient(), content()
+ * and reset() have no effect. Each may lead to events: call next() after it. */
 void smtp_client_mail(struct smtp_client *cl, const struct smtp_client_message *message);
 void smtp_client_recipient(struct smtp_client *cl, struct span mailbox,
 			   const struct smtp_rcpt_params *params);
 void smtp_client_content(struct smtp_client *cl, uint64_t size, bool has_8bit);
 /* Before content(): the transaction is given up. RSET once what is due was answered, then READY; no
- * RCPT event and no RESULT come any more. */
+ * RCPT event and no RESULT come any more, not even one that waits to be taken by next(). */
 void smtp_client_reset(struct smtp_client *cl);
 
 /* Content with CRLF line ends, in parts; stuffed into the output. Only after SEND_BODY. */
@@ -149,7 +158,7 @@ const struct smtp_client_offers *smtp_client_offers(const struct smtp_client *cl
  * the state; RFC 5321 4.5.3.2 gives the defaults. */
 struct smtp_client_wait {
 	const char *phrase; /* "waiting for the reply to MAIL" */
-	unsigned seconds;   /* 0: nothing is awaited (READY) */
+	unsigned seconds;   /* 0: nothing is awaited: READY, or "waiting for more recipients" */
 };
 struct smtp_client_wait smtp_client_waits(const struct smtp_client *cl);
 /* The connection ended or the deadline passed: LOST follows (once). True when the content's end had

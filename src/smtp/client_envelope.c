@@ -157,7 +157,7 @@ bool client_tell_refused(struct smtp_client *cl)
 	struct client_envelope *e = &cl->envelope;
 	const struct client_command *c = first(&e->due);
 
-	if (!c || !c->own || cl->state == CLIENT_UNASKED)
+	if (!c || !c->own)
 		return false;
 	if (!e->has_result)
 		client_push_reply(cl, SMTP_CLIENT_RCPT, c->own)->index = c->index;

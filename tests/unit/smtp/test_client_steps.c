@@ -55,13 +55,16 @@ static const struct dialogue steps[] = {
 	  PLAIN,
 	  { UP_SLOW, "!mail 1", MAIL, "<250 ok", ">RCPT TO:<r0@y>", "!rcpt r1@y", "<250 a",
 	    "=RCPT 0 250 a", ">RCPT TO:<r1@y>", "!content", "<250 b", "=RCPT 1 250 b", ">DATA" } },
-	{ "two messages",
-	  PLAIN,
-	  { UP,	      "!mail 0",       MAIL,	   "!rcpt a@y", ">RCPT TO:<a@y>", "!content",
-	    ">DATA",  "<250 ok",       "<250 a",   "<354 go",	"=RCPT 0 250 a",  "=SEND_BODY",
-	    DONE,     "!mail 0",       MAIL,	   "<250 ok",	"!rcpt b@y",	  ">RCPT TO:<b@y>",
-	    "<250 b", "=RCPT 0 250 b", "!content", ">DATA",	"<354 go",	  "=SEND_BODY",
-	    DONE } },
+	{ "two messages", PLAIN, { UP,		"!mail 0",	  MAIL,
+				   "!rcpt a@y", ">RCPT TO:<a@y>", "!content",
+				   ">DATA",	"<250 ok",	  "<250 a",
+				   "<354 go",	"=RCPT 0 250 a",  "=SEND_BODY",
+				   DONE,	"!rcpt c@y",	  "!content",
+				   "!reset",	"!mail 0",	  MAIL,
+				   "<250 ok",	"!rcpt b@y",	  ">RCPT TO:<b@y>",
+				   "<250 b",	"=RCPT 0 250 b",  "!content",
+				   ">DATA",	"<354 go",	  "=SEND_BODY",
+				   DONE } },
 
 	/* MAIL refused */
 	{ "MAIL refused before any recipient",
@@ -414,6 +417,47 @@ static void test_reset_drops_a_result(void **state)
 	run_end(&r);
 }
 
+/* Refused here, and lost before that was told. */
+static void test_nothing_behind_lost(void **state)
+{
+	struct run r;
+
+	(void)state;
+	run_begin(&r, SMTP_CLIENT_TLS_NONE, false, "PIPELINING");
+	run_mail(&r, "0");
+	run_turn(&r);
+	run_feed(&r, span_text("250 ok\r\n"));
+	smtp_client_recipient(r.cl, span_text("\x7F"), NULL);
+	assert_false(smtp_client_lost(r.cl));
+	run_turn(&r);
+	assert_span_text(buf_span(&r.events), "LOST: waiting for more recipients\n");
+	run_end(&r);
+}
+
+/* A reply to a command of which the last octets have not gone out yet answers nothing. */
+static void test_replies_ahead_of_commands(void **state)
+{
+	const size_t mail = strlen("MAIL FROM:<s@x>\r\n"), rcpt = strlen("RCPT TO:<r0@y>\r\n");
+
+	(void)state;
+	for (size_t sent = 0; sent <= mail + rcpt; sent++) {
+		struct smtp_client_event ev;
+		struct run r;
+
+		run_begin(&r, SMTP_CLIENT_TLS_NONE, false, "PIPELINING");
+		run_mail(&r, "1");
+		smtp_client_sent(r.cl, sent);
+		smtp_client_feed(r.cl, span_text("250 ok\r\n250 a\r\n"));
+		if (sent == mail + rcpt) {
+			assert_int_equal(smtp_client_next(r.cl, &ev), SMTP_CLIENT_RCPT);
+		} else {
+			assert_int_equal(smtp_client_next(r.cl, &ev), SMTP_CLIENT_LOST);
+			assert_span_text(ev.reply.text, sent < mail ? "ok" : "a");
+		}
+		run_end(&r);
+	}
+}
+
 /* However many recipients are refused without asking the peer: each is told, in order. */
 static void test_many_refused_here(void **state)
 {
@@ -446,6 +490,8 @@ int main(void)
 		cmocka_unit_test(test_steps),
 		cmocka_unit_test(test_reset_drops_verdicts),
 		cmocka_unit_test(test_reset_drops_a_result),
+		cmocka_unit_test(test_nothing_behind_lost),
+		cmocka_unit_test(test_replies_ahead_of_commands),
 		cmocka_unit_test(test_many_refused_here),
 	};
 
