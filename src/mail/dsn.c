@@ -1,155 +1,121 @@
 #include "mail/dsn.h"
 
 #include "mail/date.h"
-#include "fold.h"
+#include "encoded.h"
 #include "notice.h"
+#include "original.h"
 #include "part.h"
+#include "status.h"
 #include "text.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
-#define NAME_MAX_OCTETS 255
-#define ADDRESS_MAX 320
+#define NAME_MOST 255
+#define COMPANY_MOST 200
+#define ADDRESS_MOST 320
+#define BOUNDARY_SIZE 71 /* RFC 2046 5.1.1: at most 70 */
 
-struct parts {
-	struct buf text, status, header;
-};
+/* MAIL needs SMTPUTF8 for the address alone, so whoever takes the notice takes UTF-8. */
+static bool goes_by_utf8(const struct mail_dsn *dsn)
+{
+	return !span_is_ascii(dsn->sender);
+}
 
-static void add_ascii(struct mail_fold *f, struct span text, size_t most)
+/* It came as RFC 6531 mail. */
+static bool is_global(const struct mail_dsn *dsn)
+{
+	if (goes_by_utf8(dsn))
+		return true;
+	for (size_t i = 0; i < dsn->recipient_count; i++)
+		if (!span_is_ascii(dsn->recipients[i].address))
+			return true;
+	return false;
+}
+
+bool mail_dsn_is_8bit(const struct mail_dsn *dsn)
+{
+	return goes_by_utf8(dsn) || (dsn->is_full && dsn->is_full_8bit);
+}
+
+/* RFC 2046 5.1.1: it must not appear in any part. "=_" cannot in quoted-printable, and nobody who wrote
+ * any of the rest knew the random octets. */
+static void choose_boundary(const struct mail_dsn *dsn, char out[BOUNDARY_SIZE])
+{
+	snprintf(out, BOUNDARY_SIZE, "=_%016llx%016llx_%.30s", (unsigned long long)dsn->random[0],
+		 (unsigned long long)dsn->random[1], dsn->notice_id);
+}
+
+/* The header */
+
+static void put_text(struct mail_fold *f, struct span text)
 {
 	struct buf clean = { 0 };
 
-	mail_text_ascii(text, most, &clean);
-	mail_fold_words(f, buf_span(&clean));
+	mail_text_clean(text, ADDRESS_MOST, &clean);
+	mail_encoded_put(f, MAIL_ENCODED_TEXT, buf_span(&clean));
 	buf_fini(&clean);
 }
 
-static void put_field(struct buf *out, const char *name, struct span value, size_t most)
-{
-	struct mail_fold f;
-
-	mail_fold_start(&f, out, name);
-	add_ascii(&f, value, most);
-	mail_fold_end(&f);
-}
-
-static void put_date_field(struct buf *out, const char *name, int64_t unix_ms)
+static void put_date(const struct mail_dsn *dsn, struct buf *out)
 {
 	char date[MAIL_DATE_MAX];
 
-	mail_date_format(unix_ms, date);
-	put_field(out, name, span_text(date), sizeof(date));
+	mail_date_format(dsn->now_ms, date);
+	buf_printf(out, "Date: %s\r\n", date);
 }
 
-/* RFC 6533 3.: utf-8-addr-xtext, so that a UTF-8 address passes a 7bit path whole. */
-static void put_utf8_address(struct span address, struct buf *out)
+/* "<local@domain>" as one word; local may be empty. */
+static void put_angle(struct mail_fold *f, const char *local, const char *domain)
 {
-	while (address.len) {
-		size_t n = mail_text_char(address);
-		uint32_t code = n ? address.at[0] & (n == 1 ? 0x7FU : 0x7FU >> n) : '?';
+	struct buf word = { 0 };
 
-		for (size_t i = 1; i < n; i++)
-			code = code << 6 | (address.at[i] & 0x3F);
-		if (code > ' ' && code < 127 && code != '\\' && code != '+' && code != '=')
-			buf_put_char(out, (char)code);
-		else
-			buf_printf(out, "\\x{%X}", code);
-		address = span_from(address, n ? n : 1);
-	}
+	buf_put_char(&word, '<');
+	buf_printf(&word, "%.60s@", local);
+	mail_text_exact(span_text(domain), NAME_MOST, true, &word);
+	buf_put_char(&word, '>');
+	mail_fold_word(f, buf_span(&word));
+	buf_fini(&word);
 }
 
-static void put_final_recipient(struct span address, struct buf *out)
+static void put_from(const struct mail_dsn *dsn, struct buf *out)
 {
 	struct mail_fold f;
-	struct buf encoded = { 0 };
+	struct buf name = { 0 };
 
-	mail_fold_start(&f, out, "Final-Recipient:");
-	if (span_is_ascii(address)) {
-		mail_fold_word(&f, span_text("rfc822;"));
-		add_ascii(&f, address, ADDRESS_MAX);
-	} else {
-		mail_fold_word(&f, span_text("utf-8;"));
-		put_utf8_address(span_first(address, ADDRESS_MAX), &encoded);
-		mail_fold_word(&f, buf_span(&encoded));
-	}
+	mail_text_clean(span_text(dsn->company), COMPANY_MOST, &name);
+	buf_put_text(&name, name.len ? " mail delivery" : "Mail delivery");
+	mail_fold_start(&f, out, "From:");
+	mail_encoded_put(&f, MAIL_ENCODED_PHRASE, buf_span(&name));
+	put_angle(&f, "MAILER-DAEMON", dsn->reporting_mta);
 	mail_fold_end(&f);
-	buf_fini(&encoded);
+	buf_fini(&name);
 }
 
-static void put_diagnostic(const struct mail_dsn_recipient *r, struct buf *out)
+static void put_to(const struct mail_dsn *dsn, struct buf *out)
 {
-	struct buf words = { 0 };
+	struct mail_fold f;
+	struct buf address = { 0 };
 
-	if (r->reply.code) {
-		buf_put_text(&words, "smtp; ");
-		mail_notice_reply(&r->reply, true, &words);
-	} else if (r->reason && r->reason[0]) {
-		buf_put_text(&words, "x-postern; ");
-		mail_text_ascii(span_text(r->reason), 800, &words);
-	} else {
-		return;
+	buf_put_char(&address, '<');
+	mail_text_exact(dsn->sender, ADDRESS_MOST, false, &address);
+	buf_put_char(&address, '>');
+	mail_fold_start(&f, out, "To:");
+	mail_fold_word(&f, buf_span(&address));
+	mail_fold_end(&f);
+	buf_fini(&address);
+}
+
+static const char *title(const struct mail_dsn *dsn)
+{
+	switch (mail_notice_kind(dsn)) {
+	case MAIL_DSN_DELAYED:
+		return "Delayed, still being tried: your message to";
+	case MAIL_DSN_RELAYED:
+		return "Passed on: your message to";
+	case MAIL_DSN_FAILED:
+		break;
 	}
-	put_field(out, "Diagnostic-Code:", buf_span(&words), words.len);
-	buf_fini(&words);
-}
-
-static void put_recipient_status(const struct mail_dsn_recipient *r, struct buf *out)
-{
-	struct buf remote = { 0 };
-
-	buf_put_text(out, "\r\n");
-	put_final_recipient(r->address, out);
-	buf_put_text(out, "Action: failed\r\n");
-	buf_printf(out, "Status: %u.%u.%u\r\n", r->status.class ? r->status.class : 5U,
-		   r->status.subject, r->status.detail);
-	if (r->smarthost) {
-		buf_printf(&remote, "dns; %s", r->smarthost);
-		put_field(out, "Remote-MTA:", buf_span(&remote), NAME_MAX_OCTETS);
-	}
-	put_diagnostic(r, out);
-	buf_fini(&remote);
-}
-
-static void format_status(const struct mail_dsn *dsn, struct buf *out)
-{
-	struct buf mta = { 0 };
-
-	buf_printf(&mta, "dns; %s", dsn->reporting_mta);
-	put_field(out, "Reporting-MTA:", buf_span(&mta), NAME_MAX_OCTETS);
-	put_field(out, "X-Postern-Id:", span_text(dsn->id), NAME_MAX_OCTETS);
-	put_date_field(out, "Arrival-Date:", dsn->arrived_ms);
-	for (size_t i = 0; i < dsn->recipient_count; i++)
-		put_recipient_status(&dsn->recipients[i], out);
-	buf_fini(&mta);
-}
-
-/* As far as it goes, but no half line, and not the blank line at its end. */
-static void format_header(struct span header, struct buf *out)
-{
-	while (header.len && header.at[header.len - 1] != '\n')
-		header.len--;
-	while (header.len >= 4 && memcmp(header.at + header.len - 4, "\r\n\r\n", 4) == 0)
-		header.len -= 2;
-	buf_put_span(out, header);
-}
-
-static bool contains(const struct buf *b, const char *text)
-{
-	return b->len && memmem(b->at + b->from, b->len, text, strlen(text));
-}
-
-/* RFC 2046 5.1.1: the boundary must not appear in any part. */
-static void choose_boundary(const struct mail_dsn *dsn, const struct parts *p, struct buf *out)
-{
-	char boundary[70];
-	unsigned n = 0;
-
-	do {
-		snprintf(boundary, sizeof(boundary), "=_%u_%.50s", n++, dsn->notice_id);
-	} while (contains(&p->text, boundary) || contains(&p->status, boundary) ||
-		 contains(&p->header, boundary));
-	buf_put_text(out, boundary);
+	return "Not delivered: your message to";
 }
 
 static void put_subject(const struct mail_dsn *dsn, struct buf *out)
@@ -158,9 +124,10 @@ static void put_subject(const struct mail_dsn *dsn, struct buf *out)
 	char count[40];
 
 	mail_fold_start(&f, out, "Subject:");
-	mail_fold_words(&f, span_text("Not delivered: your message to"));
+	f.is_text = true;
+	mail_fold_words(&f, span_text(title(dsn)));
 	if (dsn->recipient_count == 1) {
-		add_ascii(&f, dsn->recipients[0].address, ADDRESS_MAX);
+		put_text(&f, dsn->recipients[0].address);
 	} else {
 		snprintf(count, sizeof(count), "%zu recipients", dsn->recipient_count);
 		mail_fold_words(&f, span_text(count));
@@ -168,38 +135,41 @@ static void put_subject(const struct mail_dsn *dsn, struct buf *out)
 	mail_fold_end(&f);
 }
 
-static void put_to(const struct mail_dsn *dsn, struct buf *out)
+static void put_ids(const struct mail_dsn *dsn, struct buf *out)
 {
-	struct buf address = { 0 };
+	static const char *const names[] = { "In-Reply-To:", "References:" };
+	struct span original = mail_original_id(dsn->header);
+	struct mail_fold f;
 
-	/* A UTF-8 address cannot stand in a header of ASCII; the envelope has it. */
-	if (span_is_ascii(dsn->sender))
-		buf_put_span(&address, dsn->sender);
-	else
-		buf_put_text(&address, "undisclosed-recipients:;");
-	put_field(out, "To:", buf_span(&address), ADDRESS_MAX);
-	buf_fini(&address);
+	mail_fold_start(&f, out, "Message-ID:");
+	put_angle(&f, dsn->notice_id, dsn->reporting_mta);
+	mail_fold_end(&f);
+	for (size_t i = 0; original.len && i < sizeof(names) / sizeof(*names); i++) {
+		mail_fold_start(&f, out, names[i]);
+		mail_fold_word(&f, original);
+		mail_fold_end(&f);
+	}
 }
 
+/* RFC 3834 3.1.7: "auto-replied" for what answers a message, as each notice does. RFC 2045 6.4: the whole
+ * is 8bit when a part is. */
 static void put_header(const struct mail_dsn *dsn, const char *boundary, struct buf *out)
 {
-	struct mail_fold f;
-	char host[NAME_MAX_OCTETS + 1];
-
-	snprintf(host, sizeof(host), "%s", dsn->reporting_mta);
-	put_date_field(out, "Date:", dsn->now_ms);
-	mail_fold_start(&f, out, "From:");
-	mail_fold_words(&f, span_text("\"Mail delivery at"));
-	buf_printf(out, " %s\"\r\n\t<postmaster@%s>\r\n", host, host);
+	put_date(dsn, out);
+	put_from(dsn, out);
 	put_to(dsn, out);
 	put_subject(dsn, out);
-	buf_printf(out, "Message-ID: <%.200s@%s>\r\n", dsn->notice_id, host);
+	put_ids(dsn, out);
 	buf_put_text(out, "Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n");
+	if (mail_dsn_is_8bit(dsn))
+		buf_put_text(out, "Content-Transfer-Encoding: 8bit\r\n");
 	buf_printf(out,
 		   "Content-Type: multipart/report; report-type=delivery-status;\r\n"
 		   "\tboundary=\"%s\"\r\n",
 		   boundary);
 }
+
+/* The parts */
 
 /* The line end in front belongs to the boundary (RFC 2046 5.1.1), so each part keeps its own. */
 static void put_boundary(const char *boundary, const char *tail, struct buf *out)
@@ -207,27 +177,62 @@ static void put_boundary(const char *boundary, const char *tail, struct buf *out
 	buf_printf(out, "\r\n--%s%s\r\n", boundary, tail);
 }
 
-void mail_dsn_format(const struct mail_dsn *dsn, struct buf *out)
+static void put_status(const struct mail_dsn *dsn, struct buf *out)
 {
-	struct parts p = { 0 };
-	struct buf chosen = { 0 };
-	char *boundary;
+	struct buf status = { 0 };
 
-	mail_notice_text(dsn, &p.text);
-	format_status(dsn, &p.status);
-	format_header(dsn->header, &p.header);
-	choose_boundary(dsn, &p, &chosen);
-	boundary = buf_take_text(&chosen);
+	mail_status_put(dsn, goes_by_utf8(dsn), &status);
+	mail_part_put_plain(span_is_ascii(buf_span(&status)) ? "message/delivery-status"
+							     : "message/global-delivery-status",
+			    buf_span(&status), out);
+	buf_fini(&status);
+}
+
+/* RFC 6522 4: a header section that is "broken or extended" may be quoted-printable as text. */
+static void put_original_header(const struct mail_dsn *dsn, struct buf *out)
+{
+	struct span header = mail_original_header(dsn->header);
+
+	if (goes_by_utf8(dsn) && !span_is_ascii(header) && mail_part_is_utf8(header))
+		mail_part_put_plain("message/global-headers", header, out);
+	else
+		mail_part_put("text/rfc822-headers", NULL, header, out);
+}
+
+/* RFC 2046 5.2.1: message/rfc822 is never encoded, it is 7bit or 8bit as it stands. */
+static void put_original_start(const struct mail_dsn *dsn, struct buf *out)
+{
+	buf_printf(out, "Content-Type: %s\r\n",
+		   is_global(dsn) ? "message/global" : "message/rfc822");
+	if (dsn->is_full_8bit)
+		buf_put_text(out, "Content-Transfer-Encoding: 8bit\r\n");
+	buf_put_text(out, "\r\n");
+}
+
+void mail_dsn_begin(const struct mail_dsn *dsn, struct buf *out)
+{
+	struct buf text = { 0 };
+	char boundary[BOUNDARY_SIZE];
+
+	choose_boundary(dsn, boundary);
+	mail_notice_text(dsn, &text);
 	put_header(dsn, boundary, out);
 	put_boundary(boundary, "", out);
-	mail_part_put("text/plain", "utf-8", buf_span(&p.text), out);
+	mail_part_put("text/plain", "utf-8", buf_span(&text), out);
 	put_boundary(boundary, "", out);
-	mail_part_put("message/delivery-status", NULL, buf_span(&p.status), out);
+	put_status(dsn, out);
 	put_boundary(boundary, "", out);
-	mail_part_put("text/rfc822-headers", NULL, buf_span(&p.header), out);
+	if (dsn->is_full)
+		put_original_start(dsn, out);
+	else
+		put_original_header(dsn, out);
+	buf_fini(&text);
+}
+
+void mail_dsn_end(const struct mail_dsn *dsn, struct buf *out)
+{
+	char boundary[BOUNDARY_SIZE];
+
+	choose_boundary(dsn, boundary);
 	put_boundary(boundary, "--", out);
-	free(boundary);
-	buf_fini(&p.text);
-	buf_fini(&p.status);
-	buf_fini(&p.header);
 }

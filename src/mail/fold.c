@@ -18,8 +18,8 @@ void mail_fold_break(struct mail_fold *f)
 static void put_part(struct mail_fold *f, struct span part)
 {
 	if (f->is_broken || f->column + 1 + part.len > COLUMNS) {
-		buf_put_text(f->out, "\r\n\t");
-		f->column = TAB;
+		buf_put_text(f->out, f->is_text ? "\r\n " : "\r\n\t");
+		f->column = f->is_text ? 1 : TAB;
 	} else {
 		buf_put_char(f->out, ' ');
 		f->column++;

@@ -12,6 +12,9 @@ struct mail_fold {
 	struct buf *out;
 	size_t column;
 	bool is_broken; /* the next word begins a line */
+	/* Set after the start, for a text that is shown as it is: folded lines begin with a space,
+	 * since unfolding keeps what they begin with. */
+	bool is_text;
 };
 
 void mail_fold_start(struct mail_fold *f, struct buf *out, const char *name_and_colon);

@@ -1,197 +1,372 @@
 #include "notice.h"
 
 #include "mail/date.h"
+#include "advice.h"
 #include "text.h"
 
 #define COLUMNS 72
-#define WORD_MAX 900
-#define REPLY_MAX 800
-#define ADDRESS_MAX 320
-#define REASON_MAX 500
+#define WORD_MOST 900
+#define REPLY_MOST 1000
+#define ADDRESS_MOST 320
+#define REASON_MOST 500
+#define INDENT "    "
 
-struct advice {
-	unsigned subject, detail; /* detail 0: any */
-	const char *text;
-};
+#define MINUTE_MS (60 * INT64_C(1000))
+#define HOUR_MS (60 * MINUTE_MS)
+#define DAY_MS (24 * HOUR_MS)
 
-/* RFC 3463 3.; the first that fits. */
-static const struct advice advices[] = {
-	{ 1, 0, "Please check the address for mistakes and send the message again." },
-	{ 2, 2,
-	  "The mailbox is full: please try again later, or reach the person in another way." },
-	{ 2, 3, "The message is too large: please send it again with less attached." },
-	{ 3, 4, "The message is too large: please send it again with less attached." },
-	{ 2, 0, "The mailbox takes no mail at present: please reach the person in another way." },
-	{ 7, 0,
-	  "A rule of the receiving side forbids it: please ask the recipient in another way, or "
-	  "show this notice to the people who run your mail." },
-	{ 0, 0, "If the reason is not clear, show this notice to the people who run your mail." },
-};
-
-static const char *advice_for(const struct mail_dsn_recipient *r, bool is_refused)
+enum mail_dsn_action mail_notice_kind(const struct mail_dsn *dsn)
 {
-	const struct advice *a = advices;
+	enum mail_dsn_action gravest = MAIL_DSN_RELAYED;
 
-	if (!is_refused)
-		return "Please send the message again later, or show this notice to the people who "
-		       "run your mail.";
-	while (a->subject &&
-	       (a->subject != r->status.subject || (a->detail && a->detail != r->status.detail)))
-		a++;
-	return a->text;
+	for (size_t i = 0; i < dsn->recipient_count; i++)
+		if (dsn->recipients[i].action < gravest)
+			gravest = dsn->recipients[i].action;
+	return gravest;
 }
 
-void mail_notice_reply(const struct smtp_reply *reply, bool ascii_only, struct buf *out)
+static void put_code(const struct smtp_reply *reply, struct buf *out)
 {
-	if (reply->code == 0)
-		return;
 	buf_printf(out, "%d ", reply->code);
 	if (reply->status.class)
 		buf_printf(out, "%u.%u.%u ", reply->status.class, reply->status.subject,
 			   reply->status.detail);
-	if (ascii_only)
-		mail_text_ascii(reply->text, REPLY_MAX, out);
-	else
-		mail_text_clean(reply->text, REPLY_MAX, out);
-	out->len = span_trim(buf_span(out)).len;
 }
 
-/* Words of a paragraph, broken into lines. The paragraph is one line of clean text. */
-static void put_paragraph(struct buf *paragraph, struct buf *out)
+static void drop_last_space(struct buf *out)
 {
-	struct span text = buf_span(paragraph);
+	while (out->len && out->at[out->from + out->len - 1] == ' ')
+		out->len--;
+}
+
+void mail_notice_reply(const struct smtp_reply *reply, struct buf *out)
+{
+	if (reply->code == 0)
+		return;
+	put_code(reply, out);
+	mail_text_clean(reply->text, REPLY_MOST, out);
+	drop_last_space(out);
+}
+
+/* Words of a paragraph, broken into lines. The paragraph is one line of clean text; it is emptied. */
+static void put_lines(struct buf *paragraph, const char *indent, struct buf *out)
+{
+	struct span text = span_trim(buf_span(paragraph));
 	size_t column = 0;
 
 	while (text.len) {
 		size_t end = span_find(text, ' ');
-		struct span word = span_first(span_first(text, end), WORD_MAX);
+		struct span word = span_first(span_first(text, end), WORD_MOST);
 
 		if (column && column + 1 + word.len > COLUMNS) {
 			buf_put_text(out, "\r\n");
 			column = 0;
-		} else if (column) {
-			buf_put_char(out, ' ');
-			column++;
 		}
+		buf_put_text(out, column ? " " : indent);
 		buf_put_span(out, word);
-		column += word.len;
+		column += word.len + (column ? 1 : strlen(indent));
 		text = span_from(text, word.len < end ? word.len : end + 1);
 	}
-	buf_put_text(out, "\r\n\r\n");
+	buf_put_text(out, "\r\n");
 	buf_clear(paragraph);
 }
 
-static void say_clean(struct buf *p, const char *text, size_t most)
+static void put_paragraph(struct buf *paragraph, struct buf *out)
 {
-	mail_text_clean(span_text(text), most, p);
+	put_lines(paragraph, "", out);
+	buf_put_text(out, "\r\n");
 }
 
-/* As against: its time ran out. Recipients of one notice may differ. */
-static bool was_refused(const struct mail_dsn *dsn, const struct mail_dsn_recipient *r)
+static void say(struct buf *p, const char *sentence)
 {
-	if (r->status.class)
-		return r->status.class == 5;
-	return !dsn->is_expired || r->reply.code >= 500;
+	if (p->len)
+		buf_put_char(p, ' ');
+	buf_put_text(p, sentence);
 }
 
-static bool has_reason(const struct mail_dsn_recipient *r)
+/* Words of others, of one line. */
+static void say_clean(struct buf *p, struct span words, size_t most)
 {
-	return r->reason && r->reason[0];
-}
-
-static void say_who(const struct mail_dsn_recipient *r, struct buf *p)
-{
-	if (r->smarthost)
-		say_clean(p, r->smarthost, ADDRESS_MAX);
-	else
-		buf_put_text(p, "The mail server");
-}
-
-static void say_words(const struct mail_dsn_recipient *r, struct buf *p)
-{
-	buf_put_text(p, " and said: \"");
-	mail_notice_reply(&r->reply, false, p);
-	buf_put_text(p, "\".");
+	if (p->len)
+		buf_put_char(p, ' ');
+	mail_text_clean(words, most, p);
 }
 
 static void end_sentence(struct buf *p)
 {
-	if (p->len && p->at[p->from + p->len - 1] != '.')
+	if (p->len && !strchr(".!?", p->at[p->from + p->len - 1]))
 		buf_put_char(p, '.');
 }
 
-/* "smtp.example.net refused it and said: ..." */
-static void say_why(const struct mail_dsn *dsn, const struct mail_dsn_recipient *r, struct buf *p)
+static void say_host(struct buf *p, const struct mail_dsn_recipient *r)
 {
-	bool is_refused = was_refused(dsn, r);
+	if (r->smarthost && r->smarthost[0])
+		say_clean(p, span_text(r->smarthost), ADDRESS_MOST);
+	else
+		say(p, "The mail server");
+}
 
-	if (is_refused || r->reply.code) {
-		say_who(r, p);
-		buf_put_text(p, is_refused ? " refused it" : " put it off at the last attempt");
-		if (r->reply.code)
-			say_words(r, p);
-		else
-			buf_put_char(p, '.');
-	}
-	if (has_reason(r)) {
-		if (is_refused || r->reply.code)
-			buf_put_char(p, ' ');
-		buf_put_text(p, "The reason: ");
-		say_clean(p, r->reason, REASON_MAX);
+static void say_date(struct buf *p, int64_t unix_ms)
+{
+	char date[MAIL_DATE_MAX];
+
+	mail_date_format(unix_ms, date);
+	say(p, date);
+	say(p, "(UTC)");
+}
+
+/* Why, and what to do */
+
+/* As against: its time ran out, or somebody gave it up. Recipients of one notice may differ. */
+static bool was_refused(const struct mail_dsn *dsn, const struct mail_dsn_recipient *r)
+{
+	if (r->reply.code)
+		return r->reply.code >= 500;
+	return r->status.class == 5 && !dsn->is_by_hand && !dsn->is_expired;
+}
+
+static void say_reason(struct buf *p, const struct mail_dsn_recipient *r)
+{
+	if (r->reason && r->reason[0]) {
+		say(p, "The reason:");
+		say_clean(p, span_text(r->reason), REASON_MOST);
 		end_sentence(p);
-	} else if (!is_refused && r->reply.code == 0) {
-		buf_put_text(p, "No mail server could be reached.");
-	}
-	buf_put_char(p, ' ');
-	buf_put_text(p, advice_for(r, is_refused));
-}
-
-static const char *outcome(const struct mail_dsn *dsn)
-{
-	return dsn->is_expired ? "could not be delivered in the time allowed"
-			       : "could not be delivered";
-}
-
-static void say_one(const struct mail_dsn *dsn, struct buf *p, struct buf *out)
-{
-	buf_put_text(p, "Your message to ");
-	mail_text_clean(dsn->recipients[0].address, ADDRESS_MAX, p);
-	buf_printf(p, " %s. ", outcome(dsn));
-	say_why(dsn, &dsn->recipients[0], p);
-	put_paragraph(p, out);
-}
-
-static void say_many(const struct mail_dsn *dsn, struct buf *p, struct buf *out)
-{
-	buf_printf(p,
-		   "Your message %s to %zu of its recipients. Each is named below, with the reason "
-		   "and what to do.",
-		   outcome(dsn), dsn->recipient_count);
-	put_paragraph(p, out);
-	for (size_t i = 0; i < dsn->recipient_count; i++) {
-		mail_text_clean(dsn->recipients[i].address, ADDRESS_MAX, p);
-		buf_put_text(p, ": ");
-		say_why(dsn, &dsn->recipients[i], p);
-		put_paragraph(p, out);
+	} else if (r->reply.code == 0) {
+		say(p, "No mail server could be reached.");
+	} else {
+		say_host(p, r);
+		say(p, "puts it off again and again.");
 	}
 }
 
-static void say_where(const struct mail_dsn *dsn, struct buf *p, struct buf *out)
+static void say_failed(struct buf *p, const struct mail_dsn *dsn,
+		       const struct mail_dsn_recipient *r)
 {
-	char arrived[MAIL_DATE_MAX];
+	if (was_refused(dsn, r)) {
+		struct mail_advice advice = mail_advice_for(&r->reply, r->status);
 
-	mail_date_format(dsn->arrived_ms, arrived);
-	buf_printf(p, "The message came to %s", dsn->reporting_mta);
+		say(p, advice.why);
+		if (r->reply.code == 0 && r->reason && r->reason[0])
+			say_reason(p, r);
+		say(p, advice.what_to_do);
+	} else if (dsn->is_by_hand) {
+		say(p, "It was given up by an administrator of this mail server. If you do not "
+		       "know why, please ask the people who run your mail.");
+	} else {
+		say_reason(p, r);
+		say(p, "Please send the message again later, or show this notice to the people who "
+		       "run your mail.");
+	}
+}
+
+static void say_why(struct buf *p, const struct mail_dsn *dsn, const struct mail_dsn_recipient *r)
+{
+	switch (r->action) {
+	case MAIL_DSN_FAILED:
+		say_failed(p, dsn, r);
+		break;
+	case MAIL_DSN_DELAYED:
+		if (r->reply.code) {
+			say_host(p, r);
+			say(p, "has put it off for now.");
+		} else {
+			say_reason(p, r);
+		}
+		break;
+	case MAIL_DSN_RELAYED:
+		say_host(p, r);
+		say(p, "has accepted it. It does not confirm deliveries itself, so this is the "
+		       "last confirmation that you get.");
+		break;
+	}
+}
+
+/* What happened */
+
+static void say_span(struct buf *p, int64_t ms)
+{
+	static const struct {
+		int64_t ms;
+		const char *name;
+	} units[] = { { DAY_MS, "days" }, { HOUR_MS, "hours" }, { MINUTE_MS, "minutes" } };
+
+	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
+		int64_t n = (ms + units[i].ms / 2) / units[i].ms;
+
+		if (n < 2)
+			continue;
+		buf_printf(p, " (%lld %s)", (long long)n, units[i].name);
+		return;
+	}
+}
+
+static void say_until(struct buf *p, const struct mail_dsn *dsn)
+{
+	say(p, "There is nothing you need to do: we go on trying");
+	if (dsn->expires_ms) {
+		say(p, "until");
+		say_date(p, dsn->expires_ms);
+		buf_put_char(p, ',');
+	} else {
+		say(p, "for some time");
+	}
+	say(p, "and you will hear from us again if it cannot be delivered by then.");
+}
+
+/* `whom` stands behind "to". */
+static void say_outcome(struct buf *p, const struct mail_dsn *dsn, enum mail_dsn_action kind,
+			bool has_expired, struct span whom)
+{
+	say(p, "Your message to");
+	say_clean(p, whom, ADDRESS_MOST);
+	switch (kind) {
+	case MAIL_DSN_FAILED:
+		say(p, "could not be delivered");
+		if (has_expired) {
+			say(p, "in the time allowed");
+			say_span(p, dsn->now_ms - dsn->arrived_ms);
+		}
+		buf_put_char(p, '.');
+		break;
+	case MAIL_DSN_DELAYED:
+		say(p, "has not been delivered yet.");
+		say_until(p, dsn);
+		break;
+	case MAIL_DSN_RELAYED:
+		say(p, "has been passed on. There is nothing you need to do.");
+		break;
+	}
+}
+
+static void put_words(const struct smtp_reply *reply, struct buf *line, struct buf *out)
+{
+	struct span text = span_first(reply->text, REPLY_MOST);
+
+	put_code(reply, line);
+	do {
+		size_t end = span_find(text, '\n');
+
+		mail_text_clean(span_first(text, end), REPLY_MOST, line);
+		if (line->len)
+			put_lines(line, INDENT, out);
+		text = span_from(text, end + 1);
+	} while (text.len);
+	buf_put_text(out, "\r\n");
+}
+
+static void put_reply(struct buf *p, const struct mail_dsn_recipient *r, struct buf *out)
+{
+	if (r->reply.code == 0)
+		return;
+	say(p, "The words of");
+	if (r->smarthost && r->smarthost[0])
+		say_clean(p, span_text(r->smarthost), ADDRESS_MOST);
+	else
+		say(p, "the mail server");
+	buf_put_char(p, ':');
+	put_paragraph(p, out);
+	put_words(&r->reply, p, out);
+}
+
+/* One recipient, or several with one fate */
+
+static bool is_same_text(const char *a, const char *b)
+{
+	return span_eq(span_text(a), span_text(b));
+}
+
+static bool is_same_status(struct smtp_status a, struct smtp_status b)
+{
+	return a.class == b.class && a.subject == b.subject && a.detail == b.detail;
+}
+
+static bool is_same_fate(const struct mail_dsn_recipient *a, const struct mail_dsn_recipient *b)
+{
+	return a->action == b->action && is_same_status(a->status, b->status) &&
+	       a->reply.code == b->reply.code && is_same_status(a->reply.status, b->reply.status) &&
+	       span_eq(a->reply.text, b->reply.text) && is_same_text(a->smarthost, b->smarthost) &&
+	       is_same_text(a->reason, b->reason);
+}
+
+static void put_one(const struct mail_dsn *dsn, struct buf *p, struct buf *out)
+{
+	const struct mail_dsn_recipient *r = &dsn->recipients[0];
+
+	say_outcome(p, dsn, r->action, dsn->is_expired && !was_refused(dsn, r), r->address);
+	say_why(p, dsn, r);
+	put_paragraph(p, out);
+	put_reply(p, r, out);
+}
+
+static size_t put_group(const struct mail_dsn *dsn, size_t i, struct buf *p, struct buf *out)
+{
+	static const char *const labels[] = {
+		[MAIL_DSN_FAILED] = "Not delivered:",
+		[MAIL_DSN_DELAYED] = "Not delivered yet:",
+		[MAIL_DSN_RELAYED] = "Passed on:",
+	};
+	const struct mail_dsn_recipient *r = &dsn->recipients[i];
+
+	say(p, labels[r->action]);
+	put_lines(p, "", out);
+	do {
+		mail_text_clean(dsn->recipients[i++].address, ADDRESS_MOST, p);
+		put_lines(p, INDENT, out);
+	} while (i < dsn->recipient_count && is_same_fate(r, &dsn->recipients[i]));
+	buf_put_text(out, "\r\n");
+	say_why(p, dsn, r);
+	put_paragraph(p, out);
+	put_reply(p, r, out);
+	return i;
+}
+
+static void put_many(const struct mail_dsn *dsn, struct buf *p, struct buf *out)
+{
+	struct buf whom = { 0 };
+	size_t i = 0;
+
+	buf_printf(&whom, "%zu recipients", dsn->recipient_count);
+	say_outcome(p, dsn, mail_notice_kind(dsn), false, buf_span(&whom));
+	say(p, "Each is named below, with the reason.");
+	put_paragraph(p, out);
+	while (i < dsn->recipient_count)
+		i = put_group(dsn, i, p, out);
+	buf_fini(&whom);
+}
+
+/* Where to ask, and what follows */
+
+static void say_enclosed(struct buf *p, const struct mail_dsn *dsn)
+{
+	if (dsn->is_full)
+		say(p, "Details for mail programs and your message follow.");
+	else if (!dsn->is_unreadable)
+		say(p, "Details for mail programs and the header of your message follow.");
+	else if (dsn->header.len)
+		say(p, "Details for mail programs follow, and what could still be read of the "
+		       "header of your message; the rest of it is not to be read any more.");
+	else
+		say(p, "Details for mail programs follow. Your message cannot be read any more and "
+		       "is not enclosed.");
+}
+
+static void put_where(const struct mail_dsn *dsn, struct buf *p, struct buf *out)
+{
+	say(p, "The message came to");
+	say_clean(p, span_text(dsn->reporting_mta), ADDRESS_MOST);
 	if (dsn->company && dsn->company[0]) {
 		buf_put_text(p, " (");
-		say_clean(p, dsn->company, REASON_MAX);
+		mail_text_clean(span_text(dsn->company), REASON_MOST, p);
 		buf_put_char(p, ')');
 	}
-	buf_printf(p,
-		   " on %s and has the id %s there: please name it when you ask for help. Nothing "
-		   "more will be tried. Details for mail programs and the header of your message "
-		   "follow.",
-		   arrived, dsn->id);
+	say(p, "on");
+	say_date(p, dsn->arrived_ms);
+	say(p, "and has the id");
+	say(p, dsn->id);
+	say(p, "there: please name it when you ask for help.");
+	if (mail_notice_kind(dsn) == MAIL_DSN_FAILED)
+		say(p, "Nothing more will be tried.");
+	say_enclosed(p, dsn);
 	put_paragraph(p, out);
 }
 
@@ -200,9 +375,9 @@ void mail_notice_text(const struct mail_dsn *dsn, struct buf *out)
 	struct buf paragraph = { 0 };
 
 	if (dsn->recipient_count == 1)
-		say_one(dsn, &paragraph, out);
+		put_one(dsn, &paragraph, out);
 	else
-		say_many(dsn, &paragraph, out);
-	say_where(dsn, &paragraph, out);
+		put_many(dsn, &paragraph, out);
+	put_where(dsn, &paragraph, out);
 	buf_fini(&paragraph);
 }

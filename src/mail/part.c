@@ -3,7 +3,8 @@
 #define LINE_MAX_OCTETS 998
 #define QP_COLUMNS 76
 
-bool mail_part_is_7bit(struct span content)
+/* Whole lines with CRLF, of at most 998 octets, no other controls than tabs. */
+static bool has_good_lines(struct span content)
 {
 	while (content.len) {
 		size_t end = span_find(content, '\n');
@@ -13,11 +14,21 @@ bool mail_part_is_7bit(struct span content)
 		    end - 1 > LINE_MAX_OCTETS)
 			return false;
 		for (size_t i = 0; i + 1 < line.len; i++)
-			if ((line.at[i] < ' ' && line.at[i] != '\t') || line.at[i] > 126)
+			if ((line.at[i] < ' ' && line.at[i] != '\t') || line.at[i] == 127)
 				return false;
 		content = span_from(content, end + 1);
 	}
 	return true;
+}
+
+bool mail_part_is_7bit(struct span content)
+{
+	return has_good_lines(content) && span_is_ascii(content);
+}
+
+bool mail_part_is_utf8(struct span content)
+{
+	return has_good_lines(content) && span_is_utf8(content);
 }
 
 static bool is_literal(struct span line, size_t i)
@@ -78,4 +89,13 @@ void mail_part_put(const char *type, const char *charset, struct span content, s
 		buf_put_span(out, content);
 	else
 		put_qp(content, out);
+}
+
+void mail_part_put_plain(const char *type, struct span content, struct buf *out)
+{
+	buf_printf(out, "Content-Type: %s\r\n", type);
+	if (!span_is_ascii(content))
+		buf_put_text(out, "Content-Transfer-Encoding: 8bit\r\n");
+	buf_put_text(out, "\r\n");
+	buf_put_span(out, content);
 }

@@ -1,16 +1,11 @@
 #include "mail/received.h"
 
 #include "mail/date.h"
-#include "fold.h"
+#include "encoded.h"
 #include "text.h"
 
 #define NAME_MAX_OCTETS 255
 #define COMPANY_MAX 255
-#define ENCODED_WORD_MAX                                                                           \
-	66 /* of 75 (RFC 2047 2.), so that a folded line stays below 78 columns   \
-			     */
-#define ENCODED_WORD_START "=?UTF-8?Q?"
-#define ENCODED_WORD_END "?="
 
 /* A name of ours: printable ASCII without spaces, so that no configuration breaks the line. */
 static void put_name(struct span in, struct buf *out)
@@ -33,76 +28,12 @@ static void add_name(struct mail_fold *f, const char *name)
 }
 
 /* The company: an RFC 5322 3.2.2 comment, by RFC 2047 5. (2) where it is not ASCII. */
-
-static void add_ascii_comment(struct mail_fold *f, struct span text)
-{
-	struct buf word = { 0 };
-
-	buf_put_char(&word, '(');
-	while (text.len) {
-		size_t end = span_find(text, ' ');
-
-		for (size_t i = 0; i < end; i++) {
-			if (text.at[i] == '(' || text.at[i] == ')' || text.at[i] == '\\')
-				buf_put_char(&word, '\\');
-			buf_put_char(&word, (char)text.at[i]);
-		}
-		text = span_from(text, end + 1);
-		if (text.len == 0)
-			buf_put_char(&word, ')');
-		mail_fold_word(f, buf_span(&word));
-		buf_clear(&word);
-	}
-	buf_fini(&word);
-}
-
-/* One character, as it stands within an encoded word anywhere in a header (RFC 2047 5. (3)). */
-static void put_q(struct span c, struct buf *out)
-{
-	for (size_t i = 0; i < c.len; i++) {
-		if (c.at[i] == ' ')
-			buf_put_char(out, '_');
-		else if (ascii_is_alnum(c.at[i]))
-			buf_put_char(out, (char)c.at[i]);
-		else
-			buf_printf(out, "=%02X", c.at[i]);
-	}
-}
-
-static void add_encoded_comment(struct mail_fold *f, struct span text)
-{
-	struct buf word = { 0 };
-
-	buf_put_text(&word, "(" ENCODED_WORD_START);
-	while (text.len) {
-		struct span c = span_first(text, mail_text_char(text));
-
-		/* Four octets may need twelve; a character is never split (RFC 2047 5.). */
-		if (word.len + 3 * c.len + strlen(ENCODED_WORD_END) > ENCODED_WORD_MAX) {
-			buf_put_text(&word, ENCODED_WORD_END);
-			mail_fold_word(f, buf_span(&word));
-			buf_clear(&word);
-			buf_put_text(&word, ENCODED_WORD_START);
-		}
-		put_q(c, &word);
-		text = span_from(text, c.len);
-	}
-	buf_put_text(&word, ENCODED_WORD_END);
-	buf_put_char(&word, ')');
-	mail_fold_word(f, buf_span(&word));
-	buf_fini(&word);
-}
-
 static void add_company(struct mail_fold *f, const char *company)
 {
 	struct buf text = { 0 };
 
 	mail_text_clean(span_text(company), COMPANY_MAX, &text);
-	/* Plain text that looks like an encoded word would be decoded by readers. */
-	if (text.len && span_is_ascii(buf_span(&text)) && !strstr(company, "=?"))
-		add_ascii_comment(f, buf_span(&text));
-	else if (text.len)
-		add_encoded_comment(f, buf_span(&text));
+	mail_encoded_put(f, MAIL_ENCODED_COMMENT, buf_span(&text));
 	buf_fini(&text);
 }
 

@@ -49,3 +49,20 @@ void mail_text_ascii(struct span in, size_t most, struct buf *out)
 {
 	clean(in, most, true, out);
 }
+
+void mail_text_exact(struct span in, size_t most, bool ascii_only, struct buf *out)
+{
+	size_t start = out->len;
+
+	while (in.len) {
+		size_t n = mail_text_char(in);
+		struct span c = span_first(in, n ? n : 1);
+
+		in = span_from(in, c.len);
+		if (n == 0 || (n > 1 && ascii_only) || (is_control(c) && c.at[0] != ' '))
+			c = span_of("?", 1);
+		if (out->len - start + c.len > most)
+			return;
+		buf_put_span(out, c);
+	}
+}

@@ -13,3 +13,6 @@ size_t mail_text_char(struct span s);
 void mail_text_clean(struct span in, size_t most, struct buf *out);
 /* As before, and each character beyond ASCII becomes '?'. */
 void mail_text_ascii(struct span in, size_t most, struct buf *out);
+/* Each octet in its place, for what is compared to the octet: controls, octets that are not UTF-8 and,
+ * for ASCII, each character beyond it become '?'. Cut at a character before `most` octets. */
+void mail_text_exact(struct span in, size_t most, bool ascii_only, struct buf *out);
