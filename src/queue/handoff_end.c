@@ -116,6 +116,7 @@ static void commit(struct handoff *h)
 static void queue_as_heard(struct handoff *h)
 {
 	struct queued *q = queue_add_active(h->queue, stow_envelope(h->stow));
+	struct buf *memory;
 	int64_t reserved;
 
 	for (size_t i = 0; i < h->place_count; i++) {
@@ -134,7 +135,8 @@ static void queue_as_heard(struct handoff *h)
 		return;
 	}
 	h->state = HANDOFF_OVER;
-	queued_end_attempt(q, stow_hand_over(h->stow, &reserved), reserved);
+	memory = stow_hand_over(h->stow, &reserved);
+	queued_end_attempt(q, memory, reserved);
 }
 
 static void queue_untried(struct handoff *h)
