@@ -33,6 +33,12 @@ struct spool_disk {
 	int64_t (*free_octets)(void *user, const char *dir);
 	/* These octets will be read soon. May be NULL. */
 	void (*read_ahead)(void *user, int fd, uint64_t offset, uint64_t octets);
+	/* To another directory, which has its name in stable storage before the old one goes; that is
+	 * the caller's to sync. Only repairs need it. */
+	int (*move)(void *user, const char *dir, const char *name, const char *to_dir);
+	/* Whoever holds the lock: its pid, 0: nobody, -EBUSY: that cannot be told; else why it is not
+	 * known. */
+	int64_t (*lock_holder)(void *user, const char *dir);
 };
 
 extern const struct spool_disk spool_disk_real;

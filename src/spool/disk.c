@@ -9,6 +9,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 static int path_of(const char *dir, const char *name, char out[PATH_MAX])
@@ -187,6 +188,69 @@ static void real_read_ahead(void *user, int fd, uint64_t offset, uint64_t octets
 	posix_fadvise(fd, (off_t)offset, (off_t)octets, POSIX_FADV_WILLNEED);
 }
 
+/* Both names for a while rather than none. Where a file cannot have two, it is renamed. */
+static int real_move(void *user, const char *dir, const char *name, const char *to_dir)
+{
+	char from[PATH_MAX], to[PATH_MAX];
+	int status = path_of(dir, name, from);
+
+	(void)user;
+	if (status == 0)
+		status = path_of(to_dir, name, to);
+	if (status < 0)
+		return status;
+	if (link(from, to) < 0 && errno != EEXIST) {
+		if (errno != EPERM && errno != EOPNOTSUPP && errno != EMLINK)
+			return -errno;
+		return rename(from, to) < 0 ? -errno : sync_directory(to_dir);
+	}
+	status = sync_directory(to_dir);
+	if (status < 0)
+		return status;
+	return unlink(from) < 0 ? -errno : 0;
+}
+
+/* "1: FLOCK  ADVISORY  WRITE 1234 fd:01:5678 0 EOF" */
+static int64_t find_flock(const struct stat *st)
+{
+	FILE *locks = fopen("/proc/locks", "re");
+	char line[256];
+	int64_t found = -EBUSY;
+
+	while (locks && found < 0 && fgets(line, sizeof(line), locks)) {
+		unsigned long inode;
+		unsigned major_number, minor_number;
+		long pid;
+
+		if (sscanf(line, "%*d: FLOCK %*s %*s %ld %x:%x:%lu", &pid, &major_number,
+			   &minor_number, &inode) == 4 &&
+		    pid > 0 && inode == st->st_ino && major_number == major(st->st_dev) &&
+		    minor_number == minor(st->st_dev))
+			found = pid;
+	}
+	if (locks)
+		fclose(locks);
+	return found;
+}
+
+static int64_t real_lock_holder(void *user, const char *dir)
+{
+	char path[PATH_MAX];
+	int fd = path_of(dir, "lock", path);
+	int64_t holder = 0;
+	struct stat st;
+
+	(void)user;
+	if (fd == 0)
+		fd = open_path(path, O_RDONLY);
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	if (flock(fd, LOCK_SH | LOCK_NB) < 0)
+		holder = errno == EWOULDBLOCK && fstat(fd, &st) == 0 ? find_flock(&st) : -errno;
+	close(fd);
+	return holder;
+}
+
 const struct spool_disk spool_disk_real = {
 	.lock_dir = real_lock_dir,
 	.make_dir = real_make_dir,
@@ -202,4 +266,6 @@ const struct spool_disk spool_disk_real = {
 	.list = real_list,
 	.free_octets = real_free_octets,
 	.read_ahead = real_read_ahead,
+	.move = real_move,
+	.lock_holder = real_lock_holder,
 };

@@ -54,6 +54,14 @@ static int write_all(struct spool *s, struct iovec *pieces, size_t count, uint64
 	return 0;
 }
 
+/* What is there and could not be read may yet be: then nothing is said. */
+static uint64_t oldest_number(const struct spool *s)
+{
+	if (s->is_frozen || s->has_left_alone)
+		return 0;
+	return s->segments.count ? s->segments.at[0].number : s->head.number;
+}
+
 /* The name reaches the directory's stable storage before anything in the segment counts. */
 static int begin_segment(struct spool *s)
 {
@@ -63,6 +71,8 @@ static int begin_segment(struct spool *s)
 		.seal = s->seal,
 		.greatest_id = atomic_load(&s->last_id),
 		.sequence = s->sequence,
+		.oldest = oldest_number(s),
+		.previous = s->segments.count ? s->segments.at[s->segments.count - 1].number : 0,
 	};
 	struct iovec piece = { octets, sizeof(octets) };
 	int status;

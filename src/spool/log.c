@@ -128,7 +128,7 @@ static int choose_seal(struct spool *s, struct fault *fault)
 }
 
 /* A disk that cannot be written does not keep the spool from being read and delivered. */
-static int start_writing(struct spool *s, struct fault *fault)
+int spool_start_writing(struct spool *s, struct fault *fault)
 {
 	struct fault refusal;
 	int status = choose_seal(s, fault);
@@ -140,22 +140,32 @@ static int start_writing(struct spool *s, struct fault *fault)
 	return 0;
 }
 
-struct spool *spool_open_idle(const struct spool_conf *conf, struct fault *fault)
+struct spool *spool_recover(const struct spool_conf *conf, const struct recover_watch *watch,
+			    struct fault *fault)
 {
 	struct spool *s = new_spool(conf);
 
-	require(conf->is_read_only || conf->post);
+	s->watch = watch;
 	if (!conf->is_read_only && lock(s, fault) < 0)
 		goto fail;
 	if (recover_all(s, fault) < 0)
 		goto fail;
 	recover_tell(s);
-	if (!conf->is_read_only && start_writing(s, fault) < 0)
-		goto fail;
 	return s;
 fail:
 	free_spool(&s);
 	return NULL;
+}
+
+struct spool *spool_open_idle(const struct spool_conf *conf, struct fault *fault)
+{
+	struct spool *s;
+
+	require(conf->is_read_only || conf->post);
+	s = spool_recover(conf, NULL, fault);
+	if (s && !conf->is_read_only && spool_start_writing(s, fault) < 0)
+		free_spool(&s);
+	return s;
 }
 
 struct spool *spool_open(const struct spool_conf *conf, struct fault *fault)

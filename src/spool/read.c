@@ -1,18 +1,10 @@
+#include "read.h"
+
 #include "base/id.h"
-#include "spool.h"
 
 #include <errno.h>
 
 enum { TRIES = 8 };
-
-/* Which of a message's records is wanted, and what the index says of it. */
-struct wanted {
-	uint64_t id;
-	enum record_type type;
-	unsigned part;
-	struct place place;
-	uint64_t seal;
-};
 
 static struct place place_in(struct message *m, const struct wanted *w)
 {
@@ -87,7 +79,7 @@ static int check(const struct wanted *w, const unsigned char *octets, size_t n)
 }
 
 /* Opened for each read: a segment that is unlinked meanwhile stays readable until the close. */
-static int read_place(struct spool *s, const struct wanted *w, struct buf *out)
+int read_place(struct spool *s, const struct wanted *w, struct buf *out)
 {
 	size_t n = RECORD_HEADER_OCTETS + w->place.length;
 	struct buf octets = { 0 };

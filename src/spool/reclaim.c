@@ -2,6 +2,8 @@
 
 #include "head.h"
 
+#include <string.h>
+
 enum { PORTION_OCTETS = 256 * 1024, PORTION_SCANNED = 2 * 1024 * 1024, PORTION_RECORDS = 512 };
 
 /* A head that is shorter is not worth a new one. */
@@ -106,19 +108,19 @@ static int store(struct spool *s, struct portion *p)
 {
 	struct span octets = buf_span(&p->octets);
 	struct iovec piece = { (void *)(uintptr_t)octets.at, octets.len };
-	struct fault fault;
+	struct fault *fault = &s->reclaim_fault;
 	uint64_t start;
 	int status;
 
 	if (p->count == 0)
 		return 0;
-	status = head_ready(s, &fault);
+	status = head_ready(s, fault);
 	if (status < 0)
 		return status;
 	start = s->head.end;
-	status = head_write(s, &piece, 1, octets.len, &fault);
+	status = head_write(s, &piece, 1, octets.len, fault);
 	if (status == 0)
-		status = head_sync(s, &fault);
+		status = head_sync(s, fault);
 	if (status == 0)
 		apply(s, p, start);
 	return status;
@@ -148,6 +150,13 @@ static void end_copying(struct spool *s)
 	oldest->is_stuck = oldest->live_records != 0;
 }
 
+/* It came to nothing: not at once again. */
+static bool pause_a_while(struct spool *s)
+{
+	s->copying.retry_at_ms = s->now_ms + SPOOL_PAUSE_MS;
+	return false;
+}
+
 static bool copy_portion(struct spool *s)
 {
 	struct portion p = { .count = 0 };
@@ -157,8 +166,7 @@ static bool copy_portion(struct spool *s)
 	buf_fini(&p.octets);
 	if (status < 0) {
 		reclaim_stop(s);
-		s->copying.retry_at_ms = s->now_ms + SPOOL_PAUSE_MS;
-		return false;
+		return pause_a_while(s);
 	}
 	if (!has_more)
 		end_copying(s);
@@ -179,6 +187,8 @@ static bool is_worth_copying(const struct spool *s)
 
 	if (oldest->is_stuck || oldest->seal != s->seal || s->now_ms < s->copying.retry_at_ms)
 		return false;
+	if (oldest->number <= s->rewrite_up_to)
+		return true;
 	if (s->space.code)
 		return is_half_dead(oldest);
 	return all->octets > 2 * all->live_octets + 2 * s->conf.segment_octets;
@@ -199,17 +209,21 @@ void reclaim_for_room(struct spool *s)
 
 static bool begin_copying(struct spool *s)
 {
-	struct fault fault;
-
 	s->copying.number = s->segments.at[0].number;
-	if (scan_open(&s->copying.scan, s->disk, s->dir, s->copying.number, &fault) < 0 &&
-	    s->copying.scan.fd < 0) {
-		s->copying.retry_at_ms = s->now_ms + SPOOL_PAUSE_MS;
-		return false;
-	}
+	if (scan_open(&s->copying.scan, s->disk, s->dir, s->copying.number, &s->reclaim_fault) <
+		    0 &&
+	    s->copying.scan.fd < 0)
+		return pause_a_while(s);
 	s->copying.scan.seal = s->segments.at[0].seal;
 	s->copying.is_active = true;
 	return true;
+}
+
+static int take_away(struct spool *s, const char *name)
+{
+	if (s->take_away && s->segments.at[0].is_damaged)
+		return s->take_away(s, name);
+	return s->disk->unlink(s->disk->user, s->dir, name);
 }
 
 /* One name at a time reaches stable storage: a segment must not come back without the later one
@@ -223,14 +237,15 @@ static bool unlink_oldest(struct spool *s)
 	if (s->unsynced.count)
 		head_sync(s, &fault);
 	segment_name(s->segments.at[0].number, name);
-	status = s->must_sync_dir ? 0 : s->disk->unlink(s->disk->user, s->dir, name);
+	status = s->must_sync_dir ? 0 : take_away(s, name);
 	if (status == 0 || status == -ENOENT) {
 		s->must_sync_dir = true;
 		status = s->disk->sync_dir(s->disk->user, s->dir);
 	}
 	if (status < 0) {
-		s->copying.retry_at_ms = s->now_ms + SPOOL_PAUSE_MS;
-		return false;
+		fault_set(&s->reclaim_fault, status, "removing %s/%s: %s", s->dir, name,
+			  strerror(-status));
+		return pause_a_while(s);
 	}
 	s->must_sync_dir = false;
 	pthread_mutex_lock(&s->index_lock);

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <xxhash.h>
 
-enum { RECORD_MAGIC = 0x52545350, SEGMENT_VERSION = 1 };
+enum { RECORD_MAGIC = 0x52545350 };
 
 static const unsigned char segment_magic[8] = { 'P', 'o', 's', 't', 'e', 'r', 'n', '\n' };
 
@@ -88,10 +88,12 @@ void segment_header_encode(const struct segment_header *header, unsigned char ou
 	memset(out, 0, SEGMENT_HEADER_OCTETS);
 	memcpy(out, segment_magic, sizeof(segment_magic));
 	put_number(out + 8, SEGMENT_VERSION, 4);
+	put_number(out + 12, header->previous, 4);
 	put_number(out + 16, header->number, 8);
 	put_number(out + 24, header->seal, 8);
 	put_number(out + 32, header->greatest_id, 8);
 	put_number(out + 40, header->sequence, 8);
+	put_number(out + 48, header->oldest, 8);
 	put_number(out + 56, XXH3_64bits(out, 56), 8);
 }
 
@@ -104,9 +106,11 @@ int segment_header_decode(const unsigned char in[64], struct segment_header *out
 		return -ENOTSUP;
 	*out = (struct segment_header){
 		.number = get_number(in + 16, 8),
+		.previous = (uint32_t)get_number(in + 12, 4),
 		.seal = get_number(in + 24, 8),
 		.greatest_id = get_number(in + 32, 8),
 		.sequence = get_number(in + 40, 8),
+		.oldest = get_number(in + 48, 8),
 	};
 	return 0;
 }

@@ -18,6 +18,7 @@ enum {
 	RECORD_CHUNKS_MAX = 1 << 22,
 	/* The header stands twice, a block apart: one damaged block does not take the seal along. */
 	SEGMENT_HEADER_OCTETS = 64,
+	SEGMENT_VERSION = 1,
 	SEGMENT_HEADER_AGAIN = 4096,
 	SEGMENT_RECORDS_AT = SEGMENT_HEADER_AGAIN + SEGMENT_HEADER_OCTETS,
 };
@@ -46,9 +47,11 @@ struct record {
 
 struct segment_header {
 	uint64_t number;
+	uint32_t previous; /* the segment before it at that time; 0: none, or not known */
 	uint64_t seal;
 	uint64_t greatest_id; /* given out before the segment was opened */
 	uint64_t sequence;    /* of the first record in it, or a later one */
+	uint64_t oldest;      /* all segments with smaller numbers were given back; 0: not known */
 };
 
 const char *record_type_name(enum record_type type);

@@ -2,6 +2,7 @@
 
 #include "base/id.h"
 #include "base/mem.h"
+#include "spool.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -165,7 +166,11 @@ static void scan_records(struct recovery *r)
 
 	r->good_end = SEGMENT_RECORDS_AT;
 	while (scan_next(&r->scan, &item) != SCAN_END) {
-		if (item.kind == SCAN_DAMAGE || !is_plausible(&item.record)) {
+		if (!is_plausible(&item.record))
+			item.kind = SCAN_DAMAGE;
+		if (r->s->watch)
+			r->s->watch->item(r->s->watch->user, r->number, &item);
+		if (item.kind == SCAN_DAMAGE) {
 			report_damage(r, &item, item.is_tail ? "cut off" : "damaged");
 			continue;
 		}
@@ -184,7 +189,8 @@ static void cut_tail(struct recovery *r)
 	struct spool *s = r->s;
 	struct segment *segment = &s->segments.at[s->segments.count - 1];
 
-	if (s->conf.is_read_only || r->good_end >= r->scan.size || r->scan.unreadable)
+	if (s->conf.is_read_only || r->good_end >= r->scan.size || r->scan.unreadable ||
+	    (s->watch && s->watch->keeps_tails))
 		return;
 	if (s->disk->truncate(s->disk->user, r->scan.fd, r->good_end) == 0) {
 		s->segments.octets -= segment->octets - r->good_end;
@@ -209,25 +215,54 @@ static void check_header(struct recovery *r)
 		       r->s->dir, name, scan->unreadable);
 }
 
+/* Segments go oldest first: one that is gone while an older one is there was taken away by somebody. */
+static void check_previous(struct recovery *r)
+{
+	struct spool *s = r->s;
+	uint32_t previous = r->scan.header.previous;
+	struct fault why;
+	char name[SEGMENT_NAME_MAX];
+
+	if (previous == 0 || s->segments.count == 0 || s->segments.at[0].number > previous ||
+	    segments_find(&s->segments, previous))
+		return;
+	segment_name(previous, name);
+	fault_set(&why, -ENODATA, "%s/%s: it is missing", s->dir, name);
+	report(s, "%s, and whatever stood in it", why.text);
+	if (s->watch)
+		s->watch->segment(s->watch->user, previous, NULL, &why);
+}
+
 static void scan_segment(struct recovery *r)
 {
 	struct spool *s = r->s;
 
+	check_previous(r);
 	segments_grew(&s->segments, segments_add(&s->segments, r->number, r->scan.seal),
 		      r->scan.size);
 	scan_records(r);
 	check_header(r);
+	if (s->watch)
+		s->watch->segment(s->watch->user, r->number, &r->scan, NULL);
 	cut_tail(r);
 }
 
-/* One that was being made when the power went: nothing was ever written to it. */
+/* One that was being made when the power went, or could not be made: nothing was ever written to it. */
 static bool is_unfinished(const struct scan *scan, int status)
 {
-	return status == -EBADMSG && scan->unreadable == 0 && scan->size <= SEGMENT_RECORDS_AT;
+	bool is_whole = scan->has_header[0] && scan->has_header[1] && scan->is_clean_header;
+
+	return (status == -EBADMSG || status == -ESTALE || (status == 0 && !is_whole)) &&
+	       scan->unreadable == 0 && scan->size <= SEGMENT_RECORDS_AT;
 }
 
-static void take_header(struct spool *s, const struct scan *scan)
+/* A file that was copied under another name says so in its header. */
+static void take_header(struct spool *s, const struct scan *scan, uint64_t number)
 {
+	if (scan->header.number != number)
+		return;
+	if (scan->header.oldest > s->oldest)
+		s->oldest = scan->header.oldest;
 	raise_last_id(s, scan->header.greatest_id);
 	if (scan->header.sequence > s->sequence)
 		s->sequence = scan->header.sequence;
@@ -243,12 +278,45 @@ static int read_headers(struct spool *s, const struct names *names, struct fault
 		int status = scan_open(&scan, s->disk, s->dir, names->at[i], fault);
 
 		if (status == 0)
-			take_header(s, &scan);
+			take_header(s, &scan, names->at[i]);
 		scan_close(&scan);
 		if (status == -ENOTSUP || status == -EMFILE || status == -ENFILE ||
 		    status == -EACCES)
 			return status;
 	}
+	return 0;
+}
+
+/* There may be more in it than is known now, as there is not in what has no place here. */
+static bool is_unknown(int status)
+{
+	return status < 0 && status != -EEXIST && status != -ESTALE && status != -ERANGE;
+}
+
+/* Not read, not written, not removed; what is in it is not delivered. */
+static void leave_alone(struct spool *s, uint64_t number, const struct scan *scan,
+			const struct fault *why)
+{
+	s->has_left_alone |= is_unknown(why->code);
+	report(s, "%s; it is left as it is, and what is in it is not delivered", why->text);
+	if (s->watch)
+		s->watch->segment(s->watch->user, number, scan, why);
+}
+
+/* What was settled since would come back with it. */
+static int check_origin(const struct spool *s, uint64_t number, const struct scan *scan,
+			struct fault *fault)
+{
+	char name[SEGMENT_NAME_MAX];
+
+	segment_name(number, name);
+	if (scan->header.number != number)
+		return fault_set(fault, -EEXIST, "%s/%s: it is a copy of segment %" PRIx64, s->dir,
+				 name, scan->header.number);
+	if (number < s->oldest)
+		return fault_set(fault, -ESTALE,
+				 "%s/%s: it was given back long ago, and has been put there again",
+				 s->dir, name);
 	return 0;
 }
 
@@ -260,6 +328,11 @@ static void recover_segment(struct spool *s, uint64_t number)
 	int status = scan_open(&r.scan, s->disk, s->dir, number, &fault);
 
 	segment_name(number, name);
+	/* A daemon gives segments back while it is being looked at. */
+	if (status == -ENOENT && s->conf.is_read_only)
+		return;
+	if (status == 0)
+		status = check_origin(s, number, &r.scan, &fault);
 	if (is_unfinished(&r.scan, status)) {
 		if (!s->conf.is_read_only)
 			s->disk->unlink(s->disk->user, s->dir, name);
@@ -268,21 +341,25 @@ static void recover_segment(struct spool *s, uint64_t number)
 			r.scan.seal = s->seal;
 		scan_segment(&r);
 	} else {
-		report(s, "%s; it is left as it is, and what is in it is not delivered",
-		       fault.text);
+		leave_alone(s, number, &r.scan, &fault);
 	}
 	/* A record not seen now may be a settle record, and what it settles must not be rewritten. */
-	s->is_frozen |= r.scan.unreadable || (status < 0 && status != -EBADMSG);
+	s->is_frozen |= r.scan.unreadable || (status != -EBADMSG && is_unknown(status));
 	scan_close(&r.scan);
 }
 
-/* A process that was killed may have left octets that the kernel has and the disk has not. */
+/* A process that was killed may have left octets and names that the kernel has and the disk has not. */
 static void sync_newest(struct spool *s)
 {
 	char name[SEGMENT_NAME_MAX];
 	int fd, status;
 
-	if (s->conf.is_read_only || s->segments.count == 0)
+	if (s->conf.is_read_only)
+		return;
+	status = s->disk->sync_dir(s->disk->user, s->dir);
+	if (status < 0)
+		report(s, "syncing %s: %s", s->dir, strerror(-status));
+	if (s->segments.count == 0)
 		return;
 	segment_name(s->segments.at[s->segments.count - 1].number, name);
 	fd = s->disk->open(s->disk->user, s->dir, name, 0);
@@ -307,10 +384,13 @@ int recover_all(struct spool *s, struct fault *fault)
 	}
 	for (size_t i = 0; status == 0 && i < names.count; i++) {
 		if (names.at[i] == 0 || names.at[i] >= UINT32_MAX) {
-			report(s,
-			       "%s: there is a segment with the number %" PRIu64
-			       ", which is none of ours; it is left alone",
-			       s->dir, names.at[i]);
+			struct fault why;
+
+			fault_set(&why, -ERANGE,
+				  "%s: there is a segment with the number %" PRIu64
+				  ", which is none of ours",
+				  s->dir, names.at[i]);
+			leave_alone(s, names.at[i], NULL, &why);
 			continue;
 		}
 		recover_segment(s, names.at[i]);

@@ -15,7 +15,8 @@ struct segment {
 	uint64_t live_octets; /* of records that the index points to, padding and all */
 	uint64_t live_records;
 	uint64_t seal;
-	bool is_stuck; /* live records in it cannot be read, so it cannot be rewritten */
+	bool is_damaged; /* a repair is to set it aside */
+	bool is_stuck;	 /* live records in it cannot be read, so it cannot be rewritten */
 };
 
 struct segments {

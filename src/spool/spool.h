@@ -6,6 +6,7 @@
 #pragma once
 
 #include "index.h"
+#include "recover.h"
 #include "scan.h"
 #include "segments.h"
 #include "spool/disk.h"
@@ -69,7 +70,14 @@ struct spool {
 	int64_t now_ms, next_tick_ms, awake_until_ms;
 	bool has_reserve, must_sync_dir;
 	bool is_frozen; /* the disk refused to give what may be there after all: nothing is reclaimed */
-	bool has_gaps; /* recovery met damage with whole records behind it */
+	bool has_gaps;			   /* recovery met damage with whole records behind it */
+	bool has_left_alone;		   /* there are segments that could not be understood */
+	uint64_t oldest;		   /* what the headers say of it */
+	const struct recover_watch *watch; /* of a check or repair; NULL: none */
+	/* Of a repair: segments up to this one are rewritten, and how a damaged one goes. */
+	uint32_t rewrite_up_to;
+	int (*take_away)(struct spool *s, const char *name);
+	struct fault reclaim_fault; /* why the last step came to nothing */
 
 	struct fault space; /* code 0: there is enough */
 	pthread_mutex_t refusal_lock;
@@ -85,6 +93,11 @@ enum { SPOOL_PAUSE_MS = 1000 };
 void id_list_add(struct id_list *list, uint64_t id);
 void id_list_fini(struct id_list *list);
 
+/* Only the first half: makes, locks and recovers; nothing is written yet but what recovery cuts off. */
+struct spool *spool_recover(const struct spool_conf *conf, const struct recover_watch *watch,
+			    struct fault *fault);
+/* The second half: space is looked at, and a segment opened where that can be. */
+int spool_start_writing(struct spool *s, struct fault *fault);
 /* Everything but the thread: for tests, which call committer_step() themselves. */
 struct spool *spool_open_idle(const struct spool_conf *conf, struct fault *fault);
 /* After a change of head or space: what spool_may_accept() says. */

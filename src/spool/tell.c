@@ -1,7 +1,7 @@
 #include "recover.h"
 
 #include "base/id.h"
-#include "base/mem.h"
+#include "spool.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -40,6 +40,13 @@ static bool read_record(struct reader *r, struct place place, struct record *rec
 		return false;
 	*payload = span_of(octets + RECORD_HEADER_OCTETS, record->length);
 	return record->length == place.length;
+}
+
+static void watch_message(struct spool *s, struct message *m, const char *why,
+			  const struct record *envelope, struct span payload)
+{
+	if (s->watch)
+		s->watch->message(s->watch->user, s, m, why, envelope, payload);
 }
 
 static void report_message(struct spool *s, uint64_t id, const char *why)
@@ -86,10 +93,13 @@ static void give_up(struct spool *s, struct message *m)
  * the envelope is among what is damaged. A note alone is what remains of a settled message. */
 static void give_up_unfinished(struct spool *s, struct message *m)
 {
-	if (s->has_gaps && m->chunks)
-		report_message(s, m->id,
-			       "has content and no envelope: it was never finished, or its "
-			       "envelope is among what is damaged");
+	static const char why[] = "has content and no envelope: it was never finished, or its "
+				  "envelope is among what is damaged";
+
+	if (s->has_gaps && m->chunks) {
+		watch_message(s, m, why, NULL, (struct span){ 0 });
+		report_message(s, m->id, why);
+	}
 	give_up(s, m);
 }
 
@@ -97,18 +107,21 @@ static void give_up_unfinished(struct spool *s, struct message *m)
 static void check(struct reader *r, struct message *m)
 {
 	const char *wrong = "is not delivered: its envelope cannot be read";
+	struct span payload = { 0 };
 	struct record envelope;
-	struct span payload;
+	bool is_read;
 
 	if (m->envelope.segment == 0) {
 		give_up_unfinished(r->s, m);
 		return;
 	}
-	if (read_record(r, m->envelope, &envelope, &payload))
+	is_read = read_record(r, m->envelope, &envelope, &payload);
+	if (is_read)
 		wrong = recover_disbelieve(m, &envelope);
 	else
 		r->s->is_frozen = true; /* the scan could read it */
 	if (wrong) {
+		watch_message(r->s, m, wrong, is_read ? &envelope : NULL, payload);
 		report_message(r->s, m->id, wrong);
 		give_up(r->s, m);
 	} else {

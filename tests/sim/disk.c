@@ -17,7 +17,7 @@ struct change {
 };
 
 struct sim_file {
-	char name[32];
+	char dir[64], name[32];
 	bool is_there, is_stably_there;
 	struct buf seen, stable;
 	struct change *changes; /* not yet stable */
@@ -203,21 +203,23 @@ static int sim_make_dir(void *user, const char *dir, mode_t mode)
 	return before_call(user, &last);
 }
 
-static struct sim_file *find_file(struct sim_disk *disk, const char *name)
+static struct sim_file *find_file(struct sim_disk *disk, const char *dir, const char *name)
 {
 	for (size_t i = 0; i < disk->file_count; i++)
-		if (disk->files[i].is_there && strcmp(disk->files[i].name, name) == 0)
+		if (disk->files[i].is_there && strcmp(disk->files[i].name, name) == 0 &&
+		    strcmp(disk->files[i].dir, dir) == 0)
 			return &disk->files[i];
 	return NULL;
 }
 
-static struct sim_file *add_file(struct sim_disk *disk, const char *name)
+static struct sim_file *add_file(struct sim_disk *disk, const char *dir, const char *name)
 {
 	struct sim_file *f;
 
 	disk->files = mem_resize(disk->files, (disk->file_count + 1) * sizeof(*disk->files));
 	f = &disk->files[disk->file_count++];
 	*f = (struct sim_file){ .is_there = true };
+	snprintf(f->dir, sizeof(f->dir), "%s", dir);
 	snprintf(f->name, sizeof(f->name), "%s", name);
 	return f;
 }
@@ -229,14 +231,13 @@ static int sim_open(void *user, const char *dir, const char *name, int create)
 	bool last;
 	int status = before_call(disk, &last);
 
-	(void)dir;
 	if (status < 0)
 		return status;
-	f = find_file(disk, name);
+	f = find_file(disk, dir, name);
 	if (create && f)
 		return -EEXIST;
 	if (create)
-		f = add_file(disk, name);
+		f = add_file(disk, dir, name);
 	if (f == NULL || last)
 		return last ? -EIO : -ENOENT;
 	disk->handles =
@@ -341,17 +342,22 @@ static int sim_sync(void *user, int fd)
 	return status;
 }
 
+static void sync_names(struct sim_disk *disk, const char *dir)
+{
+	for (size_t i = 0; i < disk->file_count; i++)
+		if (strcmp(disk->files[i].dir, dir) == 0)
+			disk->files[i].is_stably_there = disk->files[i].is_there;
+}
+
 static int sim_sync_dir(void *user, const char *dir)
 {
 	struct sim_disk *disk = user;
 	bool last;
 	int status = before_call(disk, &last);
 
-	(void)dir;
 	if (status < 0 || last)
 		return status < 0 ? status : -EIO;
-	for (size_t i = 0; i < disk->file_count; i++)
-		disk->files[i].is_stably_there = disk->files[i].is_there;
+	sync_names(disk, dir);
 	return 0;
 }
 
@@ -390,13 +396,60 @@ static int sim_unlink(void *user, const char *dir, const char *name)
 	bool last;
 	int status = before_call(disk, &last);
 
-	(void)dir;
 	if (status < 0)
 		return status;
-	f = find_file(disk, name);
+	f = find_file(disk, dir, name);
 	if (f)
 		f->is_there = false;
 	return last ? -EIO : f ? 0 : -ENOENT;
+}
+
+/* The second name of the same octets. */
+static void link_file(struct sim_disk *disk, const char *dir, const char *name, const char *to_dir)
+{
+	struct sim_file *f = add_file(disk, to_dir, name);
+	const struct sim_file *file = find_file(disk, dir, name);
+
+	buf_put_span(&f->seen, buf_span(&file->seen));
+	buf_put_span(&f->stable, buf_span(&file->stable));
+	for (size_t i = 0; i < file->change_count; i++) {
+		struct change *c = add_change(f);
+
+		c->is_truncate = file->changes[i].is_truncate;
+		c->offset = file->changes[i].offset;
+		buf_put_span(&c->octets, buf_span(&file->changes[i].octets));
+	}
+}
+
+/* Three steps, and the power may go in each: two names, the second one stable, the first one gone. */
+static int sim_move(void *user, const char *dir, const char *name, const char *to_dir)
+{
+	struct sim_disk *disk = user;
+	struct sim_file *f = disk->is_dead ? NULL : find_file(disk, dir, name);
+	bool last;
+	int status = before_call(disk, &last);
+
+	if (status < 0 || f == NULL)
+		return status < 0 ? status : -ENOENT;
+	if (find_file(disk, to_dir, name) == NULL)
+		link_file(disk, dir, name, to_dir);
+	if (last)
+		return -EIO;
+	status = before_call(disk, &last);
+	if (status < 0 || last)
+		return status < 0 ? status : -EIO;
+	sync_names(disk, to_dir);
+	return sim_unlink(user, dir, name);
+}
+
+static int64_t sim_lock_holder(void *user, const char *dir)
+{
+	struct sim_disk *disk = user;
+	bool last;
+	int status = before_call(disk, &last);
+
+	(void)dir;
+	return status < 0 ? status : last ? -EIO : disk->is_locked ? 1 : 0;
 }
 
 static int sim_list(void *user, const char *dir, void (*each)(void *arg, const char *name),
@@ -406,11 +459,10 @@ static int sim_list(void *user, const char *dir, void (*each)(void *arg, const c
 	bool last;
 	int status = before_call(disk, &last);
 
-	(void)dir;
 	if (status < 0 || last)
 		return -EIO;
 	for (size_t i = 0; i < disk->file_count; i++)
-		if (disk->files[i].is_there)
+		if (disk->files[i].is_there && strcmp(disk->files[i].dir, dir) == 0)
 			each(arg, disk->files[i].name);
 	return 0;
 }
@@ -430,6 +482,35 @@ static int64_t sim_free_octets(void *user, const char *dir)
 	return used < disk->capacity ? (int64_t)(disk->capacity - used) : 0;
 }
 
+struct span sim_disk_file(struct sim_disk *disk, const char *dir, const char *name)
+{
+	struct sim_file *f = find_file(disk, dir, name);
+
+	return f ? buf_span(&f->seen) : (struct span){ 0 };
+}
+
+const char *sim_disk_name(const struct sim_disk *disk, const char *dir, size_t *at)
+{
+	while (*at < disk->file_count) {
+		const struct sim_file *f = &disk->files[(*at)++];
+
+		if (f->is_there && strcmp(f->dir, dir) == 0)
+			return f->name;
+	}
+	return NULL;
+}
+
+void sim_disk_spoil(struct sim_disk *disk, const char *dir, const char *name, uint64_t offset,
+		    struct span octets)
+{
+	struct sim_file *f = find_file(disk, dir, name);
+
+	require(f != NULL);
+	settle_file(disk, f, SIM_CUT_ALL);
+	put_at(&f->stable, offset, octets.at, octets.len);
+	put_at(&f->seen, offset, octets.at, octets.len);
+}
+
 struct spool_disk sim_disk_calls(struct sim_disk *disk)
 {
 	return (struct spool_disk){
@@ -447,5 +528,7 @@ struct spool_disk sim_disk_calls(struct sim_disk *disk)
 		.unlink = sim_unlink,
 		.list = sim_list,
 		.free_octets = sim_free_octets,
+		.move = sim_move,
+		.lock_holder = sim_lock_holder,
 	};
 }

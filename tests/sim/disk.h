@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "base/span.h"
 #include "spool/disk.h"
 
 #include <stdbool.h>
@@ -43,3 +44,10 @@ void sim_disk_fini(struct sim_disk *disk);
 struct spool_disk sim_disk_calls(struct sim_disk *disk);
 void sim_disk_restart(struct sim_disk *disk, enum sim_end end);
 uint64_t sim_disk_used(const struct sim_disk *disk);
+/* What is seen in a file; len 0: nothing, or there is no such file. Lives until the next call. */
+struct span sim_disk_file(struct sim_disk *disk, const char *dir, const char *name);
+/* The names in a directory one by one: start with *at = 0; NULL at the end. */
+const char *sim_disk_name(const struct sim_disk *disk, const char *dir, size_t *at);
+/* The medium gets other octets there, stably and without a word. */
+void sim_disk_spoil(struct sim_disk *disk, const char *dir, const char *name, uint64_t offset,
+		    struct span octets);
