@@ -10,7 +10,7 @@ struct limits {
 };
 
 struct entry {
-	struct relay_limit limit; /* first: what relays hold */
+	struct relay_limit *limit;
 	char *name;
 };
 
@@ -30,6 +30,7 @@ void limits_free(struct limits **limits)
 	if (*limits == NULL)
 		return;
 	while ((entry = map_next(&(*limits)->names, &place))) {
+		relay_limit_free(&entry->limit);
 		free(entry->name);
 		free(entry);
 	}
@@ -45,7 +46,8 @@ struct relay_limit *limits_get(struct limits *limits, const char *smarthost)
 	if (entry == NULL) {
 		entry = mem_new(struct entry);
 		entry->name = mem_text(smarthost);
+		entry->limit = relay_limit_new(1, 0);
 		map_put(&limits->names, span_text(entry->name), entry);
 	}
-	return &entry->limit;
+	return entry->limit;
 }

@@ -1,7 +1,8 @@
-/* main/limits.h: how many connections to each smarthost are open, over all loops and reloads.
+/* main/limits.h: how many connections to each smarthost are open, and its messages a
+ * minute, over all loops and reloads.
  *
  * Shape    one struct relay_limit for each smarthost name that ever was configured
- * Thread   the main one; the limits themselves are atomic
+ * Thread   the main one; the limits themselves have locks
  * Owns     the limits until limits_free(), after every relay is gone
  */
 #pragma once

@@ -82,6 +82,8 @@ static int load_smarthost(struct settings *s, size_t i, struct limits *limits, s
 		.idle_ms = c->idle_ms,
 		.connect_ms = c->connect_ms,
 		.messages = (unsigned)c->messages,
+		.pause_first_ms = c->pause_first_ms,
+		.pause_most_ms = c->pause_most_ms,
 	};
 	return 0;
 fail:
@@ -142,7 +144,9 @@ int settings_hello(const struct conf *conf, struct buf *out, struct fault *fault
 void settings_adopt(struct settings *s)
 {
 	for (size_t i = 0; i < s->conf->smarthost_count; i++)
-		s->smarthosts[i].limit->most = (unsigned)s->conf->smarthosts[i].connections;
+		relay_limit_set(s->smarthosts[i].limit,
+				(unsigned)s->conf->smarthosts[i].connections,
+				(unsigned)s->conf->smarthosts[i].rate);
 }
 
 struct settings *settings_load(struct conf *conf, struct limits *limits, struct fault *fault)

@@ -1,4 +1,8 @@
-/* relay/attempt.c: from replies to verdicts, one for each recipient. */
+/* relay/attempt.c: from replies to verdicts, one for each recipient.
+ *
+ * The owner may give the job up within a callback: then nothing more is told, and the attempt goes when
+ * the callback has returned.
+ */
 #include "pool.h"
 
 #include "base/mem.h"
@@ -6,22 +10,75 @@
 
 #include <stdlib.h>
 
+/* Everyone was refused by a connection that died, and nobody is to come: nothing is left to ask. */
+static bool is_over(const struct attempt *a)
+{
+	return a->open == 0 && !a->job->is_open;
+}
+
+void attempt_leave_line(struct attempt *a)
+{
+	if (a->line == NULL)
+		return;
+	list_remove(a->line, &a->job->node);
+	a->line = NULL;
+	relay_wake(a->relay);
+}
+
+void attempt_wait(struct attempt *a, bool is_first)
+{
+	struct list *line = a->is_urgent ? &a->relay->urgent : &a->relay->waiting;
+
+	relay_turn_soon(a->relay);
+	if (is_over(a))
+		line = &a->relay->over;
+	if (a->line == line)
+		return;
+	attempt_leave_line(a);
+	a->line = line;
+	if (is_first)
+		list_push_front(line, &a->job->node);
+	else
+		list_push_back(line, &a->job->node);
+}
+
 void attempt_start(struct relay *relay, struct relay_job *job)
 {
 	struct attempt *a = mem_new(struct attempt);
 
 	a->relay = relay;
 	a->job = job;
-	a->open = job->message.recipient_count;
-	a->has_verdict = mem_array(a->open, sizeof(bool));
+	a->is_urgent = job->is_urgent;
 	job->attempt = a;
-	list_push_back(&relay->waiting, &job->node);
+	attempt_grow(a);
+	attempt_wait(a, false);
+}
+
+void attempt_grow(struct attempt *a)
+{
+	size_t count = a->job->message.recipient_count;
+
+	require(count >= a->count);
+	if (count == a->count)
+		return;
+	a->has_verdict = mem_resize(a->has_verdict, count * sizeof(bool));
+	a->asked = mem_resize(a->asked, count * sizeof(size_t));
+	memset(a->has_verdict + a->count, 0, (count - a->count) * sizeof(bool));
+	a->open += count - a->count;
+	a->count = count;
+}
+
+static void attempt_free(struct attempt *a)
+{
+	free(a->has_verdict);
+	free(a->asked);
+	free(a);
 }
 
 static void tell(struct attempt *a, size_t index, const struct route *route,
 		 struct relay_verdict *verdict)
 {
-	if (index >= a->job->message.recipient_count || a->has_verdict[index])
+	if (a->has_verdict[index])
 		return;
 	a->has_verdict[index] = true;
 	a->open--;
@@ -30,10 +87,21 @@ static void tell(struct attempt *a, size_t index, const struct route *route,
 	a->job->recipient(a->job, index, verdict);
 }
 
-static void tell_rest(struct attempt *a, const struct route *route, struct relay_verdict *verdict)
+static void conclude(struct attempt *a, const struct route *route, struct relay_verdict *verdict)
 {
-	for (size_t i = 0; a->open && i < a->job->message.recipient_count; i++)
+	struct relay_job *job = a->job;
+
+	require(a->conn == NULL && !a->is_telling);
+	a->is_telling = true;
+	for (size_t i = 0; i < a->count && !a->is_cancelled; i++)
 		tell(a, i, route, verdict);
+	if (a->is_cancelled) {
+		attempt_free(a);
+		return;
+	}
+	job->attempt = NULL;
+	attempt_free(a);
+	job->done(job);
 }
 
 /* 530, 534, 535 and 538 speak of our login, not of this message: that is for the postmaster to mend
@@ -62,23 +130,35 @@ static bool is_too_many(const struct smtp_reply *reply)
 	       (reply->status.subject == 5 && reply->status.detail == 3);
 }
 
-void attempt_refuse(struct attempt *a, const struct route *route, size_t index,
-		    const struct smtp_reply *reply)
+void attempt_hear(struct attempt *a, const struct route *route, size_t place,
+		  const struct smtp_reply *reply)
 {
 	struct relay_verdict verdict = { .outcome = judge(reply), .reply = *reply };
+	size_t index;
 
-	if (verdict.outcome == RELAY_DELIVERED)
-		return; /* only the reply to the message decides that */
+	if (place >= a->asked_count)
+		return;
+	index = a->asked[place];
 	if (is_too_many(reply))
 		verdict.outcome = RELAY_DEFERRED;
-	tell(a, index, route, &verdict);
+	a->is_telling = true;
+	/* Only the reply to the message says that it is delivered. */
+	if (verdict.outcome != RELAY_DELIVERED)
+		tell(a, index, route, &verdict);
+	else if (a->job->accepted)
+		a->job->accepted(a->job, index, reply);
+	a->is_telling = false;
+	if (a->is_cancelled)
+		attempt_free(a);
 }
 
-void attempt_decide(struct attempt *a, const struct route *route, const struct smtp_reply *reply)
+void attempt_decide(struct attempt *a, const struct route *route, const struct smtp_reply *reply,
+		    bool takes_dsn)
 {
 	struct relay_verdict verdict = { .outcome = judge(reply), .reply = *reply };
 
-	tell_rest(a, route, &verdict);
+	verdict.takes_dsn = takes_dsn && verdict.outcome == RELAY_DELIVERED;
+	conclude(a, route, &verdict);
 }
 
 void attempt_defer(struct attempt *a, const struct route *route, const struct smtp_reply *reply,
@@ -88,16 +168,34 @@ void attempt_defer(struct attempt *a, const struct route *route, const struct sm
 
 	if (reply)
 		verdict.reply = *reply;
-	tell_rest(a, route, &verdict);
+	conclude(a, route, &verdict);
 }
 
-void attempt_finish(struct attempt *a)
+void attempt_give_back(struct attempt *a, const char *reason)
+{
+	struct relay_verdict verdict = { .outcome = RELAY_DEFERRED,
+					 .reason = reason,
+					 .is_untried = true };
+
+	attempt_leave_line(a);
+	/* It was counted for a connection that died before it said a word. */
+	if (a->rated_by)
+		limit_give_message(a->rated_by, a->rated_ms);
+	conclude(a, NULL, &verdict);
+}
+
+void attempt_cancel(struct attempt *a)
 {
 	struct relay_job *job = a->job;
 
-	require(a->open == 0);
+	if (a->conn)
+		conn_drop_job(a->conn);
+	attempt_leave_line(a);
+	if (a->rated_by)
+		limit_give_message(a->rated_by, a->rated_ms);
 	job->attempt = NULL;
-	free(a->has_verdict);
-	free(a);
-	job->done(job);
+	if (a->is_telling)
+		a->is_cancelled = true;
+	else
+		attempt_free(a);
 }

@@ -20,7 +20,7 @@ enum {
 /* A kept connection is given up for other loops that wait after so many messages. */
 enum { SHARED_MESSAGES = 16 };
 
-static void set_state(struct conn *conn, enum conn_state state)
+void conn_set_state(struct conn *conn, enum conn_state state)
 {
 	if (list_holds(&conn->node))
 		list_remove(&conn->route->conns[conn->state], &conn->node);
@@ -33,6 +33,15 @@ struct conn *conn_of_node(struct list_node *node)
 	return list_entry(node, struct conn, node);
 }
 
+size_t conn_count_ending(const struct route *route)
+{
+	size_t n = 0;
+
+	list_each (&route->conns[CONN_BUSY], it)
+		n += conn_of_node(it)->attempt == NULL;
+	return n;
+}
+
 static void conn_free(struct conn *conn)
 {
 	struct relay *relay = conn->relay;
@@ -40,6 +49,8 @@ static void conn_free(struct conn *conn)
 	require(conn->attempt == NULL && conn->stream == NULL && conn->dial == NULL);
 	conn_login_end(conn);
 	timer_clear(relay->conf.loop, &conn->deadline);
+	if (list_holds(&conn->due))
+		list_remove(&relay->due, &conn->due);
 	list_remove(&conn->route->conns[conn->state], &conn->node);
 	route_give_place(conn->route);
 	smtp_client_free(&conn->engine);
@@ -71,8 +82,6 @@ void conn_flush(struct conn *conn)
 
 /* Deadlines */
 
-static void out_of_time(struct timer *timer);
-
 static void await(struct conn *conn, const char *what, unsigned seconds)
 {
 	conn->awaited = what;
@@ -101,57 +110,23 @@ static void set_deadline(struct conn *conn, bool is_progress)
 	}
 	if (conn->is_securing)
 		wait = (struct smtp_client_wait){ "negotiating TLS", SECURING_S };
+	if (wait.seconds == 0) {
+		await_nothing(conn);
+		conn_note_rest(conn);
+		return;
+	}
 	if (is_progress || conn->awaited != wait.phrase)
 		await(conn, wait.phrase, wait.seconds);
 }
 
-/* What the connection carried */
-
-bool conn_may_repeat(const struct conn *conn)
-{
-	return conn->attempt && conn->is_used && !conn->was_answered &&
-	       !conn->attempt->was_repeated;
-}
-
-static struct attempt *put_down(struct conn *conn)
-{
-	struct attempt *attempt = conn->attempt;
-
-	conn->attempt = NULL;
-	conn->is_sending = false;
-	if (attempt)
-		attempt->conn = NULL;
-	return attempt;
-}
-
-/* The others that rest are as old: they go too, so that the repetition meets a new one. */
-static void repeat(struct conn *conn)
-{
-	struct attempt *attempt = put_down(conn);
-
-	attempt->was_repeated = true;
-	list_push_front(&conn->relay->waiting, &attempt->job->node);
-	route_close_idle(conn->route);
-	relay_wake(conn->relay);
-}
-
-static void finish(struct conn *conn, const struct smtp_reply *reply, const char *reason)
-{
-	struct attempt *attempt = put_down(conn);
-
-	attempt_defer(attempt, conn->route, reply, reason);
-	attempt_finish(attempt);
-}
+/* Ends */
 
 static void let_go(struct conn *conn, const struct smtp_reply *reply, const char *reason,
 		   bool may_repeat)
 {
 	if (conn->state == CONN_SETTING_UP)
 		route_down(conn->route, reason);
-	if (conn->attempt && may_repeat && conn_may_repeat(conn))
-		repeat(conn);
-	else if (conn->attempt)
-		finish(conn, reply, reason);
+	conn_lose_job(conn, reply, reason, may_repeat);
 }
 
 void conn_fail(struct conn *conn, const struct smtp_reply *reply, const char *reason,
@@ -161,7 +136,7 @@ void conn_fail(struct conn *conn, const struct smtp_reply *reply, const char *re
 		return;
 	await_nothing(conn);
 	let_go(conn, reply, reason, may_repeat);
-	set_state(conn, CONN_CLOSING);
+	conn_set_state(conn, CONN_CLOSING);
 	conn_flush(conn);
 	stream_close(conn->stream);
 }
@@ -170,11 +145,11 @@ void conn_break(struct conn *conn, const char *reason)
 {
 	await_nothing(conn);
 	let_go(conn, NULL, reason, false);
-	set_state(conn, CONN_CLOSING);
+	conn_set_state(conn, CONN_CLOSING);
 	stream_abort(conn->stream);
 }
 
-static void out_of_time(struct timer *timer)
+void conn_out_of_time(struct timer *timer)
 {
 	struct conn *conn = timer_entry(timer, struct conn, deadline);
 	struct fault why;
@@ -198,7 +173,7 @@ void conn_close(struct conn *conn)
 	}
 	if (conn->state == CONN_IDLE)
 		smtp_client_quit(conn->engine);
-	set_state(conn, CONN_CLOSING);
+	conn_set_state(conn, CONN_CLOSING);
 	conn_flush(conn);
 	stream_close(conn->stream);
 }
@@ -221,7 +196,7 @@ static void rest(struct conn *conn)
 {
 	struct loop *loop = conn->relay->conf.loop;
 
-	set_state(conn, CONN_IDLE);
+	conn_set_state(conn, CONN_IDLE);
 	conn->awaited = NULL;
 	conn->idle_until_ms = loop_now_ms(loop) + conn->route->to.idle_ms;
 	conn->deadline.fire = look_at_idle;
@@ -249,55 +224,22 @@ void conn_ready(struct conn *conn)
 	conn_login_end(conn);
 	if (conn->state == CONN_SETTING_UP)
 		route_up(conn->route);
-	if (conn->attempt)
-		finish(conn, NULL, "the smarthost gave no verdict");
+	conn_lose_job(conn, NULL, "the smarthost gave no verdict", false);
 	yields = must_yield(conn);
 	if (yields)
 		route_yield(conn->route);
 	if (yields || is_worn(conn)) {
-		set_state(conn, CONN_IDLE);
+		conn_set_state(conn, CONN_IDLE);
 		conn_close(conn);
 		return;
 	}
 	next = relay_take(conn->relay, conn->route);
 	rest(conn);
-	if (next) {
+	if (next)
 		conn_carry(conn, next);
-		return;
-	}
-	conn->has_rested = true;
+	else
+		conn->has_rested = true;
 	relay_wake(conn->relay);
-}
-
-static void begin(struct conn *conn, struct attempt *attempt)
-{
-	struct relay_job *job = attempt->job;
-
-	if (attempt->has_begun)
-		job->source->rewind(job->source);
-	attempt->has_begun = true;
-	attempt->conn = conn;
-	conn->attempt = attempt;
-	conn->was_answered = false;
-	conn->is_used = conn->messages++ > 0 || conn->has_rested;
-	conn->deadline.fire = out_of_time;
-	set_state(conn, CONN_BUSY);
-	smtp_client_message(conn->engine, &job->message);
-}
-
-void conn_carry(struct conn *conn, struct attempt *attempt)
-{
-	require(conn->state == CONN_IDLE);
-	begin(conn, attempt);
-	if (!conn->is_turning)
-		conn_turn(conn);
-}
-
-void conn_more(struct conn *conn)
-{
-	conn->is_source_dry = false;
-	if (conn->state == CONN_BUSY && !conn->is_turning)
-		conn_turn(conn);
 }
 
 /* The engine's turn */
@@ -322,6 +264,26 @@ void conn_turn(struct conn *conn)
 		set_deadline(conn, is_progress);
 	}
 	conn->is_turning = false;
+}
+
+void conn_turn_soon(struct conn *conn)
+{
+	if (!list_holds(&conn->due))
+		list_push_back(&conn->relay->due, &conn->due);
+	relay_turn_soon(conn->relay);
+}
+
+void conn_turn_due(struct relay *relay)
+{
+	size_t n = relay->due.count;
+	struct list_node *node;
+
+	while (n-- && (node = list_pop_front(&relay->due)) != NULL) {
+		struct conn *conn = list_entry(node, struct conn, due);
+
+		if (conn->state != CONN_CLOSING)
+			conn_turn(conn);
+	}
 }
 
 /* The stream's calls */
@@ -428,8 +390,8 @@ void conn_open(struct route *route)
 
 	conn->relay = relay;
 	conn->route = route;
-	conn->deadline.fire = out_of_time;
+	conn->deadline.fire = conn_out_of_time;
 	conn->engine = smtp_client_new(&engine);
-	set_state(conn, CONN_SETTING_UP);
+	conn_set_state(conn, CONN_SETTING_UP);
 	conn->dial = dial_start(&dial);
 }

@@ -8,6 +8,7 @@ enum { CONN_UNSENT_MOST = 64 * 1024 };
 
 struct conn {
 	struct list_node node; /* in route->conns[state] */
+	struct list_node due;  /* in relay->due */
 	enum conn_state state;
 	struct relay *relay;
 	struct route *route;
@@ -26,9 +27,10 @@ struct conn {
 	bool is_turning;
 	unsigned messages;
 	bool has_rested;
-	bool is_used; /* the attempt is not the first thing that this connection does */
 	int64_t idle_until_ms;
-	bool was_answered; /* the peer said a word about the attempt's recipients or its content */
+	bool is_used; /* the attempt is not the first thing that this connection does, or rested on it */
+	bool was_answered; /* the peer said a word about the attempt's recipients or its content, since
+			      the attempt began, or rested last */
 	/* The content on its way. */
 	bool is_sending, is_source_dry;
 	struct span part;
@@ -46,12 +48,24 @@ void conn_reason(const struct conn *conn, struct fault *out, const char *fmt, ..
  * connection when `may_repeat`; a smarthost that was not reached is left alone for a while. */
 void conn_fail(struct conn *conn, const struct smtp_reply *reply, const char *reason,
 	       bool may_repeat);
-
 /* The engine is ready for a message: the next one, or rest, or goodbye. */
 void conn_ready(struct conn *conn);
+/* One function changes the state, and with it the list that the connection is in. */
+void conn_set_state(struct conn *conn, enum conn_state state);
+void conn_out_of_time(struct timer *timer);
+
+/* carry.c */
 /* What it carries may go to another connection without a word to anybody: this one was kept from
- * an earlier message and its peer said nothing yet, so it had most likely been closed meanwhile. */
+ * an earlier message, or for a client that let it wait, and its peer said nothing since, so it had
+ * most likely been closed meanwhile. */
 bool conn_may_repeat(const struct conn *conn);
+/* Where the peer has answered all, and the next step is the owner's, the attempt rests. */
+void conn_note_rest(struct conn *conn);
+/* What it carried ends, or begins again elsewhere. */
+void conn_lose_job(struct conn *conn, const struct smtp_reply *reply, const char *reason,
+		   bool may_repeat);
+/* The verdict on the message of what it carries. */
+void conn_decide(struct conn *conn, const struct smtp_reply *reply);
 
 /* event.c */
 void conn_take_event(struct conn *conn, const struct smtp_client_event *event);

@@ -71,11 +71,28 @@ static void on_refused(struct conn *conn, const struct smtp_client_event *event)
 	conn_fail(conn, NULL, why.text, false);
 }
 
+/* A kept connection whose smarthost had already said goodbye: 421 is the answer to whatever comes
+ * first. True: the attempt is begun anew elsewhere. */
+static bool take_goodbye(struct conn *conn, const struct smtp_client_event *event)
+{
+	struct fault why;
+
+	if (event->reply.code != 421 || !conn_may_repeat(conn))
+		return false;
+	conn_reason(conn, &why, "the smarthost closes the connection");
+	conn_fail(conn, &event->reply, why.text, true);
+	return true;
+}
+
 static void on_rcpt(struct conn *conn, const struct smtp_client_event *event)
 {
+	if (conn->attempt == NULL || take_goodbye(conn, event))
+		return;
 	conn->was_answered = true;
-	if (conn->attempt)
-		attempt_refuse(conn->attempt, conn->route, event->index, &event->reply);
+	attempt_hear(conn->attempt, conn->route, event->index, &event->reply);
+	/* What comes behind it in the same breath, a goodbye perhaps, finds the job at rest. */
+	if (event->reply.code != 421)
+		conn_note_rest(conn);
 }
 
 static void on_send_body(struct conn *conn, const struct smtp_client_event *event)
@@ -87,27 +104,12 @@ static void on_send_body(struct conn *conn, const struct smtp_client_event *even
 	conn->part = span_of(NULL, 0);
 }
 
-/* A kept connection whose smarthost had already said goodbye: 421 is the answer to whatever comes
- * first. */
-static bool is_goodbye(const struct conn *conn, const struct smtp_client_event *event)
-{
-	return event->is_before_body && event->reply.code == 421 && conn_may_repeat(conn);
-}
-
 static void on_result(struct conn *conn, const struct smtp_client_event *event)
 {
-	struct fault why;
-
 	conn->is_sending = false;
-	if (conn->attempt == NULL)
+	if (event->is_before_body && take_goodbye(conn, event))
 		return;
-	if (is_goodbye(conn, event)) {
-		conn_reason(conn, &why, "the smarthost closes the connection");
-		conn_fail(conn, &event->reply, why.text, true);
-		return;
-	}
-	conn->was_answered = true;
-	attempt_decide(conn->attempt, conn->route, &event->reply);
+	conn_decide(conn, &event->reply);
 }
 
 static void on_lost(struct conn *conn, const struct smtp_client_event *event)

@@ -5,10 +5,16 @@
  * conn     one connection: the client engine on a stream; carries one attempt at a time
  * attempt  one job on its way: which recipients have their verdict
  *
- * A job belongs to no route while it waits: the first connection that is free takes it.
+ * A route is proven while its last set-up went well, or none was tried yet; one that is not is paused
+ * for a time, and then probed by one connection. The route in charge is the first in order that is
+ * proven, or that still has connections from better times: jobs go there, and wait for it.
+ *
+ * A job belongs to no route while it waits: the first connection that is free takes it. Urgent jobs
+ * have a line of their own, before the others.
  */
 #pragma once
 
+#include "limit.h"
 #include "relay/relay.h"
 
 struct route;
@@ -17,7 +23,7 @@ struct conn;
 #define CONN_STATES(X)                                                                             \
 	X(SETTING_UP) /* from the look-up to the first READY */                                    \
 	X(IDLE)	      /* may take a job */                                                         \
-	X(BUSY)	      /* carries an attempt */                                                     \
+	X(BUSY)	      /* carries an attempt, or ends one that was given up */                      \
 	X(CLOSING)    /* of no more use; waits for its stream's end */
 
 enum conn_state {
@@ -31,10 +37,20 @@ struct attempt {
 	struct relay *relay;
 	struct relay_job *job;
 	struct conn *conn; /* NULL: waits */
-	bool *has_verdict;
-	size_t open;	   /* recipients without a verdict */
-	bool has_begun;	   /* a connection carried it before */
-	bool was_repeated; /* a dead connection was found once: not again */
+	struct list *line; /* NULL: does not */
+	bool *has_verdict; /* `count` of them */
+	size_t count;	   /* recipients that we know of */
+	size_t open;	   /* of these, without a verdict */
+	size_t *asked;	   /* the connection's recipient i is the job's recipient asked[i] */
+	size_t asked_count;
+	bool is_urgent;
+	bool is_probe;		      /* urgent, and waits for a probe */
+	bool has_begun;		      /* a connection carried it before */
+	bool was_repeated;	      /* a dead connection was found once: not again */
+	bool is_telling;	      /* a callback of the job is running */
+	bool is_cancelled;	      /* within it */
+	struct relay_limit *rated_by; /* whose message it is; NULL: none's yet */
+	int64_t rated_ms;
 };
 
 struct route {
@@ -56,11 +72,16 @@ struct relay {
 	char *ehlo_name;
 	struct route **routes; /* in order of preference */
 	size_t route_count;
-	struct list retired; /* replaced routes that still have connections */
-	struct list waiting; /* jobs */
+	struct list retired;	     /* replaced routes that still have connections */
+	struct list urgent, waiting; /* jobs */
+	struct list over;	     /* jobs that have nobody left to ask about */
+	struct list due;	     /* connections to be turned */
 	struct work turn;
 	bool is_turn_posted;
+	bool is_room_due;    /* there may be more room than before */
 	struct timer again;  /* for a place that another loop holds */
+	struct timer paused; /* the first pause to end */
+	struct timer rated;  /* the next message that the rate allows */
 	struct timer finish; /* the end of relay_free()'s patience */
 	bool is_ending;
 	unsigned deadline_unit_ms; /* what a second of a deadline is */
@@ -69,12 +90,30 @@ struct relay {
 };
 
 /* relay.c */
-/* Looks soon, not now, at what waits and what is free. */
+/* Looks soon, not now, at what waits and what is free, and tells the owner of room. */
 void relay_wake(struct relay *relay);
-/* The job that waits longest, now taken off the list, for a connection of that route; or NULL. */
-struct attempt *relay_take(struct relay *relay, const struct route *route);
+/* The same where nothing can have made room. */
+void relay_turn_soon(struct relay *relay);
 /* For tests: a second of a deadline becomes so many ms. */
 void relay_scale_deadlines(struct relay *relay, unsigned unit_ms);
+
+/* serve.c */
+/* Jobs to connections, connections for jobs; gives back what cannot wait. */
+void relay_serve(struct relay *relay);
+/* The job that a connection of that route is to carry next, now taken off its line; or NULL. */
+struct attempt *relay_take(struct relay *relay, struct route *route);
+/* Gives back all jobs that wait. */
+void relay_defer_waiting(struct relay *relay, const char *reason);
+
+/* room.c */
+struct route *relay_in_charge(const struct relay *relay);
+/* Calls conf.room() where there is some. */
+void relay_tell_room(struct relay *relay);
+/* Wakes the relay when the next pause is over. */
+void relay_watch_pauses(struct relay *relay);
+/* Wakes the relay when the route's rate allows the next message. */
+void relay_watch_rate(struct relay *relay, const struct route *route);
+size_t relay_jobs(const struct relay *relay);
 
 /* route.c */
 struct route *route_new(struct relay *relay, const struct relay_smarthost *to);
@@ -84,6 +123,9 @@ bool route_is_empty(const struct route *route);
 void route_retire(struct route *route);
 bool route_is_paused(const struct route *route);
 bool route_is_proven(const struct route *route);
+/* Not proven, but its pause is over. */
+bool route_may_be_probed(const struct route *route);
+bool route_is_being_set_up(const struct route *route);
 bool route_is_live(const struct route *route);
 struct conn *route_idle(const struct route *route);
 void route_close_idle(struct route *route);
@@ -95,6 +137,12 @@ bool route_is_wanted(const struct route *route);
 /* A place is given up for them. */
 void route_yield(struct route *route);
 void route_set_hungry(struct route *route, bool is_hungry);
+/* Counts the attempt as one of its messages, unless it is one already. False: the rate is used up. */
+bool route_take_message(struct route *route, struct attempt *attempt);
+/* How many the rate allows now. */
+size_t route_messages(const struct route *route);
+/* The pause is over at once. */
+void route_hurry(struct route *route);
 /* A connection came to READY. */
 void route_up(struct route *route);
 /* A connection did not. */
@@ -102,26 +150,48 @@ void route_down(struct route *route, const char *reason);
 
 /* attempt.c */
 void attempt_start(struct relay *relay, struct relay_job *job);
-/* The reply to one recipient, where it decides. */
-void attempt_refuse(struct attempt *a, const struct route *route, size_t index,
-		    const struct smtp_reply *reply);
-/* The reply to the message: for everyone who has no verdict yet. */
-void attempt_decide(struct attempt *a, const struct route *route, const struct smtp_reply *reply);
-/* route and reply may be NULL. */
+/* Into the line that is its own, or from one to the other. */
+void attempt_wait(struct attempt *a, bool is_first);
+void attempt_leave_line(struct attempt *a);
+/* The job has more recipients than before, or not. */
+void attempt_grow(struct attempt *a);
+/* The reply to one recipient, as the connection counts them. */
+void attempt_hear(struct attempt *a, const struct route *route, size_t place,
+		  const struct smtp_reply *reply);
+/* The ends of an attempt: each tells everyone who has no verdict yet, then the job's owner. The
+ * attempt is gone, and no connection carries it any more. */
+void attempt_decide(struct attempt *a, const struct route *route, const struct smtp_reply *reply,
+		    bool takes_dsn);
+/* reply may be NULL. */
 void attempt_defer(struct attempt *a, const struct route *route, const struct smtp_reply *reply,
 		   const char *reason);
-/* Every recipient has its verdict: tells the job's owner. The attempt is gone. */
-void attempt_finish(struct attempt *a);
+/* One that waits: nobody was asked. */
+void attempt_give_back(struct attempt *a, const char *reason);
+/* Its job is its owner's again, who hears nothing more. */
+void attempt_cancel(struct attempt *a);
 
 /* conn.c */
 /* The caller took a place in the limit; the connection gives it back. */
 void conn_open(struct route *route);
-/* An idle connection gets work. */
-void conn_carry(struct conn *conn, struct attempt *attempt);
 /* Not a busy one: goodbye, and away. */
 void conn_close(struct conn *conn);
 /* A busy one: its attempt is deferred for that reason. */
 void conn_break(struct conn *conn, const char *reason);
-/* The source of its attempt has more. */
-void conn_more(struct conn *conn);
+/* Soon, not now, its engine's turn. */
+void conn_turn_soon(struct conn *conn);
+void conn_turn_due(struct relay *relay);
 struct conn *conn_of_node(struct list_node *node);
+/* Busy, but with a job that is over: only the peer's word to RSET is due. */
+size_t conn_count_ending(const struct route *route);
+
+/* carry.c */
+/* An idle connection gets work. */
+void conn_carry(struct conn *conn, struct attempt *attempt);
+/* The job that it carries has more recipients. */
+void conn_grow(struct conn *conn);
+/* The job that it carries is open no longer. */
+void conn_content(struct conn *conn);
+/* The source of its job has more. */
+void conn_more(struct conn *conn);
+/* The job that it carries, an open one, is given up. */
+void conn_drop_job(struct conn *conn);

@@ -1,4 +1,4 @@
-/* relay/relay.c: jobs to connections. */
+/* relay/relay.c: what the owner calls, and the relay's turn, in which all that follows is done. */
 #include "relay/relay.h"
 
 #include "pool.h"
@@ -8,19 +8,9 @@
 
 #include <stdlib.h>
 
-/* How long a loop waits before it looks again for a place that other loops hold. */
-enum { PLACE_MS = 200 };
-
 static void run_turn(struct work *work);
 
-static struct attempt *take_first(struct relay *relay)
-{
-	struct list_node *node = list_pop_front(&relay->waiting);
-
-	return node ? list_entry(node, struct relay_job, node)->attempt : NULL;
-}
-
-void relay_wake(struct relay *relay)
+void relay_turn_soon(struct relay *relay)
 {
 	if (relay->is_turn_posted)
 		return;
@@ -28,145 +18,10 @@ void relay_wake(struct relay *relay)
 	loop_post(relay->conf.loop, &relay->turn);
 }
 
-static bool is_sound(const struct route *route)
+void relay_wake(struct relay *relay)
 {
-	return route_is_proven(route) && !route_is_paused(route);
-}
-
-struct attempt *relay_take(struct relay *relay, const struct route *route)
-{
-	/* Not while a smarthost before it in the order can do the work. */
-	for (size_t i = 0; i < relay->route_count && relay->routes[i] != route; i++)
-		if (is_sound(relay->routes[i]))
-			return NULL;
-	return take_first(relay);
-}
-
-static void hand_out(struct relay *relay)
-{
-	for (size_t i = 0; i < relay->route_count; i++) {
-		struct route *route = relay->routes[i];
-		struct conn *conn;
-
-		while (!list_is_empty(&relay->waiting) && (conn = route_idle(route)) != NULL)
-			conn_carry(conn, take_first(relay));
-		if (is_sound(route))
-			break;
-	}
-}
-
-/* A smarthost that failed is tried by one connection, and nothing waits for it as long as another
- * one can be asked. */
-static void probe(struct route *route)
-{
-	if (list_is_empty(&route->conns[CONN_SETTING_UP]) && route_take_place(route))
-		conn_open(route);
-}
-
-/* Those that are left alone long enough, where there is work that would be theirs. */
-static void probe_preferred(struct relay *relay)
-{
-	for (size_t i = 0; i < relay->route_count; i++) {
-		if (is_sound(relay->routes[i]))
-			break;
-		if (!route_is_paused(relay->routes[i]))
-			probe(relay->routes[i]);
-	}
-}
-
-/* No more connections in the making than jobs that wait. */
-static void dial(struct route *route, size_t jobs)
-{
-	while (route->conns[CONN_SETTING_UP].count < jobs && route_take_place(route))
-		conn_open(route);
-}
-
-/* True when something will come of it: a connection is there, or in the making, or another loop
- * holds all the places and will give one back. */
-static bool ask_route(struct route *route, size_t jobs)
-{
-	struct relay *relay = route->relay;
-	bool is_stuck;
-
-	if (route_is_paused(route))
-		return route_is_live(route) || !list_is_empty(&route->conns[CONN_SETTING_UP]);
-	if (route_is_proven(route))
-		dial(route, jobs);
-	is_stuck = route_is_empty(route);
-	route_set_hungry(route, is_stuck);
-	if (is_stuck)
-		timer_set(relay->conf.loop, &relay->again, PLACE_MS);
-	return true;
-}
-
-/* Until one that can be relied on is asked. False: there is none to wait for. */
-static bool ask_routes(struct relay *relay)
-{
-	size_t jobs = relay->waiting.count;
-	bool is_hope = false;
-
-	for (size_t i = 0; i < relay->route_count; i++) {
-		struct route *route = relay->routes[i];
-
-		if (!ask_route(route, jobs))
-			continue;
-		is_hope = true;
-		if (route_is_proven(route) || route_is_live(route))
-			break;
-	}
-	return is_hope;
-}
-
-/* Why nobody can be asked: each smarthost with its reason. */
-static char *all_reasons(const struct relay *relay)
-{
-	struct buf text = { 0 };
-
-	for (size_t i = 0; i < relay->route_count; i++) {
-		if (relay->routes[i]->reason == NULL)
-			continue;
-		if (text.len)
-			buf_put_text(&text, "; ");
-		buf_put_text(&text, relay->routes[i]->reason);
-	}
-	if (text.len == 0)
-		buf_put_text(&text, "no smarthost is configured");
-	return buf_take_text(&text);
-}
-
-static void defer_waiting(struct relay *relay, const char *reason)
-{
-	struct attempt *attempt;
-	size_t n = relay->waiting.count;
-
-	/* Those that come in by the owner's done() wait for the next turn. */
-	while (n-- && (attempt = take_first(relay)) != NULL) {
-		attempt_defer(attempt, NULL, NULL, reason);
-		attempt_finish(attempt);
-	}
-}
-
-static void sate(struct relay *relay)
-{
-	timer_clear(relay->conf.loop, &relay->again);
-	for (size_t i = 0; i < relay->route_count; i++)
-		route_set_hungry(relay->routes[i], false);
-}
-
-static void serve_waiting(struct relay *relay)
-{
-	char *reason;
-
-	if (!list_is_empty(&relay->waiting))
-		probe_preferred(relay);
-	hand_out(relay);
-	if (!list_is_empty(&relay->waiting) && !ask_routes(relay)) {
-		reason = all_reasons(relay);
-		defer_waiting(relay, reason);
-		free(reason);
-	}
-	if (list_is_empty(&relay->waiting))
-		sate(relay);
+	relay->is_room_due = true;
+	relay_turn_soon(relay);
 }
 
 static void free_retired(struct relay *relay)
@@ -198,6 +53,8 @@ static void end(struct relay *relay)
 	void *user = relay->freed_user;
 
 	timer_clear(relay->conf.loop, &relay->again);
+	timer_clear(relay->conf.loop, &relay->paused);
+	timer_clear(relay->conf.loop, &relay->rated);
 	timer_clear(relay->conf.loop, &relay->finish);
 	free(relay->ehlo_name);
 	free(relay);
@@ -205,24 +62,42 @@ static void end(struct relay *relay)
 		freed(user);
 }
 
+static bool is_at_end(const struct relay *relay)
+{
+	return relay->is_ending && !relay->is_turn_posted && list_is_empty(&relay->retired) &&
+	       relay_jobs(relay) == 0 && list_is_empty(&relay->over);
+}
+
 static void run_turn(struct work *work)
 {
 	struct relay *relay = work_entry(work, struct relay, turn);
 
 	relay->is_turn_posted = false;
+	conn_turn_due(relay);
 	if (relay->is_ending)
-		defer_waiting(relay, "the relay is being stopped");
+		relay_defer_waiting(relay, "the relay is being stopped");
 	else
-		serve_waiting(relay);
+		relay_serve(relay);
 	free_retired(relay);
-	if (relay->is_ending && list_is_empty(&relay->retired) && list_is_empty(&relay->waiting) &&
-	    !relay->is_turn_posted)
+	relay_watch_pauses(relay);
+	relay_tell_room(relay);
+	if (is_at_end(relay))
 		end(relay);
 }
 
-static void look_again(struct timer *timer)
+static void look_for_place(struct timer *timer)
 {
 	relay_wake(timer_entry(timer, struct relay, again));
+}
+
+static void on_pause_over(struct timer *timer)
+{
+	relay_wake(timer_entry(timer, struct relay, paused));
+}
+
+static void on_rate_allows(struct timer *timer)
+{
+	relay_wake(timer_entry(timer, struct relay, rated));
 }
 
 static void out_of_patience(struct timer *timer)
@@ -253,11 +128,16 @@ struct relay *relay_new(const struct relay_conf *conf)
 	relay->conf = *conf;
 	relay->ehlo_name = mem_text(conf->ehlo_name);
 	relay->turn.run = run_turn;
-	relay->again.fire = look_again;
+	relay->again.fire = look_for_place;
+	relay->paused.fire = on_pause_over;
+	relay->rated.fire = on_rate_allows;
 	relay->finish.fire = out_of_patience;
 	relay->deadline_unit_ms = 1000;
 	list_init(&relay->retired);
+	list_init(&relay->urgent);
 	list_init(&relay->waiting);
+	list_init(&relay->over);
+	list_init(&relay->due);
 	set_routes(relay, conf->smarthosts, conf->smarthost_count);
 	return relay;
 }
@@ -276,15 +156,58 @@ void relay_free(struct relay *relay, int64_t finish_ms, void (*freed)(void *user
 void relay_send(struct relay *relay, struct relay_job *job)
 {
 	attempt_start(relay, job);
-	relay_wake(relay);
 }
 
 void relay_more(struct relay_job *job)
 {
-	struct attempt *attempt = job->attempt;
+	struct attempt *a = job->attempt;
 
-	if (attempt && attempt->conn)
-		conn_more(attempt->conn);
+	if (a && a->conn)
+		conn_more(a->conn);
+}
+
+void relay_grow(struct relay_job *job)
+{
+	struct attempt *a = job->attempt;
+
+	if (a == NULL)
+		return;
+	require(job->is_open);
+	attempt_grow(a);
+	if (a->conn)
+		conn_grow(a->conn);
+}
+
+void relay_content(struct relay_job *job)
+{
+	struct attempt *a = job->attempt;
+
+	if (a == NULL)
+		return;
+	require(job->is_open);
+	job->is_open = false;
+	if (a->conn)
+		conn_content(a->conn);
+	else if (a->line)
+		attempt_wait(a, false);
+}
+
+bool relay_cancel(struct relay_job *job)
+{
+	struct attempt *a = job->attempt;
+
+	if (a == NULL || (a->line == NULL && !job->is_open))
+		return false;
+	relay_wake(a->relay);
+	attempt_cancel(a);
+	return true;
+}
+
+void relay_hurry(struct relay *relay)
+{
+	for (size_t i = 0; i < relay->route_count; i++)
+		route_hurry(relay->routes[i]);
+	relay_wake(relay);
 }
 
 void relay_renew(struct relay *relay, const struct relay_smarthost *smarthosts, size_t count,
@@ -307,16 +230,19 @@ void relay_scale_deadlines(struct relay *relay, unsigned unit_ms)
 bool relay_look(const struct relay *relay, size_t i, struct relay_view *out)
 {
 	const struct route *r = i < relay->route_count ? relay->routes[i] : NULL;
+	int64_t now = loop_now_ms(relay->conf.loop);
 
 	if (r == NULL)
 		return false;
 	*out = (struct relay_view){ .name = r->to.name,
 				    .host = r->to.host,
 				    .port = r->to.port,
+				    .rate = limit_rate(r->to.limit),
 				    .idle = (unsigned)r->conns[CONN_IDLE].count,
 				    .busy = (unsigned)r->conns[CONN_BUSY].count };
+	out->rated_ms = limit_wait_ms(r->to.limit, now);
 	if (route_is_paused(r))
-		out->paused_ms = r->paused_until_ms - loop_now_ms(relay->conf.loop);
+		out->paused_ms = r->paused_until_ms - now;
 	if (r->failures)
 		out->reason = r->reason;
 	return true;
@@ -324,5 +250,5 @@ bool relay_look(const struct relay *relay, size_t i, struct relay_view *out)
 
 size_t relay_waiting(const struct relay *relay)
 {
-	return relay->waiting.count;
+	return relay_jobs(relay);
 }

@@ -97,6 +97,16 @@ bool route_is_proven(const struct route *r)
 	return r->failures == 0;
 }
 
+bool route_may_be_probed(const struct route *r)
+{
+	return !route_is_proven(r) && !route_is_paused(r);
+}
+
+bool route_is_being_set_up(const struct route *r)
+{
+	return !list_is_empty(&r->conns[CONN_SETTING_UP]);
+}
+
 bool route_is_live(const struct route *r)
 {
 	return !list_is_empty(&r->conns[CONN_IDLE]) || !list_is_empty(&r->conns[CONN_BUSY]);
@@ -112,26 +122,19 @@ void route_yield(struct route *r)
 
 bool route_take_place(struct route *r)
 {
-	struct relay_limit *limit = r->to.limit;
-	unsigned open = atomic_load(&limit->open);
-
 	if (loop_now_ms(r->relay->conf.loop) < r->yield_until_ms && route_is_wanted(r))
 		return false;
-	do {
-		if (open >= limit->most)
-			return false;
-	} while (!atomic_compare_exchange_weak(&limit->open, &open, open + 1));
-	return true;
+	return limit_take_place(r->to.limit);
 }
 
 void route_give_place(struct route *r)
 {
-	atomic_fetch_sub(&r->to.limit->open, 1);
+	limit_give_place(r->to.limit);
 }
 
 bool route_is_wanted(const struct route *r)
 {
-	return atomic_load(&r->to.limit->hungry) > (r->is_hungry ? 1u : 0u);
+	return limit_hungry(r->to.limit) > (r->is_hungry ? 1u : 0u);
 }
 
 void route_set_hungry(struct route *r, bool is_hungry)
@@ -139,10 +142,27 @@ void route_set_hungry(struct route *r, bool is_hungry)
 	if (r->is_hungry == is_hungry)
 		return;
 	r->is_hungry = is_hungry;
-	if (is_hungry)
-		atomic_fetch_add(&r->to.limit->hungry, 1);
-	else
-		atomic_fetch_sub(&r->to.limit->hungry, 1);
+	limit_add_hungry(r->to.limit, is_hungry ? 1 : -1);
+}
+
+bool route_take_message(struct route *r, struct attempt *a)
+{
+	int64_t at_ms;
+
+	if (a->rated_by == r->to.limit)
+		return true;
+	if (!limit_take_message(r->to.limit, loop_now_ms(r->relay->conf.loop), &at_ms))
+		return false;
+	if (a->rated_by)
+		limit_give_message(a->rated_by, a->rated_ms);
+	a->rated_by = r->to.limit;
+	a->rated_ms = at_ms;
+	return true;
+}
+
+size_t route_messages(const struct route *r)
+{
+	return limit_messages(r->to.limit, loop_now_ms(r->relay->conf.loop));
 }
 
 static void log_change(const struct route *r, enum log_level level, const char *event,
@@ -174,7 +194,7 @@ void route_up(struct route *r)
 
 static int64_t next_pause(const struct route *r)
 {
-	int64_t first = r->relay->conf.pause_first_ms, most = r->relay->conf.pause_most_ms;
+	int64_t first = r->to.pause_first_ms, most = r->to.pause_most_ms;
 	int64_t pause = first > 0 ? first : 1;
 
 	for (unsigned i = 1; i < r->failures && pause < most; i++)
@@ -182,11 +202,17 @@ static int64_t next_pause(const struct route *r)
 	return pause > most && most > 0 ? most : pause;
 }
 
+void route_hurry(struct route *r)
+{
+	r->paused_until_ms = 0;
+}
+
 void route_down(struct route *r, const char *reason)
 {
 	bool is_new = r->reason == NULL || strcmp(r->reason, reason) != 0;
 	int64_t pause;
 
+	relay_wake(r->relay);
 	/* Several connections were being made at once: one failure, one pause. */
 	if (r->is_retired || route_is_paused(r))
 		return;

@@ -36,7 +36,7 @@ struct fake_message {
 	size_t octets;
 };
 
-enum { FAKE_MESSAGES_MOST = 256, FAKE_TALKS_MOST = 256 };
+enum { FAKE_MESSAGES_MOST = 4096, FAKE_TALKS_MOST = 4096 };
 
 struct fake {
 	enum fake_tls tls;

@@ -14,7 +14,7 @@ static const char content[] = "Subject: t\r\n\r\nHello\r\n.dot\r\n..dots\r\n.\r\
 
 static struct rig rig;
 static struct fake fake, other;
-static struct relay_limit limit, other_limit;
+static struct relay_limit *limit, *other_limit;
 static char dir[64];
 
 static int set_up(void **state)
@@ -23,8 +23,8 @@ static int set_up(void **state)
 	memset(&fake, 0, sizeof(fake));
 	memset(&other, 0, sizeof(other));
 	fake.offers = "250-PIPELINING\r\n250-8BITMIME\r\n";
-	limit = (struct relay_limit){ .most = 4 };
-	other_limit = (struct relay_limit){ .most = 4 };
+	limit = relay_limit_new(4, 0);
+	other_limit = relay_limit_new(4, 0);
 	rig_start(&rig);
 	return 0;
 }
@@ -38,8 +38,11 @@ static int tear_down(void **state)
 	if (other.port)
 		fake_stop(&other);
 	/* Every place that was taken was given back. */
-	assert_int_equal(limit.hungry, 0);
-	assert_int_equal(other_limit.open, 0);
+	assert_int_equal(limit->hungry, 0);
+	assert_int_equal(limit->open, 0);
+	assert_int_equal(other_limit->open, 0);
+	relay_limit_free(&limit);
+	relay_limit_free(&other_limit);
 	return 0;
 }
 
@@ -48,7 +51,7 @@ static void one_smarthost(void)
 	struct relay_smarthost to;
 
 	fake_start(&fake);
-	to = rig_smarthost("main", fake.port, &limit);
+	to = rig_smarthost("main", fake.port, limit);
 	rig_relay(&rig, &to, 1);
 }
 
@@ -146,7 +149,7 @@ static void one_connection_serves_many(void **state)
 	struct test_job jobs[8];
 
 	(void)state;
-	limit.most = 1;
+	relay_limit_set(limit, 1, 0);
 	one_smarthost();
 	send_crowd(jobs, 8);
 	for (size_t i = 0; i < 8; i++)
@@ -160,7 +163,7 @@ static void no_more_connections_than_the_limit(void **state)
 	struct test_job jobs[40];
 
 	(void)state;
-	limit.most = 3;
+	relay_limit_set(limit, 3, 0);
 	one_smarthost();
 	send_crowd(jobs, 40);
 	assert_true(fake.connections <= 3);
@@ -173,7 +176,7 @@ static void no_more_connections_than_jobs(void **state)
 	struct test_job jobs[2];
 
 	(void)state;
-	limit.most = 50;
+	relay_limit_set(limit, 50, 0);
 	one_smarthost();
 	send_crowd(jobs, 2);
 	assert_true(fake.connections <= 2);
@@ -185,13 +188,13 @@ static void connection_ends_after_its_messages(void **state)
 	struct test_job jobs[6];
 
 	(void)state;
-	limit.most = 1;
+	relay_limit_set(limit, 1, 0);
 	fake_start(&fake);
-	to = rig_smarthost("main", fake.port, &limit);
+	to = rig_smarthost("main", fake.port, limit);
 	to.messages = 2;
 	rig_relay(&rig, &to, 1);
 	send_crowd(jobs, 6);
-	rig_until(&rig, nothing_is_open, &limit);
+	rig_until(&rig, nothing_is_open, limit);
 	assert_int_equal(fake.connections, 3);
 	assert_int_equal(fake.quits, 3);
 	assert_int_equal(fake.message_count, 6);
@@ -204,11 +207,11 @@ static void idle_connection_is_closed(void **state)
 
 	(void)state;
 	fake_start(&fake);
-	to = rig_smarthost("main", fake.port, &limit);
+	to = rig_smarthost("main", fake.port, limit);
 	to.idle_ms = 30;
 	rig_relay(&rig, &to, 1);
 	send_one(&job, "bob@example.net");
-	rig_until(&rig, nothing_is_open, &limit);
+	rig_until(&rig, nothing_is_open, limit);
 	assert_int_equal(fake.quits, 1);
 }
 
@@ -374,8 +377,8 @@ static void all_down_says_why_for_each(void **state)
 	char port[16];
 
 	(void)state;
-	to[0] = rig_smarthost("first", fake_closed_port(), &limit);
-	to[1] = rig_smarthost("second", fake_closed_port(), &other_limit);
+	to[0] = rig_smarthost("first", fake_closed_port(), limit);
+	to[1] = rig_smarthost("second", fake_closed_port(), other_limit);
 	rig_relay(&rig, to, 2);
 	send_one(&job, "bob@example.net");
 	snprintf(port, sizeof(port), "%d", to[0].port);
@@ -383,7 +386,7 @@ static void all_down_says_why_for_each(void **state)
 	snprintf(port, sizeof(port), "%d", to[1].port);
 	assert_deferred(&job, 0, port);
 	assert_deferred(&job, 0, "refused");
-	assert_int_equal(limit.open, 0);
+	assert_int_equal(limit->open, 0);
 }
 
 static void pauses_grow_to_the_most(void **state)
@@ -395,10 +398,10 @@ static void pauses_grow_to_the_most(void **state)
 	struct test_job job;
 
 	(void)state;
-	to = rig_smarthost("dead", fake_closed_port(), &limit);
+	to = rig_smarthost("dead", fake_closed_port(), limit);
+	to.pause_first_ms = 50;
+	to.pause_most_ms = 400;
 	conf = rig_relay_conf(&rig, &to, 1);
-	conf.pause_first_ms = 50;
-	conf.pause_most_ms = 400;
 	rig.relay = relay_new(&conf);
 	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
 		send_one(&job, "bob@example.net");
@@ -440,8 +443,8 @@ static void fails_over_and_comes_back(void **state)
 	fake.answer = while_down;
 	fake_start(&fake);
 	fake_start(&other);
-	to[0] = rig_smarthost("first", fake.port, &limit);
-	to[1] = rig_smarthost("second", other.port, &other_limit);
+	to[0] = rig_smarthost("first", fake.port, limit);
+	to[1] = rig_smarthost("second", other.port, other_limit);
 	rig_relay(&rig, to, 2);
 	send_one(&job, "bob@example.net");
 	assert_delivered(&job, 0);
@@ -467,11 +470,11 @@ static void one_probe_at_a_time(void **state)
 	(void)state;
 	is_down = true;
 	fake.answer = while_down;
-	limit.most = 30;
+	relay_limit_set(limit, 30, 0);
 	fake_start(&fake);
 	fake_start(&other);
-	to[0] = rig_smarthost("first", fake.port, &limit);
-	to[1] = rig_smarthost("second", other.port, &other_limit);
+	to[0] = rig_smarthost("first", fake.port, limit);
+	to[1] = rig_smarthost("second", other.port, other_limit);
 	rig_relay(&rig, to, 2);
 	send_one(&job, "bob@example.net");
 	before = fake.connections;
@@ -553,7 +556,7 @@ static void words_to_an_idle_connection_close_it(void **state)
 	one_smarthost();
 	send_one(&job, "bob@example.net");
 	assert_delivered(&job, 0);
-	rig_until(&rig, nothing_is_open, &limit);
+	rig_until(&rig, nothing_is_open, limit);
 	send_one(&job, "bob@example.net");
 	assert_delivered(&job, 0);
 	assert_int_equal(fake.connections, 2);
@@ -573,7 +576,7 @@ static void content_that_fails_is_never_sent_whole(void **state)
 	relay_send(rig.relay, &job.job);
 	rig_until(&rig, job_is_done, &job);
 	assert_deferred(&job, 0, "cannot be read");
-	rig_until(&rig, nothing_is_open, &limit);
+	rig_until(&rig, nothing_is_open, limit);
 	assert_int_equal(fake.message_count, 0);
 }
 
@@ -718,7 +721,7 @@ static void tls_case(enum fake_tls fake_tls, enum smtp_client_tls tls, const cha
 	fake.chain = chain;
 	fake.key = key;
 	fake_start(&fake);
-	to = rig_smarthost("main", fake.port, &limit);
+	to = rig_smarthost("main", fake.port, limit);
 	to.tls = tls;
 	to.trust = tls_trust_load(ca, &fault);
 	assert_non_null(to.trust);
@@ -783,7 +786,7 @@ static void no_starttls_no_mail(void **state)
 	(void)state;
 	fake.answer = never_mail;
 	fake_start(&fake);
-	to = rig_smarthost("main", fake.port, &limit);
+	to = rig_smarthost("main", fake.port, limit);
 	to.tls = SMTP_CLIENT_TLS_STARTTLS;
 	rig_relay(&rig, &to, 1);
 	send_one(&job, "bob@example.net");
@@ -805,7 +808,7 @@ static void octets_behind_starttls_end_it(void **state)
 	fake.answer = injects;
 	fake.tls = FAKE_STARTTLS;
 	fake_start(&fake);
-	to = rig_smarthost("main", fake.port, &limit);
+	to = rig_smarthost("main", fake.port, limit);
 	to.tls = SMTP_CLIENT_TLS_STARTTLS;
 	rig_relay(&rig, &to, 1);
 	send_one(&job, "bob@example.net");
@@ -904,7 +907,7 @@ static void login_relay_with(const char *(*answer)(const struct fake_talk *talk,
 	fake.answer = answer;
 	is_logged_in = false;
 	fake_start(&fake);
-	to = rig_smarthost("main", fake.port, &limit);
+	to = rig_smarthost("main", fake.port, limit);
 	to.user = "relay";
 	to.password = span_text("secret");
 	conf = rig_relay_conf(&rig, &to, 1);
@@ -990,7 +993,7 @@ static void no_mechanism_fits(void **state)
 static bool is_hungry(void *user)
 {
 	(void)user;
-	return limit.hungry == 1;
+	return limit->hungry == 1;
 }
 
 static void waits_for_a_place_of_another_loop(void **state)
@@ -998,15 +1001,15 @@ static void waits_for_a_place_of_another_loop(void **state)
 	struct test_job job;
 
 	(void)state;
-	limit.most = 1;
-	limit.open = 1;
+	relay_limit_set(limit, 1, 0);
+	limit->open = 1;
 	one_smarthost();
 	job_init(&job, "alice@example.com", "bob@example.net", content);
 	relay_send(rig.relay, &job.job);
 	rig_until(&rig, is_hungry, NULL);
 	assert_int_equal(relay_waiting(rig.relay), 1);
 	assert_false(job.is_done);
-	atomic_fetch_sub(&limit.open, 1);
+	limit->open--;
 	rig_until(&rig, job_is_done, &job);
 	assert_delivered(&job, 0);
 }
@@ -1033,9 +1036,9 @@ static void idle_connection_makes_room_for_another_loop(void **state)
 	struct test_job job;
 
 	(void)state;
-	limit.most = 1;
+	relay_limit_set(limit, 1, 0);
 	one_smarthost();
-	to = rig_smarthost("main", fake.port, &limit);
+	to = rig_smarthost("main", fake.port, limit);
 	conf = rig_relay_conf(&rig, &to, 1);
 	second = relay_new(&conf);
 	send_one(&job, "bob@example.net");
@@ -1061,9 +1064,9 @@ static void busy_connection_makes_room_for_another_loop(void **state)
 	struct test_job job;
 
 	(void)state;
-	limit.most = 1;
+	relay_limit_set(limit, 1, 0);
 	one_smarthost();
-	to = rig_smarthost("main", fake.port, &limit);
+	to = rig_smarthost("main", fake.port, limit);
 	conf = rig_relay_conf(&rig, &to, 1);
 	second = relay_new(&conf);
 	for (size_t i = 0; i < crowd.count; i++) {
@@ -1098,7 +1101,7 @@ static void stop_lets_a_message_finish(void **state)
 
 	(void)state;
 	may_go_on = false;
-	limit.most = 1;
+	relay_limit_set(limit, 1, 0);
 	fake.answer = waits_at_dot;
 	one_smarthost();
 	job_init(&under_way, "alice@example.com", "bob@example.net", content);
@@ -1115,7 +1118,7 @@ static void stop_lets_a_message_finish(void **state)
 	may_go_on = true;
 	rig_until(&rig, was_freed, NULL);
 	assert_delivered(&under_way, 0);
-	assert_int_equal(limit.open, 0);
+	assert_int_equal(limit->open, 0);
 }
 
 static void stop_out_of_patience_defers(void **state)
@@ -1136,7 +1139,7 @@ static void stop_out_of_patience_defers(void **state)
 	rig_until(&rig, was_freed, NULL);
 	assert_true(job.is_done);
 	assert_deferred(&job, 0, "being stopped");
-	assert_int_equal(limit.open, 0);
+	assert_int_equal(limit->open, 0);
 }
 
 static void renewal_changes_the_way(void **state)
@@ -1149,9 +1152,9 @@ static void renewal_changes_the_way(void **state)
 	one_smarthost();
 	fake_start(&other);
 	send_one(&job, "bob@example.net");
-	to = rig_smarthost("new", other.port, &other_limit);
+	to = rig_smarthost("new", other.port, other_limit);
 	relay_renew(rig.relay, &to, 1, "new.example.com");
-	rig_until(&rig, nothing_is_open, &limit);
+	rig_until(&rig, nothing_is_open, limit);
 	send_one(&job, "bob@example.net");
 	assert_string_equal(job.verdicts[0].smarthost, "new");
 	assert_int_equal(other.message_count, 1);

@@ -46,7 +46,9 @@ struct relay_smarthost rig_smarthost(const char *name, int port, struct relay_li
 					 .tls = SMTP_CLIENT_TLS_NONE,
 					 .limit = limit,
 					 .idle_ms = 60000,
-					 .connect_ms = 5000 };
+					 .connect_ms = 5000,
+					 .pause_first_ms = 20,
+					 .pause_most_ms = 100 };
 }
 
 struct relay_conf rig_relay_conf(struct rig *rig, const struct relay_smarthost *to, size_t count)
@@ -56,9 +58,7 @@ struct relay_conf rig_relay_conf(struct rig *rig, const struct relay_smarthost *
 				    .counters = &rig->counters,
 				    .ehlo_name = "relay.example.com",
 				    .smarthosts = to,
-				    .smarthost_count = count,
-				    .pause_first_ms = 20,
-				    .pause_most_ms = 100 };
+				    .smarthost_count = count };
 }
 
 void rig_relay(struct rig *rig, const struct relay_smarthost *to, size_t count)
@@ -128,10 +128,23 @@ static void on_recipient(struct relay_job *relay_job, size_t index, const struct
 	seen->count++;
 	seen->outcome = v->outcome;
 	seen->code = v->reply.code;
+	seen->is_untried = v->is_untried;
+	seen->takes_dsn = v->takes_dsn;
 	snprintf(seen->smarthost, sizeof(seen->smarthost), "%s", v->smarthost ? v->smarthost : "");
 	snprintf(seen->reason, sizeof(seen->reason), "%s", v->reason ? v->reason : "");
 	snprintf(seen->text, sizeof(seen->text), "%.*s", (int)v->reply.text.len,
 		 (const char *)v->reply.text.at);
+}
+
+static void on_accepted(struct relay_job *relay_job, size_t index, const struct smtp_reply *reply)
+{
+	struct test_job *job = list_entry(relay_job, struct test_job, job);
+
+	assert_true(index < relay_job->message.recipient_count);
+	assert_false(job->is_done);
+	assert_int_equal(job->verdicts[index].count, 0);
+	assert_int_equal(reply->code / 100, 2);
+	job->accepted[index]++;
 }
 
 static void on_done(struct relay_job *relay_job)
@@ -161,8 +174,32 @@ void job_init(struct test_job *job, const char *sender, const char *recipients, 
 	job->job.message.recipient_count = n;
 	job->job.message.size = job->content.len;
 	job->job.source = &job->source;
+	job->job.accepted = on_accepted;
 	job->job.recipient = on_recipient;
 	job->job.done = on_done;
+}
+
+void job_open(struct test_job *job, const char *sender, const char *recipients, const char *content)
+{
+	job_init(job, sender, recipients, content);
+	job->job.message.size = 0;
+	job->job.is_open = job->job.is_urgent = true;
+}
+
+void job_grow(struct test_job *job, const char *recipient)
+{
+	size_t n = job->job.message.recipient_count;
+
+	assert_true(n < JOB_RECIPIENTS_MOST);
+	job->recipients[n] = span_text(recipient);
+	job->job.message.recipient_count++;
+	relay_grow(&job->job);
+}
+
+void job_content(struct test_job *job)
+{
+	job->job.message.size = job->content.len;
+	relay_content(&job->job);
 }
 
 bool job_is_done(void *job)

@@ -31,6 +31,7 @@ struct seen_verdict {
 	unsigned count;
 	enum relay_outcome outcome;
 	int code;
+	bool is_untried, takes_dsn;
 	char smarthost[32], reason[600], text[200];
 };
 
@@ -46,6 +47,7 @@ struct test_job {
 	int error;   /* in place of the end */
 	bool is_dry; /* -EAGAIN until job_pour() */
 	unsigned rewinds, parts;
+	unsigned accepted[JOB_RECIPIENTS_MOST];
 	struct seen_verdict verdicts[JOB_RECIPIENTS_MOST];
 	bool is_done;
 };
@@ -53,4 +55,9 @@ struct test_job {
 /* recipients: "a@b c@d" */
 void job_init(struct test_job *job, const char *sender, const char *recipients,
 	      const char *content);
+/* Urgent and open; the content is told of by job_content(). */
+void job_open(struct test_job *job, const char *sender, const char *recipients,
+	      const char *content);
+void job_grow(struct test_job *job, const char *recipient);
+void job_content(struct test_job *job);
 bool job_is_done(void *job);
