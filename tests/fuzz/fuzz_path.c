@@ -1,5 +1,6 @@
-/* Paths, parameters and xtext: what is taken apart is whole, clean, and within the input. */
+/* Paths, parameters, xtext and the values of DSN: what is taken apart is whole, clean, and within the input. */
 #include "base/require.h"
+#include "smtp/dsn.h"
 #include "smtp/path.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -82,6 +83,28 @@ static void check_xtext(struct span in)
 	buf_fini(&again);
 }
 
+/* What is valid may stand in a command of ours as it is. */
+static void check_dsn(struct span in)
+{
+	struct buf text = { 0 };
+	unsigned notify, again;
+
+	if (smtp_envid_is_valid(in))
+		require(in.len && in.len <= SMTP_ENVID_MOST);
+	if (smtp_orcpt_is_valid(in))
+		require(in.len <= SMTP_ORCPT_MOST && span_find(in, ';') < in.len - 1);
+	if (smtp_envid_is_valid(in) || smtp_orcpt_is_valid(in)) {
+		require(span_is_ascii(in) && span_find(in, ' ') == in.len);
+		require_clean(in);
+	}
+	if (smtp_notify_parse(in, &notify) < 0)
+		return;
+	smtp_notify_format(notify, &text);
+	require(smtp_notify_parse(buf_span(&text), &again) == 0 && again == notify);
+	require(!(notify & SMTP_NOTIFY_NEVER) || notify == SMTP_NOTIFY_NEVER);
+	buf_fini(&text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct span in = span_of(data, size);
@@ -90,5 +113,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_path(in, SMTP_PATH_FORWARD);
 	check_params(in);
 	check_xtext(in);
+	check_dsn(in);
 	return 0;
 }
