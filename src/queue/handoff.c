@@ -168,6 +168,7 @@ void handoff_drop(struct handoff **handoff)
 	h->is_dropped = true;
 	if (h->state != HANDOFF_OPEN)
 		return;
+	timer_clear(h->queue->conf.loop, &h->timer);
 	pass_give_back(h);
 	stow_free(&h->stow);
 	h->state = HANDOFF_OVER;

@@ -1,0 +1,365 @@
+/* tests/unit/queue/handoff.c: what a hand-off comes to, by the order of events. The scripts are those
+ * of client.h. */
+#include "test.h"
+
+#include "client.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* answers: + the smarthost's yes, y our own, - its no, ? none. end: "-" none (yet), or what was
+ * told. stored: the recipients in the envelope, each with the last that the queue heard of him: + -
+ * ~, ? nothing; behind it "untried" where the queue is to try at once, "running" where the attempt
+ * goes on, "heard" where it is over. jobs: how many the relay got / of these, taken back / how many
+ * times the content went out. */
+struct handoff_case {
+	const char *name, *script;
+	const char *answers, *end, *stored, *jobs;
+};
+
+static const struct handoff_case cases[] = {
+	/* Through */
+	{ "taken", "r +0 c .+", "+", "PASSED 250", "", "1/0/1" },
+	{ "taken for two", "r +0 r +1 c .+", "++", "PASSED 250", "", "1/0/1" },
+	{ "pipelined", "r r r +0 +1 +2 c .+", "+++", "PASSED 250", "", "1/0/1" },
+	{ "pipelined, all in one turn", "[ r r +0 +1 ] c .+", "++", "PASSED 250", "", "1/0/1" },
+	{ "the others after one refused", "r -0 r +1 c .+", "-+", "PASSED 250", "", "1/0/1" },
+	{ "refused after the content", "r +0 c .-", "+", "REFUSED 550", "", "1/0/1" },
+	{ "refused after the content, for two", "r r +0 +1 c .-", "++", "REFUSED 550", "",
+	  "1/0/1" },
+	{ "one by name, one by content", "r r -0 +1 c .-", "-+", "REFUSED 550", "", "1/0/1" },
+
+	/* Refused while open: the relay may end the job, and the next one is asked for anew. */
+	{ "MAIL refused for each", "r -0 | r -0 | r +0 c .+", "--+", "PASSED 250", "", "3/0/1" },
+	{ "ended in the same turn as the next comes", "r r -0 -1 [ | r ] +0 c .+", "--+",
+	  "PASSED 250", "", "2/0/1" },
+
+	/* Later: the queue */
+	{ "one deferred by name", "r r +0 ~1 c .+ k+", "+y", "STORED", "1~ heard", "1/0/1" },
+	{ "all deferred by name", "r r ~0 ~1 c k+", "yy", "STORED", "0~1~ heard", "1/1/0" },
+	{ "all deferred, job over", "r ~0 | c k+", "y", "STORED", "0~ heard", "1/0/0" },
+	{ "one refused, one deferred by name", "r r -0 ~1 c k+", "-y", "STORED", "1~ heard",
+	  "1/1/0" },
+	{ "deferred after the content", "r r +0 +1 c .~ k+", "++", "STORED", "0~1~ heard",
+	  "1/0/1" },
+	{ "no more asked once MAIL is deferred", "r ~0 | r c u k+", "yy", "STORED", "0?1? untried",
+	  "2/0/0" },
+
+	/* Lost */
+	{ "lost before an answer, then taken", "r x c .+", "y", "PASSED 250", "", "2/0/1" },
+	{ "lost while it is held, then taken", "r +0 x c .+", "+", "PASSED 250", "", "2/0/1" },
+	{ "lost with the content", "r +0 c x k+", "+", "STORED", "0~ heard", "1/0/0" },
+	{ "lost with the second try", "r x c x k+", "y", "STORED", "0~ heard", "2/0/0" },
+	{ "another recipient after a loss", "r x r c +0 +1 .+", "yy", "PASSED 250", "", "2/0/1" },
+
+	/* No connection */
+	{ "none to be had", "r u c u k+", "y", "STORED", "0? untried", "2/0/0" },
+	{ "none at first, then taken", "r u c > .+", "y", "PASSED 250", "", "2/0/1" },
+	{ "none within patience, then taken", "r t c > .+", "y", "PASSED 250", "", "2/1/1" },
+	{ "none within patience, twice", "r t c t k+", "y", "STORED", "0? untried", "2/2/0" },
+	{ "slow at the second try", "r t c +0 t k+ .+", "y", "STORED", "0+ heard", "2/1/1" },
+
+	/* Patience and RCPT */
+	{ "one of two slow", "r r +0 t c +0 +1 .+", "+y", "PASSED 250", "", "2/1/1" },
+	{ "then refused alone", "r > t c -0 |", "y", "REFUSED 550", "", "2/1/0" },
+	{ "then one refused beside one taken", "r r t c -0 .+ k+", "yy", "STORED", "0- heard",
+	  "2/1/1" },
+
+	/* Patience and content */
+	{ "slow, then taken", "r +0 c t k+ .+", "+", "STORED", "0+ heard", "1/0/1" },
+	{ "slow, then refused", "r +0 c t k+ .-", "+", "STORED", "0- heard", "1/0/1" },
+	{ "slow, then deferred", "r +0 c t k+ .~", "+", "STORED", "0~ heard", "1/0/1" },
+	{ "slow, then lost", "r +0 c t k+ x", "+", "STORED", "0~ heard", "1/0/0" },
+	{ "slow, and still running", "r +0 c t k+", "+", "STORED", "0? running", "1/0/0" },
+	{ "slow, one deferred before", "r r +0 ~1 c t k+ .+", "+y", "STORED", "0+1~ heard",
+	  "1/0/1" },
+	{ "taken while it is committed", "r +0 c t .+ k+", "+", "STORED", "0+ heard", "1/0/1" },
+	{ "refused while it is committed", "r +0 c t .- k+", "+", "STORED", "0- heard", "1/0/1" },
+	{ "taken in the turn of the commit", "r +0 c t [ .+ k+ ]", "+", "STORED", "0+ heard",
+	  "1/0/1" },
+
+	/* No spool */
+	{ "no spool, then taken", "r +0 c t k- .+", "+", "PASSED 250", "", "1/0/1" },
+	{ "no spool, then refused", "r +0 c t k- .-", "+", "REFUSED 550", "", "1/0/1" },
+	{ "no spool, then deferred", "r +0 c t k- .~", "+", "FAILED", "", "1/0/1" },
+	{ "no spool, then lost", "r +0 c t k- x", "+", "FAILED", "", "1/0/0" },
+	{ "no spool, taken before that is known", "r +0 c t .+ k-", "+", "PASSED 250", "",
+	  "1/0/1" },
+	{ "no spool, refused before that is known", "r +0 c t .- k-", "+", "REFUSED 550", "",
+	  "1/0/1" },
+	{ "no spool for the deferred", "r +0 c .~ k-", "+", "FAILED", "", "1/0/1" },
+	{ "no spool for one of two", "r r +0 ~1 c .+ k-", "+y", "FAILED", "", "1/0/1" },
+	{ "no spool, nobody asked", "r u c u k-", "y", "FAILED", "", "2/0/0" },
+
+	/* A client that lets the connection wait */
+	{ "held too long", "r +0 t c +0 .+", "+", "PASSED 250", "", "2/1/1" },
+	{ "held too long, then another", "r +0 t r +0 +1 c .+", "++", "PASSED 250", "", "2/1/1" },
+	{ "held too long, then refused", "r +0 t r +0 -1 c .+", "+-", "PASSED 250", "", "2/1/1" },
+	{ "held too long three times", "r +0 t r +1 t r +2 t r c .+", "+++y", "PASSED 250", "",
+	  "4/3/1" },
+	{ "accepted once, refused when asked again", "r +0 t r -0 +1 c .+ k+", "++", "STORED",
+	  "0- heard", "2/1/1" },
+	{ "all accepted once, refused when asked again", "r +0 t r -0 -1 c", "+-", "REFUSED 550",
+	  "", "2/2/0" },
+
+	/* Contents that memory does not keep */
+	{ "large and taken", "r +0 L .+", "+", "PASSED 250", "", "2/1/1" },
+	{ "large and refused", "r +0 L .-", "+", "REFUSED 550", "", "2/1/1" },
+	{ "large and refused by name", "r +0 L -0 |", "+", "REFUSED 550", "", "2/1/0" },
+	{ "large and deferred", "r +0 L .~ k+", "+", "STORED", "0~ heard", "2/1/1" },
+	{ "large and slow", "r +0 L +0 t k+ .+", "+", "STORED", "0+ heard", "2/1/1" },
+	{ "large, the disk slow", "H r +0 L h+ .+", "+", "PASSED 250", "", "2/1/1" },
+	{ "large, the disk slower than patience", "H r +0 L t h+ k+", "+", "STORED", "0? untried",
+	  "1/1/0" },
+	{ "large, the disk full", "H r +0 L h- ", "+", "FAILED", "", "1/1/0" },
+	{ "large, the disk full beyond patience", "H r +0 L t h-", "+", "FAILED", "", "1/1/0" },
+
+	/* Clients that go */
+	{ "gone at once", "d", "", "-", "", "0/0/0" },
+	{ "gone before an answer", "r d", "?", "-", "", "1/1/0" },
+	{ "gone in the turn of the answer", "r [ +0 d ]", "?", "-", "", "1/1/0" },
+	{ "gone after the answer", "r +0 d", "+", "-", "", "1/1/0" },
+	{ "gone in the turn of the answer, then time passes", "r [ +0 d t ]", "?", "-", "",
+	  "1/1/0" },
+	{ "gone in the turn of an end", "r [ x d ]", "?", "-", "", "1/0/0" },
+	{ "gone after the content, taken", "r +0 c d .+", "+", "-", "", "1/0/1" },
+	{ "gone after the content, refused", "r +0 c d .-", "+", "-", "", "1/0/1" },
+	{ "gone after the content, deferred", "r +0 c d .~ k+", "+", "-", "0~ heard", "1/0/1" },
+	{ "gone while it is slow", "r +0 c t d k+ .+", "+", "-", "0+ heard", "1/0/1" },
+	{ "gone while it goes on", "r +0 c d t k+ .+", "+", "-", "0+ heard", "1/0/1" },
+	{ "gone and no spool", "r +0 c t d k- .+", "+", "-", "", "1/0/1" },
+	{ "gone in the turn of the end", "r +0 c [ .+ d ]", "+", "-", "", "1/0/1" },
+	{ "gone with a large one on its way", "H r +0 L d h+ .+", "+", "-", "", "2/1/1" },
+
+	/* Notices of success */
+	{ "success wanted, no DSN", "rs +0 c .+ k+", "+", "STORED", "0+ heard", "1/0/1" },
+	{ "success wanted of one, no DSN", "r rs +0 +1 c .+ k+", "++", "STORED", "1+ heard",
+	  "1/0/1" },
+	{ "success wanted, refused", "rs +0 c .-", "+", "REFUSED 550", "", "1/0/1" },
+	{ "success wanted, taken, no spool", "rs +0 c .+ k-", "+", "PASSED 250", "", "1/0/1" },
+};
+
+static const char *const outcome_names[] = {
+	[HANDOFF_PASSED] = "PASSED",
+	[HANDOFF_STORED] = "STORED",
+	[HANDOFF_REFUSED] = "REFUSED",
+	[HANDOFF_FAILED] = "FAILED",
+};
+
+static void write_answers(char *out)
+{
+	for (size_t i = 0; i < client.recipients; i++) {
+		int code = client.answers[i].code;
+
+		*out++ = !client.answers[i].is_told ? '?'
+			 : code == 0		    ? 'y'
+			 : code < 300		    ? '+'
+						    : '-';
+	}
+	*out = '\0';
+}
+
+static void write_end(char *out, size_t room)
+{
+	if (!client.is_done)
+		snprintf(out, room, "-");
+	else if (client.code)
+		snprintf(out, room, "%s %d", outcome_names[client.outcome], client.code);
+	else
+		snprintf(out, room, "%s", outcome_names[client.outcome]);
+}
+
+static char heard_letter(const struct hall_heard *heard)
+{
+	static const char letters[] = {
+		[RELAY_DELIVERED] = '+', [RELAY_REFUSED] = '-', [RELAY_DEFERRED] = '~'
+	};
+
+	return heard->count ? letters[heard->outcome] : '?';
+}
+
+static void write_stored(char *out)
+{
+	const struct hall_queued *q = &hall.queued;
+
+	*out = '\0';
+	if (!q->is_there)
+		return;
+	for (size_t i = 0; i < q->envelope.recipient_count; i++) {
+		*out++ = q->envelope.recipients[i].address[0];
+		*out++ = heard_letter(&q->heard[i]);
+	}
+	strcpy(out, !q->is_active ? " untried" : q->is_ended ? " heard" : " running");
+}
+
+static void compare(const struct handoff_case *c, const char *what, const char *have,
+		    const char *want)
+{
+	if (strcmp(have, want) != 0)
+		fail_msg("%s (%s): %s: \"%s\", not \"%s\"", c->name, c->script, what, have, want);
+}
+
+static void check(const struct handoff_case *c)
+{
+	char text[64];
+
+	write_answers(text);
+	compare(c, "answers", text, c->answers);
+	write_end(text, sizeof(text));
+	compare(c, "end", text, c->end);
+	write_stored(text);
+	compare(c, "stored", text, c->stored);
+	snprintf(text, sizeof(text), "%u/%u/%u", hall.jobs, hall.cancels, hall.contents_sent);
+	compare(c, "jobs", text, c->jobs);
+	if (hall.contents_sent)
+		assert_memory_equal(hall.sent.at, client.content.at, client.content.len);
+}
+
+static void end_case(void)
+{
+	if (client.handoff && !client.has_finished)
+		client_drop();
+	if (hall.relay.job)
+		hall_lose();
+	hall_close();
+}
+
+static void orders_of_events(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		hall_open();
+		client_open(true);
+		client_play(cases[i].script);
+		check(&cases[i]);
+		end_case();
+	}
+}
+
+/* No smarthost is asked; what is not hybrid is stored. */
+static void queue_way(void **state)
+{
+	static const struct handoff_case queue_cases[] = {
+		{ "stored", "r r c k+", "yy", "STORED", "0?1? untried", "0/0/0" },
+		{ "large", "r L k+", "y", "STORED", "0? untried", "0/0/0" },
+		{ "not stored", "r c k-", "y", "FAILED", "", "0/0/0" },
+		{ "gone before the end", "r d", "y", "-", "", "0/0/0" },
+		{ "gone after the end", "r c d k+", "y", "-", "0? untried", "0/0/0" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(queue_cases) / sizeof(queue_cases[0]); i++) {
+		hall_open();
+		client_open(false);
+		client_play(queue_cases[i].script);
+		check(&queue_cases[i]);
+		end_case();
+	}
+}
+
+static void what_is_stored_is_what_came(void **state)
+{
+	const struct envelope *e = &hall.queued.envelope;
+
+	(void)state;
+	hall_open();
+	client_open(true);
+	client_play("rs +0 c .~ k+");
+	assert_int_equal(e->sid, 7);
+	assert_string_equal(e->account, "alice");
+	assert_string_equal(e->sender, "alice@example.com");
+	assert_string_equal(e->envid, "e1");
+	assert_int_equal(e->ret, SMTP_RET_HDRS);
+	assert_string_equal(e->recipients[0].address, "0@example.net");
+	assert_string_equal(e->recipients[0].orcpt, "rfc822;x@y");
+	assert_int_equal(e->recipients[0].notify, SMTP_NOTIFY_SUCCESS);
+	assert_int_equal(e->size, client.content.len);
+	assert_int_equal(e->header_octets, 40);
+	assert_true(e->has_8bit);
+	assert_true(hall.queued.is_kept);
+	assert_int_equal(hall.queued.reserved, client.content.len);
+	assert_memory_equal(hall.queued.memory.at, client.content.at, client.content.len);
+	end_case();
+}
+
+/* A smarthost that offers DSN tells the sender itself. */
+static void success_is_left_to_a_smarthost_with_dsn(void **state)
+{
+	(void)state;
+	hall_open();
+	hall.offers_dsn = true;
+	client_open(true);
+	client_play("rs +0 c .+");
+	assert_true(client.is_done);
+	assert_int_equal(client.outcome, HANDOFF_PASSED);
+	assert_int_equal(hall.commits, 0);
+	end_case();
+}
+
+static void log_and_counters_tell_one_story(void **state)
+{
+	static const struct {
+		const char *script;
+		unsigned delivered_lines, settled_lines, repeat_lines, passed, handed_over;
+	} stories[] = {
+		{ "r r +0 +1 c .+", 2, 1, 0, 1, 0 },	{ "r r +0 ~1 c .+ k+", 1, 0, 0, 0, 0 },
+		{ "r r +0 ~1 c .+ k-", 1, 0, 1, 0, 0 }, { "r +0 c .-", 0, 0, 0, 0, 0 },
+		{ "r +0 c t k+ .+", 0, 0, 0, 0, 1 },	{ "r +0 c t .+ k+", 0, 0, 0, 0, 0 },
+		{ "r +0 c t k- .+", 1, 1, 0, 1, 0 },	{ "r +0 c d .+", 1, 1, 0, 1, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(stories) / sizeof(stories[0]); i++) {
+		hall_open();
+		client_open(true);
+		client_play(stories[i].script);
+		assert_int_equal(hall.delivered_lines, stories[i].delivered_lines);
+		assert_int_equal(HALL_COUNTED(recipients_delivered), stories[i].delivered_lines);
+		assert_int_equal(hall.settled_lines, stories[i].settled_lines);
+		assert_int_equal(hall.repeat_lines, stories[i].repeat_lines);
+		assert_int_equal(HALL_COUNTED(messages_passed), stories[i].passed);
+		assert_int_equal(HALL_COUNTED(messages_handed_over), stories[i].handed_over);
+		end_case();
+	}
+}
+
+/* When waits end: each anew, and one in vain is not made again. */
+static void waits(void **state)
+{
+	static const struct {
+		const char *script;
+		int64_t waited_ms;
+	} times[] = {
+		{ "r t", 5000 },	   { "r +0 t", 1000 },	      { "r +0 r t", 5000 },
+		{ "r +0 c t", 5000 },	   { "r t c t", 5200 },	      { "r t c +0 t", 10000 },
+		{ "r > t c t", 5200 },	   { "r r +0 t c t", 10000 }, { "r u c t", 200 },
+		{ "r +0 t c +0 t", 6000 }, { "r x c t", 5000 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+		hall_open();
+		client_open(true);
+		client_play(times[i].script);
+		if (hall_now_ms() != times[i].waited_ms)
+			fail_msg("%s: %ld ms, not %ld", times[i].script, (long)hall_now_ms(),
+				 (long)times[i].waited_ms);
+		if (hall.commit)
+			hall_commit(0);
+		end_case();
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(orders_of_events),
+		cmocka_unit_test(queue_way),
+		cmocka_unit_test(what_is_stored_is_what_came),
+		cmocka_unit_test(success_is_left_to_a_smarthost_with_dsn),
+		cmocka_unit_test(log_and_counters_tell_one_story),
+		cmocka_unit_test(waits),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
