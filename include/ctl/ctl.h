@@ -1,24 +1,42 @@
 /* ctl/ctl.h: the control socket of the daemon.
  *
- * Shape    one request a connection: one line of JSON {"verb": "...", ...}, answered by one line of
- *          JSON {"ok": true, ...} or {"ok": false, "error": "..."}; posternctl makes tables of it
- * Thread   ctl_open and ctl_close on the main thread; a thread of its own serves the socket, one
- *          request at a time; what it asks of a loop, the main one too, it posts there and gathers
+ * Shape    one request a connection: one line of JSON {"verb": "...", ...}. The answer is lines of
+ *          JSON, most often one; only the last has "ok": {"ok": true, ...} or {"ok": false,
+ *          "error": "..."}. posternctl makes tables of it
+ * Thread   ctl_open and ctl_close on the main thread; each connection has a thread of its own, 32 at
+ *          once; what it asks of a loop, the main one too, it posts there and gathers, at most some
+ *          5,000 messages a turn
  * Owns     its socket (mode 0600) and connections; answers are made with jansson, in ASCII
- * Errors   a malformed request gets an answer; a request is at most 64 KiB and has 10 s, as has its
- *          answer; a loop that does not answer within 10 s makes a refusal that says so
+ * Errors   a malformed request gets an answer; a request is at most 64 KiB and has 10 s; a line of
+ *          the answer waits 10 min for a client that pages; a loop that does not answer within 10 s
+ *          makes a refusal that says so
  *
- * Verbs    status   version, pid, started, uptime_s, loops, certificate_expires, messages, waiting
- *                   (for a connection), counters {}, smarthosts [{name host port idle busy
- *                   paused_ms reason}]
- *          queue    messages [{qid sender account arrived size nrcpt waiting attempts next active
- *                   reason}] by qid, the first 500 above "after"; "more": there may be others.
- *                   With "qid": message {the same, sid last recipients [{address state code status
- *                   text smarthost}]}
+ * Verbs    status   version, pid, started, uptime_s, loops, certificate_expires, messages, held,
+ *                   waiting (for a connection), counters {}, smarthosts [{name host port idle busy
+ *                   paused_ms reason rate rated_ms}]
+ *          list     "filter": lines {messages [{qid arrived age_s size account sender nrcpt waiting
+ *                   attempts stand held next recipient smarthost code status reason}]}, by qid as
+ *                   far as each loop has them in that order; then {count}
+ *          summary  "by": "reason" | "sender" | "account" | "smarthost" | "domain", "filter":
+ *                   groups [{name messages octets oldest age_s}], by reason with stand; name null: all
+ *                   others; messages, octets, oldest
+ *          show     "qids", 20 at most: messages [{the same, sid envid stand_text ahead last next_s
+ *                   warn warn_s expire expire_s warned recipients [{address state code status text
+ *                   smarthost}] tries [{first last times recipients code status text smarthost}]
+ *                   smarthosts []}], missing [qid]
+ *          act      "action": "flush" | "hold" | "release" | "rm" | "bounce" | "reroute" with one of
+ *                   "qids" (1,000 at most), "filter", "all": true. Lines {done}, then action, done
+ *                   (in stable storage), missing [qid], failed [{qid error}], failed_more, late [qid]
+ *                   (in force once the attempt that is under way ends), late_more. A client that
+ *                   goes stops it between two portions
+ *          export   "qids", one: lines {content: base64}, then {qid octets}
  *          reload   as SIGHUP; the answer says what was wrong
+ *
+ * A filter is described in src/ctl/filter.h.
  */
 #pragma once
 
+#include "base/buf.h"
 #include "base/counters.h"
 #include "base/fault.h"
 #include "io/log.h"
@@ -48,6 +66,10 @@ struct ctl_conf {
 	int64_t (*certificate_expires)(void *user);
 	/* 0, or a fault: the old configuration goes on. */
 	int (*reload)(void *user, struct fault *fault);
+	/* Part `index` of a message's content, as spool_read() gives it: -ENODATA behind the last.
+	 * On the threads of connections, several at once. */
+	int (*read_content)(void *user, uint64_t qid, unsigned index, struct buf *out,
+			    struct fault *fault);
 	void *user;
 };
 
@@ -56,5 +78,10 @@ struct ctl *ctl_open(const struct ctl_conf *conf, struct fault *fault);
 /* Does not wait for loops. Removes the socket. */
 void ctl_close(struct ctl **ctl);
 
-/* The client's side, blocking: the answer's line (free() it), or NULL and a fault. */
-char *ctl_ask(const char *path, const char *request, struct fault *fault);
+/* The client's side, blocking. */
+struct ctl_talk;
+/* NULL and a fault: nobody serves the path, or takes the request. */
+struct ctl_talk *ctl_talk_open(const char *path, const char *request, struct fault *fault);
+/* The next line of the answer; it lives until the next call. */
+int ctl_talk_line(struct ctl_talk *talk, struct span *line_out, struct fault *fault);
+void ctl_talk_close(struct ctl_talk **talk);

@@ -3,7 +3,6 @@
 #include "inside.h"
 
 #include "base/mem.h"
-#include "base/require.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -14,55 +13,76 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A pause when descriptors ran out: the connection stays in the kernel's queue. */
+/* A pause when descriptors or places ran out: connections stay in the kernel's queue. */
 enum { LACK_MS = 100 };
 
-static void send_answer(struct ctl *ctl, int fd, json_t *answer)
+static void *run_client(void *user)
 {
-	/* ASCII, so that what a peer said cannot steer the terminal it is shown on. */
-	char *text = json_dumps(answer, JSON_COMPACT | JSON_ENSURE_ASCII);
-	struct buf line = { 0 };
+	struct ctl_client *client = user;
 
-	require(text != NULL);
-	buf_put_text(&line, text);
-	buf_put_char(&line, '\n');
-	ctl_write_all(fd, ctl->stopping, CTL_PATIENCE_MS, buf_span(&line));
-	buf_fini(&line);
-	free(text);
-	json_decref(answer);
+	ctl_serve(client);
+	close(client->fd);
+	client->fd = -1;
+	atomic_store(&client->is_over, true);
+	return NULL;
 }
 
-static void serve(struct ctl *ctl, int fd)
+/* Waits for those that are over, or for all. */
+static void join_clients(struct ctl *ctl, bool all)
 {
-	struct buf request = { 0 };
-	int r = ctl_read_line(fd, ctl->stopping, CTL_REQUEST_OCTETS, CTL_PATIENCE_MS, &request);
+	list_each (&ctl->clients, node) {
+		struct ctl_client *client = list_entry(node, struct ctl_client, node);
 
-	if (r == -EMSGSIZE)
-		send_answer(ctl, fd, ctl_refusal("the request is longer than 64 KiB"));
-	if (r == 0)
-		send_answer(ctl, fd, ctl_answer(ctl, buf_span(&request)));
-	buf_fini(&request);
+		if (!all && !atomic_load(&client->is_over))
+			continue;
+		pthread_join(client->thread, NULL);
+		list_remove(&ctl->clients, node);
+		free(client);
+	}
+}
+
+static void start_client(struct ctl *ctl, int fd)
+{
+	struct ctl_client *client = mem_new(struct ctl_client);
+
+	client->ctl = ctl;
+	client->fd = fd;
+	if (pthread_create(&client->thread, NULL, run_client, client) == 0) {
+		list_push_back(&ctl->clients, &client->node);
+		return;
+	}
+	ctl_send(client, ctl_refusal("no thread can be started"));
 	close(fd);
+	free(client);
+}
+
+static void accept_one(struct ctl *ctl)
+{
+	int fd = accept4(ctl->listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd >= 0)
+		start_client(ctl, fd);
+	else if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
+		ctl_wait(-1, 0, ctl->stopping, ctl_now_ms() + LACK_MS);
 }
 
 static void *run(void *user)
 {
 	struct ctl *ctl = user;
+	int r;
 
-	for (;;) {
-		int fd, r = ctl_wait(ctl->listening, POLLIN, ctl->stopping,
+	do {
+		join_clients(ctl, false);
+		if (ctl->clients.count < CTL_CLIENTS_MOST)
+			r = ctl_wait(ctl->listening, POLLIN, ctl->stopping,
 				     ctl_now_ms() + CTL_PATIENCE_MS);
-
-		if (r == -ECANCELED)
-			return NULL;
-		if (r < 0)
-			continue;
-		fd = accept4(ctl->listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		if (fd >= 0)
-			serve(ctl, fd);
-		else if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
-			ctl_wait(-1, 0, ctl->stopping, ctl_now_ms() + LACK_MS);
-	}
+		else
+			r = ctl_wait(-1, 0, ctl->stopping, ctl_now_ms() + LACK_MS);
+		if (r == 0)
+			accept_one(ctl);
+	} while (r != -ECANCELED);
+	join_clients(ctl, true);
+	return NULL;
 }
 
 /* Signals are the main loop's. */
@@ -91,6 +111,7 @@ struct ctl *ctl_open(const struct ctl_conf *conf, struct fault *fault)
 	ctl->shards = mem_array(conf->shard_count, sizeof(*ctl->shards));
 	if (conf->shard_count)
 		memcpy(ctl->shards, conf->shards, conf->shard_count * sizeof(*ctl->shards));
+	list_init(&ctl->clients);
 	ctl->listening = -1;
 	ctl->stopping = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (ctl->stopping < 0)

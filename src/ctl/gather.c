@@ -9,6 +9,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+enum { LOOK_MS = 10 };
+
 static void drop_answers(struct ctl_gather *gather)
 {
 	for (size_t i = 0; i < gather->count; i++) {
@@ -22,7 +24,8 @@ static void unref(struct ctl_gather *gather)
 	if (atomic_fetch_sub(&gather->refs, 1) != 1)
 		return;
 	drop_answers(gather);
-	close(gather->done);
+	if (gather->done >= 0)
+		close(gather->done);
 	free(gather);
 }
 
@@ -31,23 +34,31 @@ static void on_loop(struct work *work)
 	struct ctl_part *part = work_entry(work, struct ctl_part, work);
 	struct ctl_gather *gather = part->gather;
 
-	gather->question.run(part);
-	if (atomic_fetch_sub(&gather->pending, 1) == 1)
+	gather->run(part);
+	if (atomic_fetch_sub(&gather->pending, 1) == 1 && gather->done >= 0)
 		eventfd_write(gather->done, 1);
 	unref(gather);
+}
+
+static bool is_asked(const struct ctl_question *question, size_t i)
+{
+	return question->mine == NULL || question->mine[i] != NULL;
 }
 
 static struct ctl_gather *gather_new(const struct ctl *ctl, const struct ctl_question *question,
 				     size_t count)
 {
 	struct ctl_gather *gather = mem_alloc(sizeof(*gather) + count * sizeof(gather->parts[0]));
+	unsigned asked = 0;
 
+	for (size_t i = 0; i < count; i++)
+		asked += is_asked(question, i);
 	gather->conf = ctl->conf;
-	gather->question = *question;
+	gather->run = question->run;
 	gather->count = count;
-	gather->done = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	atomic_store(&gather->refs, (unsigned)count + 1);
-	atomic_store(&gather->pending, (unsigned)count);
+	gather->done = eventfd(asked == 0, EFD_CLOEXEC | EFD_NONBLOCK);
+	atomic_store(&gather->refs, asked + 1);
+	atomic_store(&gather->pending, asked);
 	return gather;
 }
 
@@ -60,9 +71,22 @@ static void post(struct ctl_gather *gather, size_t i, struct loop *loop)
 	loop_post(loop, &part->work);
 }
 
+/* Without a descriptor to be woken by we look now and then. */
+static int wait_for_all(struct ctl *ctl, struct ctl_gather *gather)
+{
+	int64_t due = ctl_now_ms() + CTL_PATIENCE_MS;
+	int r = -ETIMEDOUT;
+
+	if (gather->done >= 0)
+		return ctl_wait(gather->done, POLLIN, ctl->stopping, due);
+	while (r == -ETIMEDOUT && atomic_load(&gather->pending) && ctl_now_ms() < due)
+		r = ctl_wait(-1, 0, ctl->stopping, ctl_now_ms() + LOOK_MS);
+	return r == -ECANCELED ? r : 0;
+}
+
 static struct ctl_gather *await(struct ctl *ctl, struct ctl_gather *gather, struct fault *fault)
 {
-	int r = ctl_wait(gather->done, POLLIN, ctl->stopping, ctl_now_ms() + CTL_PATIENCE_MS);
+	int r = wait_for_all(ctl, gather);
 
 	/* The load orders what the loops wrote before what we read. */
 	if (r == 0 && atomic_load(&gather->pending) == 0)
@@ -70,16 +94,9 @@ static struct ctl_gather *await(struct ctl *ctl, struct ctl_gather *gather, stru
 	if (r == -ECANCELED)
 		fault_set(fault, r, "the daemon is stopping");
 	else
-		fault_set(fault, r, "%u of %zu loops did not answer within %d s",
+		fault_set(fault, -ETIMEDOUT, "%u of %zu loops did not answer within %d s",
 			  atomic_load(&gather->pending), gather->count, CTL_PATIENCE_MS / 1000);
 	ctl_gather_free(&gather);
-	return NULL;
-}
-
-static struct ctl_gather *no_descriptor(struct ctl_gather *gather, struct fault *fault)
-{
-	fault_set(fault, -EMFILE, "no descriptor is left: raise LimitNOFILE");
-	free(gather);
 	return NULL;
 }
 
@@ -88,11 +105,11 @@ struct ctl_gather *ctl_gather_shards(struct ctl *ctl, const struct ctl_question 
 {
 	struct ctl_gather *gather = gather_new(ctl, question, ctl->conf.shard_count);
 
-	if (gather->done < 0)
-		return no_descriptor(gather, fault);
 	for (size_t i = 0; i < gather->count; i++) {
 		gather->parts[i].shard = ctl->shards[i];
-		post(gather, i, ctl->shards[i].loop);
+		gather->parts[i].mine = question->mine ? question->mine[i] : NULL;
+		if (is_asked(question, i))
+			post(gather, i, ctl->shards[i].loop);
 	}
 	return await(ctl, gather, fault);
 }
@@ -102,8 +119,6 @@ struct ctl_gather *ctl_gather_main(struct ctl *ctl, const struct ctl_question *q
 {
 	struct ctl_gather *gather = gather_new(ctl, question, 1);
 
-	if (gather->done < 0)
-		return no_descriptor(gather, fault);
 	post(gather, 0, ctl->conf.loop);
 	return await(ctl, gather, fault);
 }

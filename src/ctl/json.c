@@ -49,6 +49,11 @@ json_t *ctl_time(int64_t ms)
 	return json_string(text);
 }
 
+json_t *ctl_seconds(int64_t ms)
+{
+	return json_integer(ms > 0 ? ms / 1000 : 0);
+}
+
 json_t *ctl_id(uint64_t id)
 {
 	char text[ID_TEXT_MAX];

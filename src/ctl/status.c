@@ -13,22 +13,29 @@ static json_t *smarthost_view(const struct relay_view *view)
 	json_object_set_new(out, "busy", json_integer(view->busy));
 	json_object_set_new(out, "paused_ms", json_integer(view->paused_ms));
 	json_object_set_new(out, "reason", ctl_text(view->reason));
+	json_object_set_new(out, "rate", json_integer(view->rate));
+	json_object_set_new(out, "rated_ms", json_integer(view->rated_ms));
+	return out;
+}
+
+json_t *ctl_smarthosts(const struct relay *relay)
+{
+	json_t *out = json_array();
+	struct relay_view view;
+
+	for (size_t i = 0; relay_look(relay, i, &view); i++)
+		json_array_append_new(out, smarthost_view(&view));
 	return out;
 }
 
 static void run_status(struct ctl_part *part)
 {
-	json_t *smarthosts = json_array();
-	struct relay_view view;
-
-	for (size_t i = 0; relay_look(part->shard.relay, i, &view); i++)
-		json_array_append_new(smarthosts, smarthost_view(&view));
 	part->answer = json_object();
 	json_object_set_new(part->answer, "messages",
 			    json_integer((json_int_t)queue_length(part->shard.queue)));
 	json_object_set_new(part->answer, "waiting",
 			    json_integer((json_int_t)relay_waiting(part->shard.relay)));
-	json_object_set_new(part->answer, "smarthosts", smarthosts);
+	json_object_set_new(part->answer, "smarthosts", ctl_smarthosts(part->shard.relay));
 }
 
 static void run_certificate(struct ctl_part *part)
@@ -46,18 +53,24 @@ static void add_number(json_t *to, const json_t *from, const char *key)
 	json_object_set_new(to, key, json_integer(sum));
 }
 
-/* What the loops say of one smarthost: connections add up; the longest pause counts. */
+static void take_longest(json_t *sum, const json_t *part, const char *key, const char *with)
+{
+	json_t *longest = json_object_get(sum, key), *one = json_object_get(part, key);
+
+	if (json_integer_value(one) <= json_integer_value(longest))
+		return;
+	json_object_set(sum, key, one);
+	if (with)
+		json_object_set(sum, with, json_object_get(part, with));
+}
+
+/* What the loops say of one smarthost: connections add up; the longest wait counts. */
 static void join_smarthost(json_t *sum, const json_t *part)
 {
-	json_int_t longest = json_integer_value(json_object_get(sum, "paused_ms"));
-	json_int_t pause = json_integer_value(json_object_get(part, "paused_ms"));
-
 	add_number(sum, part, "idle");
 	add_number(sum, part, "busy");
-	if (pause > longest) {
-		json_object_set(sum, "paused_ms", json_object_get(part, "paused_ms"));
-		json_object_set(sum, "reason", json_object_get(part, "reason"));
-	}
+	take_longest(sum, part, "paused_ms", "reason");
+	take_longest(sum, part, "rated_ms", NULL);
 }
 
 /* While a reload is on its way the loops may know different smarthosts: they are told apart by name. */
@@ -122,14 +135,17 @@ static json_t *whole_status(struct ctl *ctl, const struct ctl_gather *shards,
 			    json_integer((wall_now_ms() - ctl->conf.started_ms) / 1000));
 	json_object_set_new(out, "loops", json_integer((json_int_t)ctl->conf.shard_count));
 	json_object_set_new(out, "certificate_expires", ctl_time(expires * 1000));
+	json_object_set_new(out, "held",
+			    json_integer((json_int_t)counter_get(&ctl->conf.counters->queue_held)));
 	json_object_update(out, joined);
 	json_object_set_new(out, "counters", counters_view(ctl->conf.counters));
 	json_decref(joined);
 	return out;
 }
 
-json_t *ctl_status(struct ctl *ctl, const json_t *request)
+json_t *ctl_status(struct ctl_client *client, const json_t *request)
 {
+	struct ctl *ctl = client->ctl;
 	struct fault fault = { 0 };
 	struct ctl_gather *shards, *certificate = NULL;
 	json_t *answer;

@@ -1,13 +1,11 @@
 #include "inside.h"
 
-#include <stdio.h>
-
 static const struct {
 	const char *name;
-	json_t *(*answer)(struct ctl *ctl, const json_t *request);
+	json_t *(*answer)(struct ctl_client *client, const json_t *request);
 } verbs[] = {
-	{ "status", ctl_status },
-	{ "queue", ctl_queue },
+	{ "status", ctl_status }, { "list", ctl_list }, { "summary", ctl_summary },
+	{ "show", ctl_show },	  { "act", ctl_act },	{ "export", ctl_export },
 	{ "reload", ctl_reload },
 };
 
@@ -20,22 +18,32 @@ json_t *ctl_refusal(const char *error)
 	return answer;
 }
 
-json_t *ctl_answer(struct ctl *ctl, struct span request)
+json_t *ctl_success(void)
+{
+	json_t *answer = json_object();
+
+	json_object_set_new(answer, "ok", json_true());
+	return answer;
+}
+
+json_t *ctl_answer(struct ctl_client *client, struct span request)
 {
 	json_t *root =
 		json_loadb((const char *)request.at, request.len, JSON_REJECT_DUPLICATES, NULL);
 	const char *verb = json_string_value(json_object_get(root, "verb"));
-	json_t *answer = NULL;
+	json_t *answer;
+	size_t i = 0;
 
-	for (size_t i = 0; verb && i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		if (strcmp(verb, verbs[i].name) == 0)
-			answer = verbs[i].answer(ctl, root);
+	while (verb && i < sizeof(verbs) / sizeof(verbs[0]) && strcmp(verb, verbs[i].name) != 0)
+		i++;
+	if (verb == NULL || i == sizeof(verbs) / sizeof(verbs[0]))
+		answer = ctl_refusal("the request is not {\"verb\": \"status\" | \"list\" | "
+				     "\"summary\" | \"show\" | \"act\" | \"export\" | "
+				     "\"reload\", ...} on one line");
+	else
+		answer = verbs[i].answer(client, root);
 	json_decref(root);
-	if (answer)
-		return answer;
-	return ctl_refusal(
-		"the request is not {\"verb\": \"status\" | \"queue\" | \"reload\", ...} on "
-		"one line");
+	return answer;
 }
 
 static void run_reload(struct ctl_part *part)
@@ -47,22 +55,15 @@ static void run_reload(struct ctl_part *part)
 		fault_set(&part->fault, -1, "the configuration is not accepted");
 }
 
-json_t *ctl_reload(struct ctl *ctl, const json_t *request)
+json_t *ctl_reload(struct ctl_client *client, const json_t *request)
 {
 	struct fault fault = { 0 };
 	struct ctl_gather *gather =
-		ctl_gather_main(ctl, &(struct ctl_question){ .run = run_reload }, &fault);
-	json_t *answer;
+		ctl_gather_main(client->ctl, &(struct ctl_question){ .run = run_reload }, &fault);
 
 	(void)request;
 	if (gather && gather->parts[0].fault.code)
 		fault = gather->parts[0].fault;
-	if (fault.code) {
-		answer = ctl_refusal(fault.text);
-	} else {
-		answer = json_object();
-		json_object_set_new(answer, "ok", json_true());
-	}
 	ctl_gather_free(&gather);
-	return answer;
+	return fault.code ? ctl_refusal(fault.text) : ctl_success();
 }

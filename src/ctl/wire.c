@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
+enum { READ_OCTETS = 64 * 1024 };
+
 int64_t ctl_now_ms(void)
 {
 	struct timespec now;
@@ -32,36 +34,53 @@ int ctl_wait(int fd, short events, int stop, int64_t due_ms)
 	}
 }
 
-/* -EAGAIN: nothing is there yet; 0: the line is whole, or the peer's end came. */
-static int read_some(int fd, size_t most, struct buf *out)
+/* -EAGAIN: the line is not whole yet; -ENODATA: the peer's end came. */
+static int read_some(int fd, size_t most, struct buf *in)
 {
-	ssize_t n = recv(fd, buf_room(out, 4096), 4096, 0);
-	size_t before = out->len, end;
+	ssize_t n;
 
+	/* What came in one go may be twice as much as a line may be. */
+	if (in->len > most)
+		return -EMSGSIZE;
+	n = recv(fd, buf_room(in, READ_OCTETS), READ_OCTETS, 0);
 	if (n < 0)
 		return errno == EINTR ? -EAGAIN : -errno;
-	buf_grew(out, (size_t)n);
-	end = before + span_find(span_from(buf_span(out), before), '\n');
+	if (n == 0)
+		return -ENODATA;
+	buf_grew(in, (size_t)n);
+	return -EAGAIN;
+}
+
+/* Takes the line that is whole, or at the peer's end whatever is left. */
+static int take_line(struct buf *in, size_t end, size_t most, struct buf *line_out)
+{
 	if (end > most)
 		return -EMSGSIZE;
-	if (n > 0 && end == out->len)
-		return -EAGAIN;
-	if (out->len == 0)
-		return -ENODATA;
-	out->len = end;
+	buf_clear(line_out);
+	buf_put_span(line_out, span_first(buf_span(in), end));
+	buf_drop(in, end < in->len ? end + 1 : end);
 	return 0;
 }
 
-int ctl_read_line(int fd, int stop, size_t most, int64_t within_ms, struct buf *out)
+int ctl_read_line(int fd, int stop, size_t most, int64_t within_ms, struct buf *in,
+		  struct buf *line_out)
 {
 	int64_t due = ctl_now_ms() + within_ms;
+	size_t searched = 0;
 	int r;
 
 	do {
+		size_t end = searched + span_find(span_from(buf_span(in), searched), '\n');
+
+		if (end < in->len)
+			return take_line(in, end, most, line_out);
+		searched = in->len;
 		r = ctl_wait(fd, POLLIN, stop, due);
 		if (r == 0)
-			r = read_some(fd, most, out);
+			r = read_some(fd, most, in);
 	} while (r == -EAGAIN);
+	if (r == -ENODATA && in->len)
+		return take_line(in, in->len, most, line_out);
 	return r;
 }
 
