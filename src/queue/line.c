@@ -10,7 +10,9 @@
 struct queued_line {
 	struct list_node turn; /* in queue->turns while somebody stands in it */
 	struct list members;
-	size_t refs; /* messages of this account, wherever they stand */
+	size_t refs;   /* messages of this account, wherever they stand */
+	bool had_turn; /* the last one was its own: it goes behind the others, also behind those
+			  that come until the next turn */
 	char account[];
 };
 
@@ -58,8 +60,10 @@ void queued_line_join(struct queued *q, bool is_first)
 	else
 		list_push_back(&line->members, &q->node);
 	q->queue->in_line++;
-	if (!list_holds(&line->turn))
-		list_push_back(&q->queue->turns, &line->turn);
+	if (list_holds(&line->turn))
+		return;
+	line->had_turn = false;
+	list_push_back(&q->queue->turns, &line->turn);
 }
 
 void queued_line_leave(struct queued *q)
@@ -72,15 +76,26 @@ void queued_line_leave(struct queued *q)
 		list_remove(&q->queue->turns, &q->line->turn);
 }
 
+static struct queued_line *first_line(struct queue *queue)
+{
+	struct list_node *turn = list_first(&queue->turns);
+
+	return turn ? list_entry(turn, struct queued_line, turn) : NULL;
+}
+
 struct queued *queue_line_next(struct queue *queue)
 {
-	struct list_node *turn = list_pop_front(&queue->turns);
-	struct queued_line *line;
+	struct queued_line *line = first_line(queue);
 
-	if (turn == NULL)
+	if (line == NULL)
 		return NULL;
-	line = list_entry(turn, struct queued_line, turn);
-	list_push_back(&queue->turns, turn);
+	if (line->had_turn) {
+		line->had_turn = false;
+		list_remove(&queue->turns, &line->turn);
+		list_push_back(&queue->turns, &line->turn);
+		line = first_line(queue);
+	}
+	line->had_turn = true;
 	return list_entry(list_first(&line->members), struct queued, node);
 }
 

@@ -1,22 +1,29 @@
-/* tests/unit/queue/pause.c: pauses double, end at the most, and move by a quarter. */
+/* tests/unit/queue/pause.c: pauses follow the schedule, its last entry repeats, and each moves by a
+ * quarter. */
 #include "test.h"
 
 #include "pause.h"
 
+static const int64_t schedule[] = { 60000, 300000, 172800000 }, one[] = { 1000 },
+		     tiny[] = { 1, 0, -5 };
+
 static const struct {
 	const char *name;
-	unsigned attempts;
-	int64_t first, most, base;
+	const int64_t *schedule;
+	unsigned count, attempts;
+	int64_t base;
 } cases[] = {
-	{ "first", 1, 1000, 60000, 1000 },
-	{ "second", 2, 1000, 60000, 2000 },
-	{ "third", 3, 1000, 60000, 4000 },
-	{ "at the most", 7, 1000, 60000, 60000 },
-	{ "far beyond", 4000000, 1000, 60000, 60000 },
-	{ "first above most", 1, 5000, 100, 100 },
-	{ "none", 0, 1000, 60000, 1000 },
-	{ "one ms", 1, 1, 1, 1 },
-	{ "days", 40, 1000, 172800000, 172800000 },
+	{ "first", schedule, 3, 1, 60000 },
+	{ "second", schedule, 3, 2, 300000 },
+	{ "third", schedule, 3, 3, 172800000 },
+	{ "the last repeats", schedule, 3, 4, 172800000 },
+	{ "far beyond", schedule, 3, 4000000000, 172800000 },
+	{ "before the first", schedule, 3, 0, 60000 },
+	{ "one entry", one, 1, 9, 1000 },
+	{ "no schedule", NULL, 0, 3, 1000 },
+	{ "one ms", tiny, 3, 1, 1 },
+	{ "none", tiny, 3, 2, 1 },
+	{ "less than none", tiny, 3, 3, 1 },
 };
 
 static void stays_within_a_quarter(void **state)
@@ -28,10 +35,10 @@ static void stays_within_a_quarter(void **state)
 		int64_t seen_least = INT64_MAX, seen_most = 0;
 
 		for (uint64_t random = 0; random < 200000; random += 97) {
-			int64_t pause = queue_pause(cases[i].attempts, cases[i].first,
-						    cases[i].most, random * 0x9E3779B97F4A7C15);
+			int64_t pause = queue_pause(cases[i].schedule, cases[i].count,
+						    cases[i].attempts, random * 0x9E3779B97F4A7C15);
 
-			if (pause < least || pause > most)
+			if (pause < least || pause > most || pause < 1)
 				fail_msg("%s: %lld", cases[i].name, (long long)pause);
 			seen_least = pause < seen_least ? pause : seen_least;
 			seen_most = pause > seen_most ? pause : seen_most;
