@@ -1,5 +1,7 @@
 #include "fold.h"
 
+#include "text.h"
+
 #define COLUMNS 78
 #define WORD_MAX 900
 #define TAB 8
@@ -32,8 +34,10 @@ static void put_part(struct mail_fold *f, struct span part)
 void mail_fold_word(struct mail_fold *f, struct span word)
 {
 	while (word.len) {
-		put_part(f, span_first(word, WORD_MAX));
-		word = span_from(word, WORD_MAX);
+		struct span part = mail_text_first(word, WORD_MAX);
+
+		put_part(f, part);
+		word = span_from(word, part.len);
 	}
 }
 

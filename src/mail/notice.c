@@ -56,7 +56,7 @@ static void put_lines(struct buf *paragraph, const char *indent, struct buf *out
 
 	while (text.len) {
 		size_t end = span_find(text, ' ');
-		struct span word = span_first(span_first(text, end), WORD_MOST);
+		struct span word = mail_text_first(span_first(text, end), WORD_MOST);
 
 		if (column && column + 1 + word.len > COLUMNS) {
 			buf_put_text(out, "\r\n");

@@ -8,6 +8,17 @@ size_t mail_text_char(struct span s)
 	return 0;
 }
 
+struct span mail_text_first(struct span s, size_t most)
+{
+	size_t n = most;
+
+	if (s.len <= most)
+		return s;
+	while (n > most - 3 && (s.at[n] & 0xC0) == 0x80)
+		n--;
+	return span_first(s, n);
+}
+
 static bool is_control(struct span c)
 {
 	if (c.len == 1)

@@ -8,6 +8,8 @@
 
 /* The octets of the UTF-8 character that s begins with; 0 when it is none, or s is empty. */
 size_t mail_text_char(struct span s);
+/* At most the first `most` octets (4 at least), cut where a character begins. */
+struct span mail_text_first(struct span s, size_t most);
 /* Well-formed UTF-8 in one line: controls (C0, DEL, C1) become spaces, runs of spaces one, none at
  * either end; octets that are not UTF-8 become '?'. Cut at a character before `most` octets. */
 void mail_text_clean(struct span in, size_t most, struct buf *out);

@@ -736,7 +736,7 @@ static void test_global(void **state)
 {
 	struct mail_dsn_recipient r = refused(UMLAUT);
 	struct mail_dsn dsn = notice(&r, 1);
-	char *text;
+	char words[990], *text;
 
 	(void)state;
 	dsn.sender = span_text("j\xC3\xB6rg@example.com");
@@ -753,6 +753,16 @@ static void test_global(void **state)
 	assert_has(text, "Content-Type: message/global-headers\r\n"
 			 "Content-Transfer-Encoding: 8bit\r\n\r\nSubject: \xC3\xBC\r\n");
 	free(text);
+
+	/* Words of any length are cut between characters. */
+	memset(words, 'x', sizeof(words));
+	for (size_t i = 0; i + 1 < sizeof(words); i += 2)
+		memcpy(words + i, "\xC3\xBC", 2);
+	for (size_t skip = 0; skip < 2; skip++) {
+		words[skip] = 'x';
+		r.reply.text = span_of(words + skip, sizeof(words) - skip);
+		free(format(&dsn));
+	}
 
 	r = refused("bob@example.net");
 	dsn.header = span_text("Subject: \xFC\r\n");
