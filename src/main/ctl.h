@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/buf.h"
 #include "base/fault.h"
 #include "base/secret.h"
 #include "conf/conf.h"
@@ -14,24 +15,47 @@
 struct ctl_command {
 	const char *file;   /* -c */
 	const char *socket; /* -s, or NULL: the configuration's */
-	bool is_json, is_generated;
-	char **words; /* what follows the verb */
+	bool is_json, is_generated, is_all, is_sure, is_summary;
+	const char *by;	  /* of a summary; NULL: reason */
+	json_t *filter;	  /* NULL: none was given */
+	const char *verb; /* its last word: "hold" */
+	char **words;	  /* what follows the verb */
 	int count;
 };
 
 int ctl_run_status(const struct ctl_command *command);
 int ctl_run_queue_list(const struct ctl_command *command);
 int ctl_run_queue_show(const struct ctl_command *command);
+int ctl_run_queue_why(const struct ctl_command *command);
+int ctl_run_queue_act(const struct ctl_command *command);
+int ctl_run_queue_export(const struct ctl_command *command);
+int ctl_run_spool_check(const struct ctl_command *command);
+int ctl_run_spool_repair(const struct ctl_command *command);
 int ctl_run_reload(const struct ctl_command *command);
 int ctl_run_user_add(const struct ctl_command *command);
 int ctl_run_user_passwd(const struct ctl_command *command);
 int ctl_run_user_rm(const struct ctl_command *command);
 int ctl_run_user_ls(const struct ctl_command *command);
 
+/* A condition of a filter, as --from ADDRESS: key "from". -EINVAL: told. */
+int ctl_filter_add(struct ctl_command *command, const char *key, const char *value);
+/* Whether every word is a QID; told when not. */
+bool ctl_are_qids(char **words, int count);
+/* Of `words`, at most `most`. */
+json_t *ctl_qids(char **words, int count, int most);
+
 /* The configuration; NULL: told, and *exit_out says how to end. */
 struct conf *ctl_load(const struct ctl_command *command, int *exit_out);
-/* The daemon's answer where it says ok; otherwise NULL, told, and *exit_out. `request` is used up. */
+/* The daemon's last line where it says ok; otherwise NULL, told, and *exit_out. `request` is used up.
+ * each() has the lines before it; a code other than 0 from there ends it all, as *exit_out. May be
+ * NULL. */
+json_t *ctl_converse(const struct ctl_command *command, json_t *request,
+		     int (*each)(void *user, json_t *line), void *user, int *exit_out);
 json_t *ctl_request(const struct ctl_command *command, json_t *request, int *exit_out);
+/* The whole views of messages, in the order of their ids: *messages_out, *missing_out are arrays. */
+int ctl_ask_whole(const struct ctl_command *command, json_t **messages_out, json_t **missing_out);
+/* Names on standard error what is not in the queue. Exit code. */
+int ctl_tell_missing(const json_t *missing);
 /* Tells a fault and gives the exit code that fits it; `otherwise` for codes that say little. */
 int ctl_told(const struct fault *fault, int otherwise);
 
@@ -39,8 +63,15 @@ int ctl_told(const struct fault *fault, int otherwise);
 void ctl_print_json(const json_t *answer);
 /* Text as it may stand on a terminal: controls as \xNN, ends of lines as spaces. */
 void ctl_print_text(const char *text, int width);
+/* As one word: spaces as \x20; nothing as -. */
+void ctl_print_word(const char *text, int width);
+/* "4 h 12 min". */
+void ctl_put_seconds(long long seconds, struct buf *out);
+/* "451 4.2.2 the mailbox is full", of an object with code, status and `text`. */
+void ctl_put_reply(const json_t *object, const char *text, struct buf *out);
 const char *ctl_field(const json_t *object, const char *key);
 long long ctl_number(const json_t *object, const char *key);
+bool ctl_is_true(const json_t *object, const char *key);
 
 /* A password for `name`: typed twice, or one line of standard input, or made by us. Exit code. */
 int ctl_password(const struct ctl_command *command, const char *name, struct secret *out);

@@ -1,151 +1,145 @@
-/* posternctl queue. */
+/* posternctl queue ls. */
 #include "ctl.h"
 
-#include "base/id.h"
-
-#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
-static bool is_true(const json_t *object, const char *key)
-{
-	return json_is_true(json_object_get(object, key));
-}
-
-static const char *next_try(const json_t *message)
-{
-	if (is_true(message, "active"))
-		return "under way";
-	return *ctl_field(message, "next") ? ctl_field(message, "next") : "at once";
-}
-
-static void print_sender(const json_t *message)
-{
-	const char *sender = ctl_field(message, "sender");
-
-	ctl_print_text(*sender ? sender : "<>", 0);
-}
-
 static void print_row(const json_t *message)
 {
-	printf("%-13s  %-20s  %10lld  %5lld  %5lld  %-20s  ", ctl_field(message, "qid"),
+	const char *sender = ctl_field(message, "sender");
+	struct buf reply = { 0 };
+	char *text;
+
+	printf("%-13s  %-20s  %10lld  %5lld  %5lld  %-12s  %-20s  ", ctl_field(message, "qid"),
 	       ctl_field(message, "arrived"), ctl_number(message, "size"),
-	       ctl_number(message, "waiting"), ctl_number(message, "attempts"), next_try(message));
-	print_sender(message);
+	       ctl_number(message, "waiting"), ctl_number(message, "attempts"),
+	       ctl_field(message, "stand"),
+	       *ctl_field(message, "next") ? ctl_field(message, "next") : "-");
+	ctl_print_word(*sender ? sender : "<>", 0);
 	printf("  ");
-	ctl_print_text(ctl_field(message, "reason"), 0);
+	ctl_print_word(ctl_field(message, "recipient"), 0);
+	printf("  ");
+	ctl_put_reply(message, "reason", &reply);
+	text = buf_take_text(&reply);
+	ctl_print_text(*text ? text : "-", 0);
+	free(text);
 	putchar('\n');
 }
 
-static void print_rows(const json_t *messages)
+struct list {
+	bool is_json;
+	size_t count;
+};
+
+static void print_one(struct list *list, const json_t *message)
 {
+	if (list->is_json) {
+		fputs(list->count ? "," : "{\"messages\":[", stdout);
+		json_dumpf(message, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
+	} else {
+		print_row(message);
+	}
+	list->count++;
+}
+
+/* Printed as they come: a million of them need not fit in memory. */
+static int on_page(void *user, json_t *line)
+{
+	struct list *list = user;
 	json_t *message;
 	size_t i;
 
-	json_array_foreach(messages, i, message) print_row(message);
+	json_array_foreach(json_object_get(line, "messages"), i, message) print_one(list, message);
+	return ferror(stdout) ? EX_IOERR : EX_OK;
 }
 
-static json_t *ask_page(const struct ctl_command *command, const char *after, int *exit_out)
+static json_t *request_of(const struct ctl_command *command, const char *verb)
 {
-	json_t *request = json_pack("{ss}", "verb", "queue");
+	json_t *request = json_object();
 
-	if (*after)
-		json_object_set_new(request, "after", json_string(after));
-	return ctl_request(command, request, exit_out);
+	json_object_set_new(request, "verb", json_string(verb));
+	if (command->filter)
+		json_object_set(request, "filter", command->filter);
+	return request;
 }
 
-/* All pages; rows are printed as they come, JSON as one answer. */
-int ctl_run_queue_list(const struct ctl_command *command)
+static int list_messages(const struct ctl_command *command)
 {
-	json_t *all = json_array(), *answer, *page;
-	char after[ID_TEXT_MAX] = "";
-	bool more = true;
+	struct list list = { .is_json = command->is_json };
 	int code = EX_OK;
+	json_t *last;
 
 	if (!command->is_json)
-		puts("QID            ARRIVED                     SIZE  RCPTS  TRIES  NEXT"
-		     "                  SENDER  REASON");
-	while (more && (answer = ask_page(command, after, &code)) != NULL) {
-		page = json_object_get(answer, "messages");
-		if (command->is_json)
-			json_array_extend(all, page);
-		else
-			print_rows(page);
-		more = is_true(answer, "more") && json_array_size(page) > 0;
-		if (more)
-			snprintf(after, sizeof(after), "%s",
-				 ctl_field(json_array_get(page, json_array_size(page) - 1), "qid"));
-		json_decref(answer);
-	}
-	if (command->is_json && code == EX_OK) {
-		answer = json_pack("{sbsO}", "ok", 1, "messages", all);
-		ctl_print_json(answer);
-		json_decref(answer);
-	}
-	json_decref(all);
+		puts("QID            ARRIVED                     SIZE  RCPTS  TRIES  STAND         "
+		     "NEXT                  SENDER  RECIPIENT  REASON");
+	last = ctl_converse(command, request_of(command, "list"), on_page, &list, &code);
+	if (command->is_json && (last || list.count))
+		printf("%s],\"ok\":%s}\n", list.count ? "" : "{\"messages\":[",
+		       last ? "true" : "false");
+	json_decref(last);
 	return code;
 }
 
-static void print_pair(const char *name, const char *value)
+static void print_group(const json_t *group)
 {
-	printf("%-11s ", name);
-	ctl_print_text(value, 0);
-	putchar('\n');
-}
+	const char *stand = ctl_field(group, "stand"), *name = ctl_field(group, "name");
 
-static void print_recipient(const json_t *recipient)
-{
-	print_pair("recipient", ctl_field(recipient, "address"));
-	print_pair("  state", ctl_field(recipient, "state"));
-	if (*ctl_field(recipient, "smarthost"))
-		print_pair("  smarthost", ctl_field(recipient, "smarthost"));
-	if (*ctl_field(recipient, "text") == '\0')
+	printf("%10lld  %-20s  %14lld  ", ctl_number(group, "messages"), ctl_field(group, "oldest"),
+	       ctl_number(group, "octets"));
+	if (json_is_null(json_object_get(group, "name"))) {
+		puts("(all others)");
 		return;
-	printf("%-11s ", ctl_number(recipient, "code") ? "  reply" : "  reason");
-	if (ctl_number(recipient, "code"))
-		printf("%lld ", ctl_number(recipient, "code"));
-	if (*ctl_field(recipient, "status"))
-		printf("%s ", ctl_field(recipient, "status"));
-	ctl_print_text(ctl_field(recipient, "text"), 0);
+	}
+	if (*stand)
+		printf("%s%s", stand, *name ? ": " : "");
+	ctl_print_text(*name || *stand ? name : "(none)", 0);
 	putchar('\n');
 }
 
-static void print_message(const json_t *message)
+static void print_summary(const json_t *answer, const char *by)
 {
-	json_t *recipient;
+	json_t *group;
 	size_t i;
 
-	print_pair("qid", ctl_field(message, "qid"));
-	print_pair("sid", ctl_field(message, "sid"));
-	print_pair("account", ctl_field(message, "account"));
-	printf("%-11s ", "sender");
-	print_sender(message);
-	printf("\n%-11s %lld\n", "size", ctl_number(message, "size"));
-	print_pair("arrived", ctl_field(message, "arrived"));
-	printf("%-11s %lld\n", "tries", ctl_number(message, "attempts"));
-	print_pair("last try", ctl_field(message, "last"));
-	print_pair("next try", next_try(message));
-	json_array_foreach(json_object_get(message, "recipients"), i, recipient)
-		print_recipient(recipient);
+	printf("  MESSAGES  %-20s  %14s  ", "OLDEST", "OCTETS");
+	for (; *by; by++)
+		putchar(ascii_is_alnum((unsigned char)*by) ? *by - 32 : *by);
+	putchar('\n');
+	json_array_foreach(json_object_get(answer, "groups"), i, group) print_group(group);
+	printf("%10lld  %-20s  %14lld  (all messages)\n", ctl_number(answer, "messages"),
+	       *ctl_field(answer, "oldest") ? ctl_field(answer, "oldest") : "-",
+	       ctl_number(answer, "octets"));
 }
 
-int ctl_run_queue_show(const struct ctl_command *command)
+static int summarise(const struct ctl_command *command, const char *by)
 {
-	struct span qid = span_text(command->words[0]);
+	json_t *request = request_of(command, "summary"), *answer;
 	int code = EX_OK;
-	json_t *answer;
-	uint64_t id;
 
-	if (id_parse(qid, &id) < 0) {
-		fprintf(stderr, "posternctl: a QID is 13 letters and digits, as in the log\n");
-		return EX_USAGE;
-	}
-	answer = ctl_request(command, json_pack("{ssss}", "verb", "queue", "qid", qid.at), &code);
+	json_object_set_new(request, "by", json_string(by));
+	answer = ctl_request(command, request, &code);
 	if (answer && command->is_json)
 		ctl_print_json(answer);
 	else if (answer)
-		print_message(json_object_get(answer, "message"));
+		print_summary(answer, ctl_field(answer, "by"));
 	json_decref(answer);
 	return code;
+}
+
+/* "--summary", "--summary=sender", "--summary sender", "--summary by sender". */
+int ctl_run_queue_list(const struct ctl_command *command)
+{
+	int at = command->count == 2 && strcmp(command->words[0], "by") == 0;
+
+	if (command->count > at + command->is_summary) {
+		fprintf(stderr, "posternctl: too much: %s\n", command->words[0]);
+		return EX_USAGE;
+	}
+	if (!command->is_summary)
+		return list_messages(command);
+	if (command->count > at)
+		return summarise(command, command->words[at]);
+	return summarise(command, command->by ? command->by : "reason");
 }

@@ -14,24 +14,37 @@ static void print_head(const json_t *answer)
 	       up / 86400, up / 3600 % 24, up / 60 % 60, up % 60);
 	printf("loops         %lld\n", ctl_number(answer, "loops"));
 	printf("certificate   until %s\n", ctl_field(answer, "certificate_expires"));
-	printf("queue         %lld messages, %lld of them waiting for a connection\n",
-	       ctl_number(answer, "messages"), ctl_number(answer, "waiting"));
+	printf("queue         %lld messages, %lld of them held by hand, %lld waiting for a "
+	       "connection\n",
+	       ctl_number(answer, "messages"), ctl_number(answer, "held"),
+	       ctl_number(answer, "waiting"));
+}
+
+static void print_state(const json_t *s)
+{
+	long long pause_ms = ctl_number(s, "paused_ms"), rated_ms = ctl_number(s, "rated_ms");
+
+	if (pause_ms) {
+		printf("left alone for %lld s: ", (pause_ms + 999) / 1000);
+		ctl_print_text(ctl_field(s, "reason"), 0);
+	} else if (rated_ms) {
+		printf("at its rate, the next message in %lld s", (rated_ms + 999) / 1000);
+	} else {
+		fputs("in use", stdout);
+	}
 }
 
 static void print_smarthost(const json_t *s)
 {
-	long long pause_ms = ctl_number(s, "paused_ms");
-
 	ctl_print_text(ctl_field(s, "name"), 14);
 	printf(" %5lld %5lld  ", ctl_number(s, "busy"), ctl_number(s, "idle"));
+	if (ctl_number(s, "rate"))
+		printf("%5lld/min  ", ctl_number(s, "rate"));
+	else
+		printf("%9s  ", "-");
 	ctl_print_text(ctl_field(s, "host"), 0);
 	printf(":%lld  ", ctl_number(s, "port"));
-	if (pause_ms == 0) {
-		puts("in use");
-		return;
-	}
-	printf("left alone for %lld s: ", (pause_ms + 999) / 1000);
-	ctl_print_text(ctl_field(s, "reason"), 0);
+	print_state(s);
 	putchar('\n');
 }
 
@@ -42,7 +55,7 @@ static void print_status(const json_t *answer)
 	size_t i;
 
 	print_head(answer);
-	puts("\nSMARTHOST       BUSY  IDLE  ADDRESS  STATE");
+	puts("\nSMARTHOST       BUSY  IDLE       RATE  ADDRESS  STATE");
 	json_array_foreach(json_object_get(answer, "smarthosts"), i, one) print_smarthost(one);
 	puts("\nCOUNTER                     VALUE");
 	json_object_foreach(json_object_get(answer, "counters"), name, one)

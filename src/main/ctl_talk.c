@@ -35,12 +35,13 @@ struct conf *ctl_load(const struct ctl_command *command, int *exit_out)
 	return conf;
 }
 
-static char *ask(const struct ctl_command *command, const char *request, int *exit_out)
+static struct ctl_talk *start_talk(const struct ctl_command *command, const char *request,
+				   int *exit_out)
 {
 	struct fault fault = { 0 };
 	const char *path = command->socket;
 	struct conf *conf = NULL;
-	char *line;
+	struct ctl_talk *talk;
 
 	if (path == NULL) {
 		conf = ctl_load(command, exit_out);
@@ -48,34 +49,76 @@ static char *ask(const struct ctl_command *command, const char *request, int *ex
 			return NULL;
 		path = conf->control;
 	}
-	line = ctl_ask(path, request, &fault);
-	if (line == NULL)
+	talk = ctl_talk_open(path, request, &fault);
+	if (talk == NULL)
 		*exit_out = ctl_told(&fault, EX_UNAVAILABLE);
 	conf_free(&conf);
-	return line;
+	return talk;
+}
+
+/* NULL: told. */
+static json_t *next_line(struct ctl_talk *talk, int *exit_out)
+{
+	struct fault fault = { 0 };
+	struct span text;
+	json_t *line;
+
+	if (ctl_talk_line(talk, &text, &fault) < 0) {
+		*exit_out = ctl_told(&fault, EX_UNAVAILABLE);
+		return NULL;
+	}
+	line = json_loadb((const char *)text.at, text.len, 0, NULL);
+	if (json_is_object(line))
+		return line;
+	json_decref(line);
+	fprintf(stderr, "posternctl: the answer is not JSON\n");
+	*exit_out = EX_UNAVAILABLE;
+	return NULL;
+}
+
+/* The last line; NULL: told, or each() said so. */
+static json_t *hear(struct ctl_talk *talk, int (*each)(void *user, json_t *line), void *user,
+		    int *exit_out)
+{
+	json_t *line;
+
+	while ((line = next_line(talk, exit_out)) != NULL) {
+		if (json_object_get(line, "ok"))
+			return line;
+		*exit_out = each ? each(user, line) : EX_OK;
+		json_decref(line);
+		if (*exit_out != EX_OK)
+			return NULL;
+	}
+	return NULL;
+}
+
+json_t *ctl_converse(const struct ctl_command *command, json_t *request,
+		     int (*each)(void *user, json_t *line), void *user, int *exit_out)
+{
+	char *text = json_dumps(request, JSON_COMPACT | JSON_ENSURE_ASCII);
+	struct ctl_talk *talk = start_talk(command, text, exit_out);
+	json_t *last = NULL;
+
+	json_decref(request);
+	free(text);
+	if (talk)
+		last = hear(talk, each, user, exit_out);
+	ctl_talk_close(&talk);
+	if (last == NULL || ctl_is_true(last, "ok"))
+		return last;
+	/* Lines that were printed before would not make one answer with it. */
+	if (command->is_json && each == NULL)
+		ctl_print_json(last);
+	fprintf(stderr, "posternctl: %s\n", ctl_field(last, "error"));
+	*exit_out = EX_UNAVAILABLE;
+	json_decref(last);
+	return NULL;
 }
 
 json_t *ctl_request(const struct ctl_command *command, json_t *request, int *exit_out)
 {
-	char *text = json_dumps(request, JSON_COMPACT | JSON_ENSURE_ASCII);
-	char *line = ask(command, text, exit_out);
-	json_t *answer = NULL;
-
-	json_decref(request);
-	free(text);
-	if (line == NULL)
-		return NULL;
-	answer = json_loads(line, 0, NULL);
-	free(line);
-	if (json_is_true(json_object_get(answer, "ok")))
-		return answer;
-	if (command->is_json && answer)
-		ctl_print_json(answer);
-	fprintf(stderr, "posternctl: %s\n",
-		answer ? ctl_field(answer, "error") : "the answer is not JSON");
-	*exit_out = EX_UNAVAILABLE;
-	json_decref(answer);
-	return NULL;
+	return ctl_converse(command, request, NULL, NULL, exit_out);
 }
 
 void ctl_print_json(const json_t *answer)
@@ -89,6 +132,11 @@ const char *ctl_field(const json_t *object, const char *key)
 	const char *text = json_string_value(json_object_get(object, key));
 
 	return text ? text : "";
+}
+
+bool ctl_is_true(const json_t *object, const char *key)
+{
+	return json_is_true(json_object_get(object, key));
 }
 
 long long ctl_number(const json_t *object, const char *key)
