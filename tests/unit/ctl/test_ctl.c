@@ -106,8 +106,7 @@ static void malformed_requests_are_refused(void **state)
 		"{\"verb\": \"act\", \"action\": \"rm\"}",
 		"{\"verb\": \"act\", \"action\": \"rm\", \"filter\": {}}",
 		"{\"verb\": \"act\", \"action\": \"rm\", \"all\": false}",
-		"{\"verb\": \"act\", \"action\": \"rm\", \"all\": true, \"filter\": {\"to\": "
-		"\"a\"}}",
+		"{\"verb\": \"act\", \"action\": \"rm\", \"all\": true, \"qids\": [\"1\"]}",
 		"{\"verb\": \"act\", \"action\": \"eat\", \"all\": true}",
 		"{\"verb\": \"act\", \"all\": true}",
 		"{\"verb\": \"export\"}",
