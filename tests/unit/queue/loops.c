@@ -3,7 +3,8 @@
 #include "test.h"
 
 #include "base/mem.h"
-#include "queue/intake.h"
+#include "inside.h"
+#include "limit.h"
 #include "rig.h"
 
 #include <stdio.h>
@@ -26,7 +27,7 @@ struct side {
 
 static struct rig rig; /* of the main thread, which only waits */
 static struct fake fake;
-static struct relay_limit limit = { .most = 1 };
+static struct relay_limit *limit;
 static struct spool *spool;
 static struct lane *reads;
 static _Atomic int64_t memory = 5000;
@@ -60,7 +61,7 @@ static void submit(struct side *side)
 	}
 	in = intake_new(&conf);
 	intake_put(in, span_text(side->begun++ % 4 ? small : large));
-	envelope_add_recipient(&e, span_text("bob@example.net"));
+	envelope_add_recipient(&e, span_text("bob@example.net"), NULL);
 	intake_commit(in, &e);
 }
 
@@ -88,17 +89,22 @@ static void stop(struct work *work)
 	relay_free(side->relay, 1000, on_part_ended, side);
 }
 
+static void on_room(void *user)
+{
+	queue_on_room(((struct side *)user)->queue);
+}
+
 static void make_side(struct side *side)
 {
-	struct relay_smarthost to = rig_smarthost("main", fake.port, &limit);
+	struct relay_smarthost to = rig_smarthost("main", fake.port, limit);
 	struct relay_conf relay_conf;
 	struct queue_conf conf = { .reads = reads,
 				   .counters = &rig.counters,
 				   .spool = spool,
 				   .hostname = "relay.example.com",
 				   .company = "",
-				   .retry_first_ms = 50,
-				   .retry_most_ms = 1000,
+				   .retry_ms = { 50, 200, 1000 },
+				   .retry_count = 3,
 				   .expire_ms = 3600000,
 				   .active = 10,
 				   .memory = &memory,
@@ -107,6 +113,8 @@ static void make_side(struct side *side)
 	side->loop = conf.loop = loop_new("side");
 	relay_conf = rig_relay_conf(&rig, &to, 1);
 	relay_conf.loop = side->loop;
+	relay_conf.room = on_room;
+	relay_conf.user = side;
 	side->relay = conf.relay = relay_new(&relay_conf);
 	side->queue = queue_new(&conf);
 	side->start.run = start;
@@ -169,6 +177,7 @@ static void loops_share_and_all_arrives(void **state)
 
 	(void)state;
 	assert_non_null(mkdtemp(dir));
+	limit = relay_limit_new(1, 0);
 	memset(large, 'x', sizeof(large) - 1);
 	for (size_t i = 70; i + 2 < sizeof(large); i += 72)
 		memcpy(large + i, "\r\n", 2);
@@ -186,8 +195,9 @@ static void loops_share_and_all_arrives(void **state)
 	close_house(dir);
 	assert_true(fake.connections >= 2);
 	assert_int_equal(memory, 5000);
-	assert_int_equal(limit.open, 0);
-	assert_int_equal(limit.hungry, 0);
+	assert_int_equal(limit_free_places(limit), 1);
+	assert_int_equal(limit_hungry(limit), 0);
+	relay_limit_free(&limit);
 }
 
 int main(void)

@@ -4,8 +4,9 @@
 
 #include "base/id.h"
 #include "base/mem.h"
-#include "queue/intake.h"
 #include "spool/disk.h"
+
+#include "inside.h"
 #include "rig.h"
 
 #include <errno.h>
@@ -18,7 +19,7 @@ static const char content[] = "From: alice@example.com\r\nSubject: t\r\n\r\nHell
 
 static struct rig rig;
 static struct fake fake;
-static struct relay_limit limit;
+static struct relay_limit *limit;
 static struct spool *spool;
 static struct queue *queue;
 static struct lane *reads;
@@ -67,8 +68,8 @@ static void set_conf(void)
 				    .relay = rig.relay,
 				    .hostname = "relay.example.com",
 				    .company = "Example Corp",
-				    .retry_first_ms = 20,
-				    .retry_most_ms = 80,
+				    .retry_ms = { 20, 40, 80 },
+				    .retry_count = 3,
 				    .expire_ms = 3600 * 1000,
 				    .active = 8,
 				    .memory = &memory,
@@ -101,11 +102,20 @@ static void open_queue(void)
 	queue_renew(queue, &conf);
 }
 
+static void on_relay_room(void *user)
+{
+	(void)user;
+	if (queue)
+		queue_on_room(queue);
+}
+
 static void use_relay(int port)
 {
-	struct relay_smarthost to = rig_smarthost("main", port, &limit);
+	struct relay_smarthost to = rig_smarthost("main", port, limit);
+	struct relay_conf relay_conf = rig_relay_conf(&rig, &to, 1);
 
-	rig_relay(&rig, &to, 1);
+	relay_conf.room = on_relay_room;
+	rig.relay = relay_new(&relay_conf);
 }
 
 static int set_up(void **state)
@@ -115,7 +125,7 @@ static int set_up(void **state)
 	assert_non_null(mkdtemp(dir));
 	memset(&fake, 0, sizeof(fake));
 	fake.offers = "250-PIPELINING\r\n250-8BITMIME\r\n";
-	limit = (struct relay_limit){ .most = 4 };
+	limit = relay_limit_new(4, 0);
 	budget = 1 << 20;
 	memory = budget;
 	rig_start(&rig);
@@ -166,6 +176,7 @@ static int tear_down(void **state)
 	rig_stop(&rig);
 	lane_free(&reads);
 	fake_stop(&fake);
+	relay_limit_free(&limit);
 	snprintf(command, sizeof(command), "rm -r %s", dir);
 	return system(command);
 }
@@ -227,7 +238,7 @@ static struct envelope envelope_for(const char *sender, const char *recipients)
 	while (rest.len) {
 		struct span one = span_first(rest, span_find(rest, ' '));
 
-		envelope_add_recipient(&e, one);
+		envelope_add_recipient(&e, one, NULL);
 		rest = span_from(rest, one.len + 1);
 	}
 	return e;
@@ -356,8 +367,8 @@ static bool has_tried(void *user)
 {
 	struct queue_view view;
 
-	return queue_find(queue, *(const uint64_t *)user, &view) && !view.is_active &&
-	       view.delivery->attempts > 0;
+	return queue_find(queue, *(const uint64_t *)user, &view) &&
+	       view.stand != QUEUE_STAND_ACTIVE && view.delivery->attempts > 0;
 }
 
 /* Its notice has come and gone. */
@@ -366,22 +377,22 @@ static bool has_tried_alone(void *user)
 	return has_tried(user) && queue_length(queue) == 1 && rig.counters.bounces_made == 1;
 }
 
-static bool count_view(void *user, const struct queue_view *view)
+static void count_view(void *user, const struct queue_view *view)
 {
 	assert_non_null(view->envelope);
 	(*(unsigned *)user)++;
-	return true;
 }
 
 static void a_view_says_why_it_waits(void **state)
 {
+	struct queue_walk walk;
 	struct queue_view view;
 	uint64_t qid, other;
 	unsigned seen = 0;
 
 	(void)state;
 	fake.answer = refuses_some;
-	conf.retry_first_ms = conf.retry_most_ms = 60000;
+	conf.retry_ms[0] = 60000;
 	queue_renew(queue, &conf);
 	qid = submit("alice@example.com", "never@example.net");
 	rig_until(&rig, has_tried, &qid);
@@ -394,7 +405,9 @@ static void a_view_says_why_it_waits(void **state)
 	assert_true(view.delivery->next_ms >= view.delivery->last_ms + 45000);
 	assert_true(view.delivery->next_ms <= view.delivery->last_ms + 75000);
 	assert_false(queue_find(queue, other + 1, &view));
-	queue_look(queue, count_view, &seen);
+	queue_walk_init(&walk, queue);
+	assert_false(queue_walk(&walk, 10, count_view, &seen));
+	queue_walk_fini(&walk);
 	assert_int_equal(seen, 2);
 }
 
@@ -435,7 +448,7 @@ static void refused_makes_a_notice(void **state)
 	assert_null(strstr(notice->content, "bob@example.net"));
 	assert_contains(notice->content, "Status: 5.1.1");
 	assert_contains(notice->content, "550 5.1.1 no such person here");
-	assert_contains(notice->content, "Remote-MTA: dns; 127.0.0.1");
+	assert_contains(notice->content, "Remote-MTA: dns; [127.0.0.1]");
 	assert_contains(notice->content, "Subject: t\r\n");
 	assert_contains(notice->content, id);
 	assert_null(strstr(notice->content, "Hello"));
@@ -494,8 +507,8 @@ static bool has_bounced(void *user)
 
 static void nobody_reached_till_the_end(void **state)
 {
-	struct relay_smarthost to = rig_smarthost("dead", fake_closed_port(), &limit);
-	struct relay_smarthost alive = rig_smarthost("main", fake.port, &limit);
+	struct relay_smarthost to = rig_smarthost("dead", fake_closed_port(), limit);
+	struct relay_smarthost alive = rig_smarthost("main", fake.port, limit);
 	const struct fake_message *notice;
 
 	(void)state;
@@ -628,7 +641,7 @@ static void those_who_have_it_do_not_get_it_again(void **state)
 	(void)state;
 	refusals = 1;
 	fake.answer = refuses_some;
-	conf.retry_first_ms = conf.retry_most_ms = 60000;
+	conf.retry_ms[0] = 60000;
 	queue_renew(queue, &conf);
 	qid = submit("alice@example.com", "bob@example.net slow@example.net gone@example.net");
 	rig_until(&rig, has_tried_alone, &qid);
@@ -675,7 +688,7 @@ static void what_is_final_is_settled_after_a_start(void **state)
 
 	(void)state;
 	fake.answer = refuses_some;
-	conf.retry_first_ms = conf.retry_most_ms = 60000;
+	conf.retry_ms[0] = 60000;
 	queue_renew(queue, &conf);
 	w.write.id = submit("alice@example.com", "never@example.net");
 	rig_until(&rig, has_tried, &w.write.id);
@@ -699,12 +712,12 @@ static void what_is_final_is_settled_after_a_start(void **state)
 
 static void what_was_not_tried_is_tried(void **state)
 {
-	struct relay_smarthost dead = rig_smarthost("dead", fake_closed_port(), &limit);
-	struct relay_smarthost alive = rig_smarthost("main", fake.port, &limit);
+	struct relay_smarthost dead = rig_smarthost("dead", fake_closed_port(), limit);
+	struct relay_smarthost alive = rig_smarthost("main", fake.port, limit);
 
 	(void)state;
 	relay_renew(rig.relay, &dead, 1, "relay.example.com");
-	conf.retry_first_ms = conf.retry_most_ms = 60000;
+	conf.retry_ms[0] = 60000;
 	queue_renew(queue, &conf);
 	for (int i = 0; i < 20; i++)
 		submit("alice@example.com", "bob@example.net");
@@ -724,7 +737,7 @@ static void a_record_that_makes_no_sense_is_refused(void **state)
 
 	(void)state;
 	assert_int_equal(queue_recover(queue, &found), -EINVAL);
-	found.envelope = span_text("\x02");
+	found.envelope = span_text("\x03");
 	assert_int_equal(queue_recover(queue, &found), -ENOTSUP);
 	/* A note for another number of recipients. */
 	envelope_encode(&e, &envelope);
@@ -738,6 +751,167 @@ static void a_record_that_makes_no_sense_is_refused(void **state)
 	delivery_fini(&d);
 	buf_fini(&envelope);
 	buf_fini(&note);
+}
+
+/* By hand */
+
+static atomic_bool may_go_on;
+
+static const char *waits_at_dot(const struct fake_talk *talk, const char *line)
+{
+	(void)talk;
+	while (strcmp(line, ".") == 0 && !may_go_on)
+		usleep(1000);
+	return NULL;
+}
+
+static bool body_has_begun(void *user)
+{
+	(void)user;
+	return fake.starts_of_body > 0;
+}
+
+struct asked {
+	struct queue_order order;
+	bool is_done;
+	int status;
+};
+
+static void on_acted(struct queue_order *order, int status, const struct fault *fault)
+{
+	struct asked *a = list_entry(order, struct asked, order);
+
+	(void)fault;
+	a->is_done = true;
+	a->status = status;
+}
+
+static bool is_acted(void *user)
+{
+	return ((struct asked *)user)->is_done;
+}
+
+static int ask(uint64_t qid, enum queue_action action)
+{
+	struct asked a = { .order = { .action = action, .done = on_acted } };
+
+	queue_act(queue, qid, &a.order);
+	assert_false(a.is_done);
+	rig_until(&rig, is_acted, &a);
+	return a.status;
+}
+
+static bool is_told_why(void *user)
+{
+	struct queue_view view;
+
+	return queue_find(queue, *(const uint64_t *)user, &view) &&
+	       view.stand == QUEUE_STAND_NO_SMARTHOST;
+}
+
+static bool only_two_are_left(void *user)
+{
+	(void)user;
+	return queue_length(queue) == 2;
+}
+
+/* One that stands in line for a smarthost that is away, and one that pauses, are held; both are still
+ * held after a start; released they go. */
+static void what_is_held_stays_held(void **state)
+{
+	struct relay_smarthost dead = rig_smarthost("dead", fake_closed_port(), limit);
+	struct relay_smarthost alive = rig_smarthost("main", fake.port, limit);
+	uint64_t paused, in_line;
+	struct queue_view view;
+
+	(void)state;
+	refusals = 1;
+	fake.answer = refuses_some;
+	conf.retry_ms[0] = 60000;
+	queue_renew(queue, &conf);
+	paused = submit("alice@example.com", "slow@example.net");
+	rig_until(&rig, has_tried, &paused);
+	dead.pause_first_ms = dead.pause_most_ms = 60000;
+	relay_renew(rig.relay, &dead, 1, "relay.example.com");
+	in_line = submit("alice@example.com", "bob@example.net");
+	rig_until(&rig, is_told_why, &in_line);
+	assert_true(queue_find(queue, in_line, &view));
+	assert_int_equal(view.delivery->attempts, 0);
+	assert_int_equal(ask(paused, QUEUE_HOLD), 0);
+	assert_int_equal(ask(in_line, QUEUE_HOLD), 0);
+	relay_renew(rig.relay, &alive, 1, "relay.example.com");
+	reopen_queue();
+	assert_int_equal(recovered, 2);
+	assert_int_equal(rig.counters.queue_held, 2);
+	submit("alice@example.com", "carol@example.net");
+	rig_until(&rig, only_two_are_left, NULL);
+	assert_int_equal(fake.message_count, 1);
+	assert_int_equal(ask(paused, QUEUE_RELEASE), 0);
+	assert_int_equal(ask(in_line, QUEUE_RELEASE), 0);
+	rig_until(&rig, is_empty, NULL);
+	assert_int_equal(fake.message_count, 3);
+}
+
+static void what_is_removed_is_gone(void **state)
+{
+	uint64_t paused, active;
+
+	(void)state;
+	may_go_on = false;
+	conf.retry_ms[0] = 60000;
+	queue_renew(queue, &conf);
+	fake.answer = refuses_some;
+	paused = submit("alice@example.com", "never@example.net");
+	rig_until(&rig, has_tried, &paused);
+	fake.answer = waits_at_dot;
+	active = submit("alice@example.com", "bob@example.net");
+	rig_until(&rig, body_has_begun, NULL);
+	assert_int_equal(ask(paused, QUEUE_REMOVE), 0);
+	assert_int_equal(ask(active, QUEUE_REMOVE), 0);
+	assert_int_equal(queue_length(queue), 0);
+	may_go_on = true;
+	reopen_queue();
+	assert_int_equal(recovered, 0);
+	assert_int_equal(rig.counters.bounces_made, 0);
+}
+
+static void who_is_given_up_gets_a_notice(void **state)
+{
+	const struct fake_message *notice;
+	uint64_t qid;
+
+	(void)state;
+	fake.answer = refuses_some;
+	conf.retry_ms[0] = 60000;
+	queue_renew(queue, &conf);
+	qid = submit("alice@example.com", "never@example.net");
+	rig_until(&rig, has_tried, &qid);
+	assert_int_equal(ask(qid, QUEUE_BOUNCE), 0);
+	rig_until(&rig, is_empty, NULL);
+	notice = message_to("alice@example.com");
+	assert_contains(notice->content, "Status: 5.0.0");
+	assert_contains(notice->content, "Final-Recipient: rfc822; never@example.net");
+	reopen_queue();
+	assert_int_equal(recovered, 0);
+}
+
+static void flush_asks_who_was_left_alone(void **state)
+{
+	struct relay_smarthost dead = rig_smarthost("dead", fake_closed_port(), limit);
+	struct relay_smarthost alive = rig_smarthost("main", fake.port, limit);
+	uint64_t qid;
+
+	(void)state;
+	dead.pause_first_ms = dead.pause_most_ms = 3600 * 1000;
+	relay_renew(rig.relay, &dead, 1, "relay.example.com");
+	qid = submit("alice@example.com", "bob@example.net");
+	rig_until(&rig, is_told_why, &qid);
+	assert_int_equal(ask(qid, QUEUE_FLUSH), 0);
+	rig_until(&rig, is_told_why, &qid);
+	relay_renew(rig.relay, &alive, 1, "relay.example.com");
+	assert_int_equal(ask(qid, QUEUE_FLUSH), 0);
+	rig_until(&rig, is_empty, NULL);
+	assert_int_equal(fake.message_count, 1);
 }
 
 /* A disk that takes nothing */
@@ -811,7 +985,7 @@ static void no_more_than_allowed_are_tried_at_once(void **state)
 	struct submission s[60];
 
 	(void)state;
-	limit.most = 50;
+	relay_limit_set(limit, 50, 0);
 	conf.active = 3;
 	queue_renew(queue, &conf);
 	for (size_t i = 0; i < 60; i++) {
@@ -826,22 +1000,6 @@ static void no_more_than_allowed_are_tried_at_once(void **state)
 	rig_until(&rig, is_empty, NULL);
 	assert_int_equal(fake.message_count, 60);
 	assert_true(fake.most_open <= 3);
-}
-
-static atomic_bool may_go_on;
-
-static const char *waits_at_dot(const struct fake_talk *talk, const char *line)
-{
-	(void)talk;
-	while (strcmp(line, ".") == 0 && !may_go_on)
-		usleep(1000);
-	return NULL;
-}
-
-static bool body_has_begun(void *user)
-{
-	(void)user;
-	return fake.starts_of_body > 0;
 }
 
 static void stop_waits_for_the_outcome(void **state)
@@ -906,6 +1064,10 @@ int main(void)
 		TEST(what_is_final_is_settled_after_a_start),
 		TEST(what_was_not_tried_is_tried),
 		TEST(a_record_that_makes_no_sense_is_refused),
+		TEST(what_is_held_stays_held),
+		TEST(what_is_removed_is_gone),
+		TEST(who_is_given_up_gets_a_notice),
+		TEST(flush_asks_who_was_left_alone),
 		TEST(a_full_disk_refuses_and_stores_nothing),
 		TEST(a_notice_waits_for_the_disk),
 		TEST(no_more_than_allowed_are_tried_at_once),
