@@ -33,6 +33,8 @@ static const struct handoff_case cases[] = {
 	{ "MAIL refused for each", "r -0 | r -0 | r +0 c .+", "--+", "PASSED 250", "", "3/0/1" },
 	{ "ended in the same turn as the next comes", "r r -0 -1 [ | r ] +0 c .+", "--+",
 	  "PASSED 250", "", "2/0/1" },
+	{ "come when the job was over already", "r r -0 -1 r | c +0 .+", "--y", "PASSED 250", "",
+	  "2/0/1" },
 
 	/* Later: the queue */
 	{ "one deferred by name", "r r +0 ~1 c .+ k+", "+y", "STORED", "1~ heard", "1/0/1" },
