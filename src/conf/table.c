@@ -375,7 +375,7 @@ static const struct conf_key limits_keys[] = {
 	  .type = CONF_SIZE,
 	  FIELD(conf_limits, line_octets),
 	  .preset = "2K",
-	  .least = 512,
+	  .least = 1400, /* RFC 5321 4.5.3.1.4, and what RFC 1870, 3461 and 4954 add */
 	  .most = 64 * KIB,
 	  .help = "Longest command line" },
 	{ .name = "header_size",

@@ -3,14 +3,12 @@
 #include "base/mem.h"
 #include "io/listen.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 /* Contents up to here are kept in memory until they are delivered, while the budget lasts. */
 enum { KEEP_OCTETS = 256 * 1024 };
-
-/* How long a smarthost that fails is left alone: at first, and at most. */
-enum { PAUSE_FIRST_MS = 5 * 1000, PAUSE_MOST_MS = 5 * 60 * 1000 };
 
 /* What the relay may still need when the daemon stops: the reply to a final dot. */
 enum { FINISH_MS = 10 * 1000 };
@@ -47,8 +45,7 @@ struct shard {
 static struct queue_conf queue_conf_of(struct shard *shard, struct settings *settings)
 {
 	const struct conf *c = settings->conf;
-
-	return (struct queue_conf){
+	struct queue_conf out = {
 		.loop = shard->loop,
 		.reads = shard->conf.reads,
 		.log = shard->conf.log,
@@ -57,13 +54,25 @@ static struct queue_conf queue_conf_of(struct shard *shard, struct settings *set
 		.relay = shard->relay,
 		.hostname = c->hostname,
 		.company = c->company,
-		.retry_first_ms = c->queue.retry_first_ms,
-		.retry_most_ms = c->queue.retry_most_ms,
+		.retry_count = (unsigned)c->queue.retry.count,
+		.warn_ms = c->queue.warn_ms,
 		.expire_ms = c->queue.expire_ms,
 		.active = (unsigned)c->queue.active,
 		.memory = shard->conf.memory,
 		.keep_octets = KEEP_OCTETS,
 	};
+
+	static_assert((int)CONF_RETRIES_MOST == (int)QUEUE_RETRIES_MOST, "conf holds them all");
+	memcpy(out.retry_ms, c->queue.retry.at, c->queue.retry.count * sizeof(out.retry_ms[0]));
+	return out;
+}
+
+/* The queue is made after the relay. */
+static void on_room(void *user)
+{
+	struct shard *shard = user;
+
+	queue_on_room(shard->queue);
 }
 
 static struct relay *make_relay(struct shard *shard, const struct settings *settings)
@@ -77,8 +86,8 @@ static struct relay *make_relay(struct shard *shard, const struct settings *sett
 		.smarthosts = settings->smarthosts,
 		.smarthost_count = settings->conf->smarthost_count,
 		.login = smarthost_login_ops(&shard->logins),
-		.pause_first_ms = PAUSE_FIRST_MS,
-		.pause_most_ms = PAUSE_MOST_MS,
+		.room = on_room,
+		.user = shard,
 	});
 }
 
