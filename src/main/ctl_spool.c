@@ -306,11 +306,12 @@ static char *find_dir(const struct ctl_command *command, int *exit_out)
 	return dir;
 }
 
-static int exit_code(int status, const struct fault *fault, const struct spool_check_totals *t)
+/* After a repair the spool is clean. */
+static int exit_code(int status, const struct fault *fault, bool is_clean)
 {
 	switch (status) {
 	case 0:
-		return spool_check_is_clean(t) ? EX_OK : EX_DATAERR;
+		return is_clean ? EX_OK : EX_DATAERR;
 	case -EBUSY:
 	case -ENOTSUP:
 	case -ENOENT:
@@ -354,7 +355,7 @@ static int look(const struct ctl_command *command, const char *dir, spool_look r
 	json_decref(r.messages);
 	json_decref(r.segments);
 	json_decref(r.others);
-	return exit_code(status, &fault, &totals);
+	return exit_code(status, &fault, run == spool_repair || spool_check_is_clean(&totals));
 }
 
 static int run(const struct ctl_command *command, spool_look how)

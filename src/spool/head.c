@@ -4,6 +4,8 @@
 
 #include <limits.h>
 
+enum { SEGMENT_LEAST = 16 * 1024 };
+
 static int head_fault(struct spool *s, int status, const char *doing, struct fault *fault)
 {
 	char name[SEGMENT_NAME_MAX];
@@ -218,6 +220,14 @@ int head_ready(struct spool *s, struct fault *fault)
 	return fault->code;
 }
 
+/* Whoever limits the length of files: segments end before it from now on. */
+static void note_limit(struct spool *s, int status)
+{
+	if (status == -EFBIG && s->head.fd >= 0 && s->head.end > SEGMENT_LEAST &&
+	    s->head.end < s->conf.segment_octets)
+		s->conf.segment_octets = s->head.end;
+}
+
 int head_write(struct spool *s, struct iovec *pieces, size_t count, uint64_t octets,
 	       struct fault *fault)
 {
@@ -225,9 +235,10 @@ int head_write(struct spool *s, struct iovec *pieces, size_t count, uint64_t oct
 
 	if (status < 0) {
 		head_fault(s, status, "writing", fault);
-		if (!is_no_room(status) ||
+		if ((!is_no_room(status) && status != -EFBIG) ||
 		    s->disk->truncate(s->disk->user, s->head.fd, s->head.end) < 0)
 			end_segment(s);
+		note_limit(s, status);
 		return status;
 	}
 	s->head.end += octets;

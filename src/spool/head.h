@@ -2,7 +2,8 @@
  *
  * Shape    head_ready -> head_write ... -> head_sync
  * Thread   the committer's
- * Errors   no room: what was half-written is cut off again and the segment stays in use; anything
+ * Errors   no room, or the file may not grow: what was half-written is cut off again and the segment
+ *          stays in use; anything
  *          else, and any failed sync, ends the segment: it is never written or synced again,
  *          uncommitted messages with unsynced content in it are lost, and a new one is opened
  */

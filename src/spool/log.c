@@ -112,6 +112,12 @@ static int lock(struct spool *s, struct fault *fault)
 	s->lock_fd = s->disk->lock_dir(s->disk->user, s->dir);
 	if (s->lock_fd == -EBUSY)
 		return fault_set(fault, -EBUSY, "%s is in use by another postern", s->dir);
+	if (s->lock_fd == -EROFS)
+		return fault_set(
+			fault, -EROFS,
+			"%s is on a file system that can only be read: mail cannot be kept "
+			"there",
+			s->dir);
 	if (s->lock_fd < 0)
 		return fault_set(fault, s->lock_fd, "locking %s: %s", s->dir,
 				 strerror(-s->lock_fd));

@@ -157,12 +157,24 @@ static int before_call(struct sim_disk *disk, bool *last)
 	if (disk->is_dead)
 		return -EIO;
 	disk->calls++;
+	if (disk->at_call)
+		disk->at_call(disk);
 	if (disk->calls == disk->cut_at)
 		*last = disk->is_dead = true;
 	if (disk->fault_at && disk->calls >= disk->fault_at &&
 	    disk->calls < disk->fault_at + disk->fault_calls && disk->fault != SIM_SHORT)
-		return disk->fault == SIM_EIO ? -EIO : -ENOSPC;
+		return disk->fault == SIM_ERROR ? -disk->error
+		       : disk->fault == SIM_EIO ? -EIO
+						: -ENOSPC;
 	return 0;
+}
+
+/* A call that would change something. */
+static int before_change(struct sim_disk *disk, bool *last)
+{
+	int status = before_call(disk, last);
+
+	return status == 0 && disk->is_read_only ? -EROFS : status;
 }
 
 static bool is_short_call(const struct sim_disk *disk)
@@ -183,7 +195,7 @@ static int sim_lock_dir(void *user, const char *dir)
 {
 	struct sim_disk *disk = user;
 	bool last;
-	int status = before_call(disk, &last);
+	int status = before_change(disk, &last);
 
 	(void)dir;
 	if (status < 0 || last)
@@ -224,6 +236,15 @@ static struct sim_file *add_file(struct sim_disk *disk, const char *dir, const c
 	return f;
 }
 
+static size_t open_count(const struct sim_disk *disk)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < disk->handle_count; i++)
+		count += disk->handles[i].file != SIZE_MAX;
+	return count;
+}
+
 static int sim_open(void *user, const char *dir, const char *name, int create)
 {
 	struct sim_disk *disk = user;
@@ -233,9 +254,13 @@ static int sim_open(void *user, const char *dir, const char *name, int create)
 
 	if (status < 0)
 		return status;
+	if (disk->fd_limit && open_count(disk) >= disk->fd_limit)
+		return -EMFILE;
 	f = find_file(disk, dir, name);
 	if (create && f)
 		return -EEXIST;
+	if (create && disk->is_read_only)
+		return -EROFS;
 	if (create)
 		f = add_file(disk, dir, name);
 	if (f == NULL || last)
@@ -290,7 +315,7 @@ static ssize_t sim_pwritev(void *user, int fd, const struct iovec *iov, int coun
 	struct sim_handle *h = disk->is_dead ? NULL : handle_of(disk, fd);
 	struct buf all = { 0 };
 	bool last;
-	int status = before_call(disk, &last);
+	int status = before_change(disk, &last);
 	size_t n;
 
 	if (h == NULL)
@@ -299,7 +324,13 @@ static ssize_t sim_pwritev(void *user, int fd, const struct iovec *iov, int coun
 	for (int i = 0; i < count; i++)
 		buf_put(&all, iov[i].iov_base, iov[i].iov_len);
 	n = room_for(disk, &disk->files[h->file], offset, all.len);
-	if (status < 0 || is_short_call(disk))
+	if (disk->file_limit && offset + n > disk->file_limit) {
+		n = offset < disk->file_limit ? (size_t)(disk->file_limit - offset) : 0;
+		status = n || status < 0 ? status : -EFBIG;
+	}
+	if (status == -EROFS)
+		n = 0;
+	else if (status < 0 || is_short_call(disk))
 		n = n ? sim_random(&disk->random) % n : 0;
 	if (n)
 		write_octets(&disk->files[h->file], offset, all.at, n);
@@ -367,7 +398,7 @@ static int sim_truncate(void *user, int fd, uint64_t size)
 	struct sim_handle *h = disk->is_dead ? NULL : handle_of(disk, fd);
 	struct change *c;
 	bool last;
-	int status = before_call(disk, &last);
+	int status = before_change(disk, &last);
 
 	if (status < 0)
 		return status;
@@ -394,7 +425,7 @@ static int sim_unlink(void *user, const char *dir, const char *name)
 	struct sim_disk *disk = user;
 	struct sim_file *f;
 	bool last;
-	int status = before_call(disk, &last);
+	int status = before_change(disk, &last);
 
 	if (status < 0)
 		return status;
@@ -427,7 +458,7 @@ static int sim_move(void *user, const char *dir, const char *name, const char *t
 	struct sim_disk *disk = user;
 	struct sim_file *f = disk->is_dead ? NULL : find_file(disk, dir, name);
 	bool last;
-	int status = before_call(disk, &last);
+	int status = before_change(disk, &last);
 
 	if (status < 0 || f == NULL)
 		return status < 0 ? status : -ENOENT;

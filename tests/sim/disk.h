@@ -14,7 +14,8 @@
 
 #include <stdbool.h>
 
-enum sim_fault { SIM_NO_FAULT, SIM_EIO, SIM_ENOSPC, SIM_SHORT, SIM_FAULTS };
+/* SIM_ERROR: with disk->error. */
+enum sim_fault { SIM_NO_FAULT, SIM_EIO, SIM_ENOSPC, SIM_SHORT, SIM_FAULTS, SIM_ERROR };
 enum sim_end { SIM_KILL, SIM_CUT_ALL, SIM_CUT_NONE, SIM_CUT_SOME, SIM_ENDS };
 
 struct sim_file;
@@ -33,6 +34,13 @@ struct sim_disk {
 	unsigned long cut_at;		     /* the power goes in this call; 0: never */
 	unsigned long fault_at, fault_calls; /* which calls fail, and how many of them */
 	enum sim_fault fault;
+	int error;	     /* SIM_ERROR: ENOSPC ... */
+	bool is_read_only;   /* nothing can be changed: EROFS */
+	size_t fd_limit;     /* so many files open at once: EMFILE; 0: endless */
+	uint64_t file_limit; /* how long a file may get: EFBIG; 0: endless */
+	/* Before each call. May be NULL. */
+	void (*at_call)(struct sim_disk *disk);
+	void *user;
 	bool is_dead;	       /* the power is off: nothing works, nothing changes */
 	bool is_lying;	       /* sync does nothing: the checks must notice */
 	unsigned broken_rules; /* writes or syncs after a failed sync of the same descriptor */
