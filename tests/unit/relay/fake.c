@@ -22,7 +22,7 @@ struct talk {
 	char in[65536], out[4096];
 	size_t from, len;
 	char sender[512], recipients[65536];
-	bool has_recipient;
+	bool has_sender, has_recipient;
 };
 
 static void must(int is_so, const char *what)
@@ -254,6 +254,10 @@ static bool on_command(struct talk *t, const char *line)
 	if (strncmp(line, "MAIL", 4) == 0)
 		on_mail(t, line);
 	reply = special(t, line);
+	if (strncmp(line, "MAIL", 4) == 0)
+		t->has_sender = reply == NULL || reply[0] == '2';
+	if (strncmp(line, "RCPT", 4) == 0 && reply == NULL && !t->has_sender)
+		reply = "503 5.5.1 no sender";
 	if (strncmp(line, "RCPT", 4) == 0 && (reply == NULL || reply[0] == '2'))
 		add_recipient(t, line);
 	if (reply)
