@@ -10,6 +10,7 @@ import ssl
 import stat
 import subprocess
 import sys
+import threading
 
 from rig.base import LOCAL, children_of, command_line, process_status, run, wait_for
 from rig.case import SIMPLE, Case, letter, need_root
@@ -444,6 +445,54 @@ class SocketActivation(Case):
         early.greeting = early.reply()
         early.ready().mail(letter("early"))
         host.wait(count + 1)
+
+    def test_restarts_under_load_refuse_nobody(self):
+        """Clients connect all the time while the daemon is restarted: each gets a greeting, and its mail through."""
+        host = self.quick_smarthost()
+        daemon = self.postern(host)
+        daemon.config.drop("listen")
+        listening = socket.create_server((LOCAL, 0), backlog=512)
+        self.addCleanup(listening.close)
+        daemon.port["starttls"] = listening.getsockname()[1]
+        daemon.config.section("listen", "starttls")["port"] = 0
+        env = dict(daemon.environment(), LISTEN_FDNAMES="starttls")
+        fds = [listening.fileno()]
+        argv = [sys.executable, "-c", self.SHIM, ",".join(map(str, fds))] + daemon.argv()
+        daemon.start(argv=argv, env=env, pass_fds=fds)
+        answered, troubles, stop = [], [], threading.Event()
+
+        def run(number):
+            count = 0
+            while not stop.is_set():
+                name = "r%d-%d" % (number, count)
+                count += 1
+                try:
+                    client = self.client(daemon, greet=False)  # refused: ConnectionRefusedError
+                    client.greeting = client.reply()
+                    client.ready().envelope()
+                    if client.content(letter(name)).code == 250:
+                        answered.append(name)
+                    client.close()
+                except ConnectionRefusedError as e:
+                    troubles.append("%s: %r" % (name, e))
+                except (Ended, OSError, AssertionError):
+                    pass  # told to come back (421): a session that had begun
+        threads = [threading.Thread(target=run, args=(n,)) for n in range(8)]
+        for thread in threads:
+            thread.start()
+        for turn in range(4):
+            enough = 15 * (turn + 1)
+            wait_for(lambda: len(answered) >= enough, "%d messages" % enough, 60)
+            daemon.stop()
+            daemon.start(argv=argv, env=env, pass_fds=fds)
+        stop.set()
+        for thread in threads:
+            thread.join(60)
+        self.assertEqual(troubles, [])
+        daemon.wait_empty()
+        came = [l[9:].decode() for m in host.messages for l in m.content.split(b"\r\n") if l.startswith(b"Subject: ")]
+        self.assertEqual(set(answered) - set(came), set())
+        self.assertEqual(len(came), len(set(came)))
 
     def test_a_name_that_was_not_handed_over(self):
         daemon = self.postern()

@@ -58,16 +58,25 @@ class Crowd:
             thread.join(60)
 
 
+# tests/system/run with POSTERN_KILLS=100 takes some minutes.
+KILLS = int(os.environ.get("POSTERN_KILLS", "10"))
+
+
 class Kill(Case):
-    def test_kill_in_the_middle_of_200_submissions_ten_times(self):
+    def test_kill_in_the_middle_of_200_submissions(self):
+        """With both hand-offs; in every third turn nothing leaves, in another the smarthost puts off half of it."""
         host = self.quick_smarthost()
         daemon = self.postern(host)
         daemon.config.section("log")["level"] = "info"
         daemon.config.section("login")["waiting"] = 1000
         rng = random.Random(9)
         answered = set()
-        for turn in range(10):
-            # Sometimes nothing leaves while the daemon lives: all must come from the spool.
+        for turn in range(KILLS):
+            daemon.config.section("queue").update(handoff=("hybrid", "queue")[turn % 2], patience="300ms")
+            host.at.clear()
+            if turn % 3 == 1:
+                host.at[rng.choice(("MAIL", "RCPT", "EOD"))] = lambda *_: rng.choice(("451 4.3.0 later", None))
+            # All must come from the spool.
             if turn % 3 == 2:
                 host.down()
             daemon.start(seconds=60)
@@ -82,6 +91,7 @@ class Kill(Case):
             answered.update(crowd.answered)
             if turn % 3 == 2:
                 host.up()
+        host.at.clear()
         daemon.start(seconds=60)
         missing = set()
 
@@ -154,6 +164,64 @@ class Kill(Case):
 
 
 class FullDisk(Case):
+    def fill(self, daemon, client, name, rng, outcomes):
+        """Messages until five in a row were refused; what was answered to each."""
+        refused = count = 0
+        while refused < 5 and count < 400:
+            what = "%s-%d" % (name, count)
+            octets = letter(what, (b"%s " % what.encode() * 100)[:900] + b"\r\n")
+            octets += (b"x" * 998 + b"\r\n") * rng.choice((1, 3, 100, 300, 900))
+            count += 1
+            reply = client.ask("MAIL FROM:<alice@example.com>")
+            if reply.code == 250:
+                client.want(250, "RCPT TO:<bob@example.org>")
+                reply = client.content(octets)
+            outcomes[what] = (reply.code, octets)
+            refused = 0 if reply.code == 250 else refused + 1
+            if reply.code != 250:
+                self.assertReply(reply, 452, "4.3.1")
+
+    @need_root
+    def test_full_under_load(self):
+        """Eight clients at once, both hand-offs: 250 means that it arrives whole and once, 452 that it does not."""
+        for handoff in ("hybrid", "queue"):
+            with self.subTest(handoff=handoff):
+                self.full_under_load(handoff)
+
+    def full_under_load(self, handoff):
+        host = self.quick_smarthost()
+        host.at["EOD"] = "451 4.3.0 later"
+        daemon = self.postern(host)
+        self.mounted(daemon, 12)
+        daemon.config.section("queue").update(handoff=handoff, reserve="512K", patience="1s")
+        daemon.config.section("limits")["errors"] = 1000
+        daemon.start()
+        outcomes, troubles = {}, []
+
+        def run(number):
+            try:
+                self.fill(daemon, self.session(daemon), "%s-%d" % (handoff, number), random.Random(number), outcomes)
+            except Exception as e:  # told by the test's own thread
+                troubles.append(e)
+        threads = [threading.Thread(target=run, args=(n,)) for n in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(120)
+        self.assertEqual(troubles, [])
+        taken = {what: octets for what, (code, octets) in outcomes.items() if code == 250}
+        self.assertGreater(len(taken), 8)
+        self.assertGreater(len(outcomes), len(taken))
+        self.assertTrue(daemon.is_running())
+        host.at.clear()
+        came = host.wait(len(taken), 90)
+        daemon.wait_empty()
+        self.assertEqual(sorted(m.below_trace() for m in came), sorted(taken.values()))
+        daemon.restart()
+        daemon.wait_empty()
+        self.assertEqual(len(host.messages), len(taken))
+        daemon.stop()
+
     def mounted(self, daemon, megabytes):
         done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=%dm,mode=0700" % megabytes, "postern-test",
                                daemon.spool], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
