@@ -15,7 +15,12 @@
  * of the loop's clock: a wall clock that jumps neither expires nor delays anything.
  *
  * Counted from its arrival, a message is warned of after warn_ms (a delay notice, once) and given up
- * after expire_ms (a notice of failure), whether it stands in line, pauses, or is held.
+ * after expire_ms (a notice of failure), whether it stands in line, pauses, or is held. The last
+ * attempt is made at its end; one under way may end first. A message that recovery found has its age by
+ * the wall clock, which may be wrong: it is neither warned of nor given up before an attempt of it has
+ * failed, or a quarter of that time has passed since the start.
+ *
+ * A message that waits takes some 270 octets, and 160 more once a smarthost has said something of it.
  */
 #pragma once
 
@@ -76,7 +81,8 @@ enum queue_stand {
 const char *queue_stand_word(enum queue_stand stand); /* "no-smarthost" */
 const char *queue_stand_text(enum queue_stand stand);
 
-/* One message, for posternctl. Everything lives for the length of the call. */
+/* One message, for posternctl. Everything lives for the length of the call that it is given to, and
+ * from queue_find() until the next call of this header. */
 struct queue_view {
 	const struct envelope *envelope;
 	const struct delivery *delivery;
@@ -84,8 +90,8 @@ struct queue_view {
 	int64_t next_ms;   /* wall clock: the next attempt where stand is RETRY; else 0 */
 	int64_t warn_ms, expire_ms; /* wall clock; warn_ms 0: not any more, or never */
 	size_t waiting;	   /* recipients */
-	size_t ahead;	   /* stand LINE: messages of the same account before it, where it costs nothing
-			      to tell; else 0 */
+	size_t ahead;	   /* queue_find(), stand LINE: messages of the same account before it, where
+			      it costs little to tell; else 0 */
 };
 
 /* A walk over all messages in the order in which they came to this queue, in portions, so that the
@@ -97,7 +103,8 @@ struct queue_walk {
 	void *next;	       /* private */
 };
 void queue_walk_init(struct queue_walk *walk, struct queue *queue);
-/* Visits at most `most` messages; false: that was the end. */
+/* Visits at most `most` messages; false: that was the end. each() may call queue_act(): the view it was
+ * given is gone then. */
 bool queue_walk(struct queue_walk *walk, size_t most,
 		void (*each)(void *user, const struct queue_view *view), void *user);
 void queue_walk_fini(struct queue_walk *walk);
@@ -116,8 +123,9 @@ enum queue_action {
 
 struct queue_order {
 	enum queue_action action;
-	/* Once the spool has it in stable storage; -ENOENT: there is no such message (any more).
-	 * Posted, never inside queue_act(). The order may be freed here. */
+	/* Once the spool has it in stable storage; -ENOENT: there is no such message (any more);
+	 * -ESHUTDOWN: the queue is ending; other: the spool did not take it (a notice, for BOUNCE,
+	 * which is then tried again). Posted, never inside queue_act(). The order may be freed here. */
 	void (*done)(struct queue_order *order, int status, const struct fault *fault);
 	struct work work; /* private */
 	struct list_node node; /* private */
@@ -126,5 +134,6 @@ struct queue_order {
 };
 
 /* Takes effect at once. With an attempt under way: REMOVE is recorded at once and the attempt's
- * outcome is then only logged; HOLD, BOUNCE and the others wait for its end, and so does done(). */
+ * outcome is then only logged; HOLD, BOUNCE and the others wait for its end, and so does done(). What is
+ * to go at once also ends the pauses of smarthosts that are left alone (relay_hurry()). */
 void queue_act(struct queue *queue, uint64_t qid, struct queue_order *order);

@@ -178,10 +178,10 @@ void queue_act(struct queue *queue, uint64_t qid, struct queue_order *order)
 	struct queued *q = queue_index_get(&queue->index, qid);
 
 	order->qid = qid;
-	if (q == NULL)
-		queue_order_end(queue, order, -ENOENT);
-	else if (queue->is_ending)
+	if (queue->is_ending)
 		queue_order_end(queue, order, -ESHUTDOWN);
+	else if (q == NULL)
+		queue_order_end(queue, order, -ENOENT);
 	else if (is_busy(q) && order->action != QUEUE_REMOVE)
 		list_push_back(&q->work->orders, &order->node);
 	else

@@ -90,7 +90,6 @@ struct queued {
 	bool is_recovered : 1; /* and no attempt of it has ended since */
 	bool is_removed : 1;   /* by hand: waits only for what is under way */
 	bool is_told : 1;      /* that it waits without an attempt */
-	bool is_handed : 1;    /* the attempt under way is not one of the queue's own */
 	char strings[];	       /* envelope_strings of pack.h */
 };
 

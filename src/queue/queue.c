@@ -9,9 +9,9 @@
 #include <stdlib.h>
 
 enum {
-	DUE_A_TURN = 1000,   /* the loop does other things after so many */
-	REPORTS_MOST = 64,   /* notices being made at once */
-	STALL_MS = 5 * 1000, /* for a relay that has room and yet gives everything back */
+	DUE_A_TURN = 1000, /* the loop does other things after so many */
+	REPORTS_MOST = 64, /* notices being made at once */
+	STALL_MS = 1000,   /* for a relay that has room and yet gives everything back */
 };
 
 void queue_wake(struct queue *queue)
@@ -127,11 +127,14 @@ static bool take_due(struct queue *queue)
 	return false;
 }
 
-static bool is_stalled(struct queue *queue)
+/* Without room its call is waited for, and nothing else. */
+static size_t room_of(struct queue *queue)
 {
-	if (queue->is_stalled && loop_now_ms(queue->conf.loop) >= queue->stalled_until_ms)
+	size_t room = relay_room(queue->conf.relay);
+
+	if (room == 0 || loop_now_ms(queue->conf.loop) >= queue->stalled_until_ms)
 		queue->is_stalled = false;
-	return queue->is_stalled;
+	return queue->is_stalled ? 0 : room;
 }
 
 static void send_lines(struct queue *queue)
@@ -139,12 +142,12 @@ static void send_lines(struct queue *queue)
 	struct queued *q;
 	size_t room;
 
-	if (queue->in_line == 0 || is_stalled(queue))
+	if (queue->in_line == 0 || queue->active >= queue->conf.active)
 		return;
-	room = relay_room(queue->conf.relay);
-	while (room > 0 && queue->active < queue->conf.active &&
-	       (q = queue_line_next(queue)) != NULL) {
-		room--;
+	for (room = room_of(queue); room > 0 && queue->active < queue->conf.active; room--) {
+		q = queue_line_next(queue);
+		if (q == NULL)
+			return;
 		queued_attempt(q);
 	}
 }
@@ -207,6 +210,8 @@ static void set_conf(struct queue *queue, const struct queue_conf *conf)
 		queue->conf.retry_count = 1;
 		queue->conf.retry_ms[0] = 60 * 1000;
 	}
+	if (queue->conf.retry_ms[0] < 1)
+		queue->conf.retry_ms[0] = 1;
 }
 
 struct queue *queue_new(const struct queue_conf *conf)

@@ -8,12 +8,10 @@
  * that went back makes no message younger than its attempts say. */
 static int64_t age_ms(const struct queued *q, const struct delivery *d)
 {
-	int64_t age = wall_now_ms() - q->arrived_ms;
-	int64_t least = d->last_ms - q->arrived_ms;
+	int64_t arrived = q->arrived_ms > 0 ? q->arrived_ms : 0;
+	int64_t last = d->last_ms > wall_now_ms() ? d->last_ms : wall_now_ms();
 
-	if (d->last_ms == 0 || least < 0)
-		least = 0;
-	return age > least ? age : least;
+	return last > arrived ? last - arrived : 0;
 }
 
 /* No longer than the schedule's longest pause: a clock that went back must not hold the mail. */
@@ -42,7 +40,7 @@ static void take_note(struct queued *q, const struct delivery *d)
 static void place(struct queued *q, const struct delivery *d)
 {
 	int64_t now = loop_now_ms(q->queue->conf.loop);
-	int64_t pause = d->next_ms ? pause_ms(q->queue, d) : 0;
+	int64_t pause = d->next_ms > 0 ? pause_ms(q->queue, d) : 0;
 
 	q->born_ms = now - age_ms(q, d);
 	q->is_recovered = true;

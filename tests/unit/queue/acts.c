@@ -402,7 +402,7 @@ static void a_stop_answers_everybody(void **state)
 	house_answer(house_job_of(first), "250 ok");
 	house_answer(house_job_of(second), "451 4.7.1 later");
 	assert_int_equal(hold.times, 1);
-	assert_int_equal(hold.status, -ENOENT);
+	assert_int_equal(hold.status, -ESHUTDOWN);
 	assert_string_equal(house_written(second), "note");
 	house.queue = queue_new(&house.conf);
 }
