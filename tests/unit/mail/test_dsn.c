@@ -633,6 +633,7 @@ static void test_header_cut(void **state)
 		{ "\r\n", "Content-Type: text/rfc822-headers\r\n\r\n\r\n--" },
 		{ "cut", "Content-Type: text/rfc822-headers\r\n\r\n\r\n--" },
 		{ "A: b\r\n\r\n", "\r\n\r\nA: b\r\n\r\n--" },
+		{ "A: b\x7F\r\n", "quoted-printable\r\n\r\nA: b=7F\r\n\r\n--" },
 		{ "A: b\nC: d\n", "quoted-printable\r\n\r\nA: b\r\nC: d\r\n\r\n--" },
 	};
 
