@@ -58,7 +58,8 @@ int queue_recover(struct queue *queue, const struct spool_found *found);
 void queue_free(struct queue *queue, void (*freed)(void *user), void *user);
 /* After a reload. */
 void queue_renew(struct queue *queue, const struct queue_conf *conf);
-/* The relay has room: what struct relay_conf's room() is for. */
+/* The relay has room: what struct relay_conf's room() is for. Not after freed() of queue_free(): the
+ * relay may live on. */
 void queue_on_room(void *queue);
 size_t queue_length(const struct queue *queue);
 

@@ -244,6 +244,8 @@ void queue_order_end(struct queue *queue, struct queue_order *order, int status)
 /* walk.c */
 /* Walks that would visit it next visit the one behind it. */
 void queue_walks_pass(struct queue *queue, struct list_node *node);
+/* State of smarthost i. The relay may be gone before an ending queue is: then there are none. */
+bool queue_look_at(const struct queue *queue, size_t i, struct relay_view *out);
 /* How the messages in line stand, all of them. */
 enum queue_stand queue_stand_of_lines(struct queue *queue);
 /* Why no smarthost can be reached, "; " between them. */

@@ -28,14 +28,19 @@ const char *queue_stand_text(enum queue_stand stand)
 	return texts[stand];
 }
 
+bool queue_look_at(const struct queue *queue, size_t i, struct relay_view *out)
+{
+	return queue->conf.relay && !queue->is_ending && relay_look(queue->conf.relay, i, out);
+}
+
 enum queue_stand queue_stand_of_lines(struct queue *queue)
 {
 	enum queue_stand stand = QUEUE_STAND_NO_SMARTHOST;
 	struct relay_view view;
 
-	if (queue->conf.relay == NULL || relay_room(queue->conf.relay) > 0)
+	if (queue->conf.relay == NULL || queue->is_ending || relay_room(queue->conf.relay) > 0)
 		return QUEUE_STAND_LINE;
-	for (size_t i = 0; relay_look(queue->conf.relay, i, &view); i++) {
+	for (size_t i = 0; queue_look_at(queue, i, &view); i++) {
 		if (view.paused_ms > 0)
 			continue;
 		if (view.rated_ms == 0)
@@ -49,7 +54,7 @@ void queue_reasons(const struct queue *queue, struct buf *out)
 {
 	struct relay_view view;
 
-	for (size_t i = 0; relay_look(queue->conf.relay, i, &view); i++) {
+	for (size_t i = 0; queue_look_at(queue, i, &view); i++) {
 		if (view.reason == NULL)
 			continue;
 		if (out->len)

@@ -80,18 +80,30 @@ static void on_part_ended(void *user)
 	side->is_over = ++side->ended == 2;
 }
 
+/* The relay may still have room for a queue that is gone. */
+static void on_queue_ended(void *user)
+{
+	struct side *side = user;
+
+	side->queue = NULL;
+	on_part_ended(side);
+}
+
 static void stop(struct work *work)
 {
 	struct side *side = work_entry(work, struct side, stop);
 
 	assert_int_equal(side->accepted, MESSAGES);
-	queue_free(side->queue, on_part_ended, side);
+	queue_free(side->queue, on_queue_ended, side);
 	relay_free(side->relay, 1000, on_part_ended, side);
 }
 
 static void on_room(void *user)
 {
-	queue_on_room(((struct side *)user)->queue);
+	struct side *side = user;
+
+	if (side->queue)
+		queue_on_room(side->queue);
 }
 
 static void make_side(struct side *side)

@@ -142,6 +142,7 @@ static void on_freed(void *user)
 {
 	(void)user;
 	is_freed = true;
+	queue = NULL;
 }
 
 static bool was_freed(void *user)
@@ -456,6 +457,65 @@ static void refused_makes_a_notice(void **state)
 	assert_int_equal(rig.counters.recipients_failed, 2);
 	reopen_queue();
 	assert_int_equal(recovered, 0);
+}
+
+static bool has_warned(void *user)
+{
+	(void)user;
+	return rig.counters.warnings_made > 0;
+}
+
+static bool has_tried_and_is_alone(void *user)
+{
+	return has_tried(user) && queue_length(queue) == 1;
+}
+
+/* A smarthost without DSN: that it was passed on is ours to tell. */
+static void success_is_told_where_asked_for(void **state)
+{
+	struct smtp_rcpt_params wants = { .notify = SMTP_NOTIFY_SUCCESS,
+					  .orcpt = span_text("rfc822;bob@example.net") };
+	struct envelope e = envelope_for("alice@example.com", "carol@example.net");
+	const struct fake_message *notice;
+	struct submission s;
+
+	(void)state;
+	envelope_add_recipient(&e, span_text("bob@example.net"), &wants);
+	begin(&s);
+	intake_put(s.in, span_text(content));
+	intake_commit(s.in, &e);
+	rig_until(&rig, is_accepted, &s);
+	rig_until(&rig, is_empty, NULL);
+	assert_int_equal(fake.message_count, 2);
+	notice = message_to("alice@example.com");
+	assert_contains(notice->content, "Action: relayed");
+	assert_contains(notice->content, "Final-Recipient: rfc822; bob@example.net");
+	assert_null(strstr(notice->content, "carol@example.net"));
+	assert_int_equal(rig.counters.successes_made, 1);
+	assert_int_equal(rig.counters.bounces_made, 0);
+}
+
+static void late_mail_is_warned_of(void **state)
+{
+	const struct fake_message *notice;
+	uint64_t qid;
+
+	(void)state;
+	fake.answer = refuses_some;
+	conf.retry_ms[0] = 60000;
+	conf.warn_ms = 200;
+	queue_renew(queue, &conf);
+	qid = submit("alice@example.com", "never@example.net");
+	rig_until(&rig, has_warned, NULL);
+	rig_until(&rig, has_tried_and_is_alone, &qid);
+	notice = message_to("alice@example.com");
+	assert_contains(notice->content, "Action: delayed");
+	assert_contains(notice->content, "450 4.2.0 come back later");
+	assert_contains(notice->content, "Will-Retry-Until: ");
+	/* Once, also after a start. */
+	reopen_queue();
+	rig_until(&rig, has_tried, &qid);
+	assert_int_equal(rig.counters.warnings_made, 1);
 }
 
 static void null_sender_gets_no_notice(void **state)
@@ -1051,6 +1111,8 @@ int main(void)
 		TEST(deferred_is_tried_again),
 		TEST(a_view_says_why_it_waits),
 		TEST(refused_makes_a_notice),
+		TEST(success_is_told_where_asked_for),
+		TEST(late_mail_is_warned_of),
 		TEST(null_sender_gets_no_notice),
 		TEST(notice_that_is_refused_makes_no_other),
 		TEST(time_runs_out),
