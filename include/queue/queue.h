@@ -54,7 +54,8 @@ struct queue *queue_new(const struct queue_conf *conf);
  * spool may still be being opened: conf.spool may be NULL until then, and is set by queue_renew()
  * before the loop runs. */
 int queue_recover(struct queue *queue, const struct spool_found *found);
-/* No new attempts; freed() once none is under way and the spool has taken every outcome. */
+/* No new attempts; freed() once none is under way and the spool has taken every outcome. The relay may
+ * be freed meanwhile: it gives back what it has, and is not looked at any more. */
 void queue_free(struct queue *queue, void (*freed)(void *user), void *user);
 /* After a reload. */
 void queue_renew(struct queue *queue, const struct queue_conf *conf);

@@ -108,21 +108,29 @@ static void on_warned(struct queued *q, int status, const struct fault *fault, u
 	next_notice(q);
 }
 
+/* NULL: no smarthost of now has that label. */
+static char *host_of(const struct queue *queue, const char *label)
+{
+	struct relay_view view;
+
+	for (size_t i = 0; queue_look_at(queue, i, &view); i++)
+		if (strcmp(view.name, label) == 0)
+			return mem_text(view.host);
+	return NULL;
+}
+
 /* Host names for those who spoke in an earlier attempt: the label is what was kept. */
 static void find_hosts(struct queued *q)
 {
 	struct queued_work *w = q->work;
-	struct relay_view view;
 
 	if (w->hosts == NULL)
 		w->hosts = mem_array(q->recipient_count, sizeof(char *));
 	for (size_t i = 0; i < q->recipient_count; i++) {
 		const char *label = w->delivery.recipients[i].smarthost;
 
-		for (size_t n = 0;
-		     label && !w->hosts[i] && relay_look(q->queue->conf.relay, n, &view); n++)
-			if (strcmp(view.name, label) == 0)
-				w->hosts[i] = mem_text(view.host);
+		if (label && w->hosts[i] == NULL)
+			w->hosts[i] = host_of(q->queue, label);
 	}
 }
 
