@@ -4,7 +4,7 @@
 #include "base/mem.h"
 
 /* Further back it is not counted. */
-enum { AHEAD_MOST = 10 * 1000 };
+enum { AHEAD_MOST = 1000 };
 
 static const char *const words[] = {
 #define X(name, word, text) word,
