@@ -25,8 +25,12 @@ static void count(struct tally *tally, const struct queue_view *view)
 
 static void put_lower(struct tally *tally, const char *text)
 {
-	for (; *text; text++)
-		buf_put_char(&tally->name, (char)ascii_lower((unsigned char)*text));
+	size_t n = strlen(text);
+	unsigned char *at = buf_room(&tally->name, n);
+
+	for (size_t i = 0; i < n; i++)
+		at[i] = ascii_lower((unsigned char)text[i]);
+	buf_grew(&tally->name, n);
 }
 
 static void put_reason(struct tally *tally, const struct queue_view *view)
