@@ -2,9 +2,14 @@
 
 #include "head.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 enum { PORTION_OCTETS = 256 * 1024, PORTION_SCANNED = 2 * 1024 * 1024, PORTION_RECORDS = 512 };
+
+/* A minute, mostly. Then a note is given up, and what else is live keeps the segment. */
+enum { TRIES_MOST = 60 };
 
 /* A head that is shorter is not worth a new one. */
 enum { WORTH_OCTETS = 64 * 1024 };
@@ -140,21 +145,36 @@ static void forget_notes(struct spool *s, uint32_t number)
 	pthread_mutex_unlock(&s->index_lock);
 }
 
-static void end_copying(struct spool *s)
-{
-	struct segment *oldest = &s->segments.at[0];
-
-	reclaim_stop(s);
-	if (oldest->live_records)
-		forget_notes(s, oldest->number);
-	oldest->is_stuck = oldest->live_records != 0;
-}
-
 /* It came to nothing: not at once again. */
 static bool pause_a_while(struct spool *s)
 {
 	s->copying.retry_at_ms = s->now_ms + SPOOL_PAUSE_MS;
 	return false;
+}
+
+/* What the disk refuses to give now it may give in a second. */
+static bool may_try_again(struct spool *s, struct segment *oldest)
+{
+	if (oldest->live_records == 0 || s->copying.scan.unreadable == 0 ||
+	    oldest->tries++ >= TRIES_MOST)
+		return false;
+	fault_set(&s->reclaim_fault, -EIO, "%s: blocks of segment %" PRIx32 " cannot be read",
+		  s->dir, oldest->number);
+	return true;
+}
+
+static bool end_copying(struct spool *s)
+{
+	struct segment *oldest = &s->segments.at[0];
+	bool is_to_be_tried = may_try_again(s, oldest);
+
+	reclaim_stop(s);
+	if (is_to_be_tried)
+		return pause_a_while(s);
+	if (oldest->live_records)
+		forget_notes(s, oldest->number);
+	oldest->is_stuck = oldest->live_records != 0;
+	return true;
 }
 
 static bool copy_portion(struct spool *s)
@@ -168,9 +188,7 @@ static bool copy_portion(struct spool *s)
 		reclaim_stop(s);
 		return pause_a_while(s);
 	}
-	if (!has_more)
-		end_copying(s);
-	return true;
+	return has_more || end_copying(s);
 }
 
 static bool is_half_dead(const struct segment *segment)

@@ -15,6 +15,7 @@ struct segment {
 	uint64_t live_octets; /* of records that the index points to, padding and all */
 	uint64_t live_records;
 	uint64_t seal;
+	unsigned tries;	 /* to rewrite it that came to nothing, for what the disk refused to give */
 	bool is_damaged; /* a repair is to set it aside */
 	bool is_stuck;	 /* live records in it cannot be read, so it cannot be rewritten */
 };

@@ -38,17 +38,27 @@ static void await_child(struct mixed *x)
 	x->children--;
 }
 
+static void begin_branch(struct mixed *x)
+{
+	struct sim_disk *disk = &x->disk;
+
+	disk->at_call = NULL;
+	disk->cut_at = x->cut_at = disk->calls;
+	x->model.random ^= disk->calls * 0x9E3779B97F4A7C15u;
+	disk->random ^= disk->calls * 0xD1B54A32D192ED03u;
+	x->model.commits = x->model.failures = 0;
+}
+
 /* Before each call of the one life: a child, in which this call is the last. */
 static void branch(struct sim_disk *disk)
 {
 	struct mixed *x = disk->user;
 	pid_t pid;
 
-	if (x->only_at) {
-		if (disk->calls == x->only_at)
-			disk->cut_at = x->cut_at = disk->calls;
+	if (x->only_at && disk->calls == x->only_at)
+		begin_branch(x);
+	if (x->only_at)
 		return;
-	}
 	if (x->children == CHILDREN)
 		await_child(x);
 	pid = fork();
@@ -60,10 +70,7 @@ static void branch(struct sim_disk *disk)
 		x->children++;
 		return;
 	}
-	disk->at_call = NULL;
-	disk->cut_at = x->cut_at = disk->calls;
-	x->model.random ^= disk->calls * 0x9E3779B97F4A7C15u;
-	disk->random ^= disk->calls * 0xD1B54A32D192ED03u;
+	begin_branch(x);
 }
 
 static unsigned pick(struct mixed *x, unsigned n)

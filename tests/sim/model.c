@@ -16,7 +16,7 @@ enum knowledge { UNSURE, REFUSED, SAFE, SETTLING, SETTLED, GONE };
 struct model_message {
 	uint64_t id;
 	enum knowledge known;
-	bool is_busy, is_committing, is_broken;
+	bool is_busy, is_committing, is_broken, is_hurt;
 	size_t octets, written;	      /* of its content, and how far that was put */
 	unsigned notes, noted, asked; /* put, answered as synced, commits asked for */
 	unsigned found;
@@ -160,7 +160,7 @@ static void put_more(struct model *m, size_t i)
 	bool is_last = n == left && pick(m, 4);
 	struct model_write *w;
 
-	if (msg->is_broken && pick(m, 2))
+	if ((msg->is_broken && pick(m, 2)) || (m->gives_up && msg->written && pick(m, 10) == 0))
 		w = new_write(m, i, SPOOL_DROP);
 	else
 		w = new_write(m, i, is_last ? SPOOL_COMMIT : SPOOL_CONTENT);
@@ -227,12 +227,35 @@ static void check_content(struct model *m, const struct model_message *msg)
 	buf_fini(&should);
 }
 
+/* Of one that is not committed yet, all that was written, and nothing that was not. */
+static void check_begun(struct model *m, const struct model_message *msg)
+{
+	struct buf is = { 0 }, should = { 0 };
+	int status = 0;
+
+	for (unsigned i = 0; status == 0; i++)
+		status = spool_read(m->spool, msg->id, i, &is, NULL);
+	put_content(&should, msg->id, 0, msg->written);
+	if (m->disk->is_dead)
+		status = -ENODATA;
+	else if (status == -ENODATA ? !span_eq(buf_span(&is), buf_span(&should))
+				    : !m->has_faults || status != -EIO)
+		fail_check(m, msg->id, "cannot be read as far as it was written");
+	buf_fini(&is);
+	buf_fini(&should);
+}
+
 static void read_something(struct model *m)
 {
-	size_t i = m->count ? pick(m, (unsigned)m->count) : 0;
+	const struct model_message *msg =
+		m->count ? &m->messages[pick(m, (unsigned)m->count)] : NULL;
 
-	if (m->count && m->messages[i].known == SAFE)
-		check_content(m, &m->messages[i]);
+	if (m->disk->is_dead || msg == NULL || msg->is_busy)
+		return;
+	if (msg->known == SAFE)
+		check_content(m, msg);
+	else if (msg->known == UNSURE && msg->written && !msg->is_broken)
+		check_begun(m, msg);
 }
 
 void model_work(struct model *m)
@@ -289,10 +312,10 @@ static void note_found(void *user, const struct spool_found *found)
 	put_envelope(&envelope, msg->id);
 	if (!span_eq(found->envelope, buf_span(&envelope)) || found->content_octets != msg->octets)
 		fail_check(m, msg->id, "has another envelope than was put");
-	if (!is_right_note(msg, found->note, &note))
+	if (!is_right_note(msg, found->note, &note) && !msg->is_hurt)
 		fail_check(m, msg->id, "has not its latest note");
 	else if (!m->was_killed)
-		msg->noted = note;
+		msg->noted = msg->is_hurt ? 0 : note;
 	buf_fini(&envelope);
 }
 
@@ -307,7 +330,8 @@ static void note_damaged(void *user, const struct fault *what)
 		char qid[ID_TEXT_MAX];
 
 		id_format(msg->id, qid);
-		if (msg->known >= SAFE && msg->known != GONE && strstr(what->text, qid))
+		if (msg->known >= SAFE && msg->known != GONE && !msg->is_hurt &&
+		    strstr(what->text, qid))
 			fail_check(m, msg->id, what->text);
 	}
 }
@@ -316,6 +340,8 @@ static void check_found(struct model *m, struct model_message *msg)
 {
 	if (msg->found > 1)
 		fail_check(m, msg->id, "was found twice");
+	if (msg->is_hurt && (msg->known == SAFE || msg->known == SETTLED))
+		msg->known = msg->found ? SAFE : GONE;
 	if (msg->known == SAFE && !msg->found)
 		fail_check(m, msg->id, "was answered for and is lost");
 	if (msg->known == SETTLED && msg->found)
@@ -386,6 +412,14 @@ void model_close(struct model *m)
 	for (size_t i = 0; i < m->count; i++)
 		if (m->messages[i].known == SETTLING)
 			m->messages[i].known = SETTLED;
+}
+
+void model_hurt(struct model *m, uint64_t id)
+{
+	struct model_message *msg = find_message(m, id);
+
+	if (msg)
+		msg->is_hurt = true;
 }
 
 void model_init(struct model *m, struct sim_disk *disk, uint64_t seed)

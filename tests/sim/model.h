@@ -26,6 +26,7 @@ struct model {
 	bool was_killed;   /* what is found now may still be volatile */
 	bool is_blind;	   /* found and damaged are not looked at */
 	bool is_quiet;
+	bool gives_up; /* streams are dropped in their middle, too */
 	unsigned commits, refusals, found, failures;
 };
 
@@ -36,3 +37,5 @@ bool model_open(struct model *m);
 /* One round: some writes, some steps of the committer, some reads. */
 void model_work(struct model *m);
 void model_close(struct model *m);
+/* The message may be lost, or have an older note, or come back: its records were spoilt. */
+void model_hurt(struct model *m, uint64_t id);

@@ -1,17 +1,27 @@
 /* spool.c: the spool on a disk that loses power, fails and fills up, at each single call.
  *
  * sim-spool [ROUNDS [SEED]]: so many rounds, each with a workload of its own; the same seed does the
- * same again.
+ * same again. Without ROUNDS a short run. Each round also has one long mixed life, cut at every call.
+ * sim-spool --cut SEED CALL: one of these cuts alone.
  */
 #include "model.h"
 
 #include "committer.h"
+#include "mixed.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { WORKS_SHORT = 60, WORKS_LONG = 1000, WORKS_AFTER = 12, ROUNDS = 3, CALLS_A_ROUND = 250 };
+enum {
+	MIXED_MESSAGES = 500,
+	WORKS_SHORT = 60,
+	WORKS_LONG = 1000,
+	WORKS_AFTER = 12,
+	ROUNDS = 3,
+	CALLS_A_ROUND = 250
+};
 
 /* One life of a spool, what befalls it, and how it ends. */
 struct plan {
@@ -183,6 +193,19 @@ static bool notices_a_lying_disk(uint64_t seed)
 	return totals.failures > 0;
 }
 
+static unsigned long run_mixed(uint64_t seed, unsigned messages, unsigned long only_at)
+{
+	struct mixed_totals totals = { 0 };
+
+	mixed_run(seed, messages, only_at, &totals);
+	printf("mixed life of seed %" PRIu64
+	       ": %lu disk calls, %lu cuts, %lu messages answered for, "
+	       "%lu spoilt, %lu repairs: %lu failures\n",
+	       seed, totals.calls, totals.cuts, totals.commits, totals.spoilt, totals.repairs,
+	       totals.failures);
+	return totals.failures;
+}
+
 int main(int argc, char **argv)
 {
 	unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : ROUNDS;
@@ -190,10 +213,15 @@ int main(int argc, char **argv)
 	struct totals totals = { 0 };
 	bool is_honest;
 
+	if (argc == 4 && strcmp(argv[1], "--cut") == 0)
+		return run_mixed(strtoull(argv[2], NULL, 10), MIXED_MESSAGES,
+				 strtoul(argv[3], NULL, 10)) != 0;
 	printf("%lu rounds from seed %" PRIu64 "\n", rounds, seed);
 	is_honest = notices_a_lying_disk(seed);
 	for (unsigned long i = 0; i < rounds; i++)
 		round_of(seed + i, argc > 1, &totals);
+	for (unsigned long i = 0; i < (argc > 1 ? rounds : 1); i++)
+		totals.failures += run_mixed(seed + i, MIXED_MESSAGES, 0);
 	printf("%lu scenarios, %lu disk calls, %lu messages answered for, %lu refusals, %lu found: "
 	       "%lu failures\n",
 	       totals.scenarios, totals.calls, totals.commits, totals.refusals, totals.found,
