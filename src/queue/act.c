@@ -44,8 +44,6 @@ static bool is_busy(const struct queued *q)
 
 static void set_held(struct queued *q, bool is_held)
 {
-	if (is_held == q->is_held)
-		return;
 	q->is_held = is_held;
 	if (is_held)
 		counter_add(&q->queue->conf.counters->queue_held, 1);
