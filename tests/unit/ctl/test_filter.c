@@ -185,6 +185,10 @@ static void reasons_that_are_the_same(void **state)
 		{ "two  spaces\nand a line", "two spaces and a line" },
 		{ "550e8400-e29b-41d4-a716-446655440000 unknown", "# unknown" },
 		{ " led by a space", "led by a space" },
+		{ "@ @ @", "<address> <address> <address>" },
+		{ "5 (7) x9-", "# (#) #" },
+		{ " ", "" },
+		{ "...", "..." },
 		{ "b\xc3\xbcro 5", "b\xc3\xbcro #" },
 	};
 
