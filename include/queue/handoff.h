@@ -22,6 +22,10 @@
  * message is committed for these, and whom it refused after the content gets the sender a notice,
  * unless it refused all with nobody taken: then the refusal is the answer.
  *
+ * A smarthost that was waited for in vain is tried once more with the content, for a moment unless it
+ * shows that it is there. Those of whom a smarthost has said "later" are for the queue at once when
+ * nobody else is left. Whom the content reached is told of in the log here, unless the queue has him.
+ *
  * Not hybrid: nobody is asked; recipients get our own yes, and handoff_finish() commits.
  */
 #pragma once
@@ -39,7 +43,7 @@ enum handoff_outcome {
 
 struct handoff_end {
 	enum handoff_outcome outcome;
-	const struct smtp_reply *reply; /* lives for the length of the call; text may hold LF */
+	const struct smtp_reply *reply; /* lives for the length of the call; its text is one line */
 	const char *host;		/* of the smarthost that said it; NULL: nobody */
 	int status;
 	const struct fault *fault;
@@ -55,7 +59,7 @@ struct handoff_conf {
 	enum smtp_ret ret;
 	struct span envid;
 	/* The answer to recipient i; reply NULL: our own yes. One of class 5 means that the
-	 * recipient is no part of the message. host: who said so. */
+	 * recipient is no part of the message. host: who refused; NULL with a yes. */
 	void (*recipient)(void *user, size_t index, const struct smtp_reply *reply,
 			  const char *host);
 	/* handoff_put() said false before: there is room again. */

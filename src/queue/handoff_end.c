@@ -233,10 +233,15 @@ void end_on_written(void *user)
 		offer(h);
 }
 
-/* One that still waits for a connection comes back, and to the queue as any other; one that is being
- * carried goes on, for it may succeed. */
+/* Everybody's fate may be known by now, and be judged with the next turn. Otherwise a pass that still
+ * waits for a connection comes back, and to the queue as any other; one that is being carried goes on,
+ * for it may succeed. */
 void end_out_of_time(struct handoff *h)
 {
+	struct tally t = handoff_tally(h);
+
+	if (h->was_passed && t.judged == t.in)
+		return;
 	pass_give_back(h);
 	commit(h);
 }

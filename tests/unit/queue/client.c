@@ -171,6 +171,14 @@ static void play_rcpt(char what, size_t place)
 		hall_verdict(place, outcome, code);
 }
 
+static void play_verdict(char what)
+{
+	int code;
+	enum relay_outcome outcome = outcome_of(what, &code);
+
+	hall_judge(outcome, code);
+}
+
 static void play_end(char what)
 {
 	int code;
@@ -207,6 +215,9 @@ static const char *play_token(const char *at)
 		return at + 2;
 	case '.':
 		play_end(at[1]);
+		return at + 2;
+	case '!':
+		play_verdict(at[1]);
 		return at + 2;
 	case '|':
 		hall_done();

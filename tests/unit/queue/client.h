@@ -7,7 +7,8 @@
  *   >      a connection carries the job that the relay has
  *   +0 -0 ~0    RCPT of its first recipient is accepted, refused, deferred
  *   .+ .- .~    the content was sent; accepted, refused, deferred
- *   |      every recipient was refused or deferred: the job ends
+ *   !+ !- !~    the same, but the job does not end yet
+ *   |      it ends: every recipient has his verdict
  *   x      the connection is lost
  *   u      no connection can be had
  *   t      time passes, to the next deadline

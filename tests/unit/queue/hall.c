@@ -300,10 +300,15 @@ void hall_done(void)
 	settle();
 }
 
-static void give_all(const struct relay_verdict *verdict)
+static void give_rest(const struct relay_verdict *verdict)
 {
 	for (size_t i = 0; i < hall.relay.job->message.recipient_count; i++)
 		give(i, verdict);
+}
+
+static void give_all(const struct relay_verdict *verdict)
+{
+	give_rest(verdict);
 	hall_done();
 }
 
@@ -325,7 +330,7 @@ static void read_content(struct relay_job *job)
 	hall.contents_sent++;
 }
 
-void hall_end(enum relay_outcome outcome, int code)
+void hall_judge(enum relay_outcome outcome, int code)
 {
 	struct relay_verdict verdict = verdict_of(outcome, code);
 
@@ -333,7 +338,14 @@ void hall_end(enum relay_outcome outcome, int code)
 	assert_false(hall.relay.job->is_open);
 	hall_carry();
 	read_content(hall.relay.job);
-	give_all(&verdict);
+	give_rest(&verdict);
+	settle();
+}
+
+void hall_end(enum relay_outcome outcome, int code)
+{
+	hall_judge(outcome, code);
+	hall_done();
 }
 
 void hall_lose(void)
@@ -385,6 +397,7 @@ void queue_release(struct queue *q, int64_t octets)
 static void take(struct envelope *envelope)
 {
 	assert_false(hall.queued.is_there);
+	assert_true(envelope->recipient_count > 0);
 	hall.queued.is_there = true;
 	hall.queued.envelope = *envelope;
 	*envelope = (struct envelope){ 0 };

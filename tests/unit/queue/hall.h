@@ -84,7 +84,9 @@ void hall_stop(void);
 void hall_carry(void);
 void hall_accept(size_t place);
 void hall_verdict(size_t place, enum relay_outcome outcome, int code);
-/* The content, and the end for all that have no verdict. */
+/* The content, and the verdict for all that have none; hall_done() is still to come. */
+void hall_judge(enum relay_outcome outcome, int code);
+/* Both. */
 void hall_end(enum relay_outcome outcome, int code);
 /* Every recipient was refused or deferred by name: there is nothing to send. */
 void hall_done(void);

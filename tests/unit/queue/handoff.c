@@ -80,6 +80,12 @@ static const struct handoff_case cases[] = {
 	{ "taken in the turn of the commit", "r +0 c t [ .+ k+ ]", "+", "STORED", "0+ heard",
 	  "1/0/1" },
 
+	{ "taken when patience ends", "r +0 c [ .+ t ]", "+", "PASSED 250", "", "1/0/1" },
+	{ "taken, and the job ends after patience", "r +0 c !+ t |", "+", "PASSED 250", "",
+	  "1/0/1" },
+	{ "refused, and the job ends after patience", "r +0 c !- t |", "+", "REFUSED 550", "",
+	  "1/0/1" },
+
 	/* No spool */
 	{ "no spool, then taken", "r +0 c t k- .+", "+", "PASSED 250", "", "1/0/1" },
 	{ "no spool, then refused", "r +0 c t k- .-", "+", "REFUSED 550", "", "1/0/1" },

@@ -86,6 +86,9 @@ static void gather_relay(void)
 		may_come(".+");
 		may_come(".-");
 		may_come(".~");
+		may_come("!+");
+		may_come("!-");
+		may_come("!~");
 	}
 }
 
