@@ -328,6 +328,7 @@ struct delivery house_note(void)
 
 struct slow_notice {
 	struct work work;
+	struct list_node node;
 	struct queued *of;
 	void (*done)(struct queued *q, int status, const struct fault *fault, uint64_t notice);
 };
@@ -344,10 +345,12 @@ static void end_notice(struct work *work)
 
 void house_finish_notice(int status)
 {
-	assert_non_null(house.notice);
+	struct list_node *node;
+
+	assert_false(list_is_empty(&house.slow_notices));
 	house.notice_error = status;
-	loop_post(NULL, &house.notice->work);
-	house.notice = NULL;
+	while ((node = list_pop_front(&house.slow_notices)) != NULL)
+		loop_post(NULL, &list_entry(node, struct slow_notice, node)->work);
 	house_run();
 }
 
@@ -378,14 +381,14 @@ void notice_start(const struct notice_conf *conf)
 {
 	struct slow_notice *n;
 
-	assert_true(house.notice_count < HOUSE_MOST);
-	describe(&house.notices[house.notice_count++], conf);
+	house.notices[house.notice_count % HOUSE_MOST] = (struct house_notice){ 0 };
+	describe(&house.notices[house.notice_count++ % HOUSE_MOST], conf);
 	n = mem_new(struct slow_notice);
 	n->of = conf->queued;
 	n->done = conf->done;
 	n->work.run = end_notice;
 	if (house.is_notice_slow)
-		house.notice = n;
+		list_push_back(&house.slow_notices, &n->node);
 	else
 		loop_post(NULL, &n->work);
 }
@@ -457,6 +460,7 @@ void house_start(void)
 	memset(timers, 0, sizeof(timers));
 	list_init(&house.jobs);
 	list_init(&house.slow);
+	list_init(&house.slow_notices);
 	house.looks[0] = (struct house_look){ "main", "smtp.example.net", NULL, 0, 0 };
 	house.look_count = 1;
 	house.conf = (struct queue_conf){

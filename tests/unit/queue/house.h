@@ -34,8 +34,6 @@ struct house_look {
 	int64_t paused_ms, rated_ms;
 };
 
-struct slow_notice;
-
 struct house {
 	struct queue *queue;
 	struct queue_conf conf;
@@ -61,9 +59,9 @@ struct house {
 	/* notices */
 	int notice_error;
 	bool is_notice_slow;
-	struct house_notice notices[HOUSE_MOST];
+	struct house_notice notices[HOUSE_MOST]; /* the last of them, in a ring */
 	size_t notice_count;
-	struct slow_notice *notice; /* the last that waits, where is_notice_slow */
+	struct list slow_notices; /* that wait, where is_notice_slow */
 	/* log */
 	char log[1 << 16];
 	size_t log_octets;
@@ -105,4 +103,5 @@ struct delivery house_note(void);
 /* Ends the queue and begins another one, with no message in it. */
 void house_restart(void);
 void house_finish_slow(void);
+/* All that wait. */
 void house_finish_notice(int status);

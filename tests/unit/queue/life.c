@@ -347,6 +347,25 @@ static void many_ends_at_once(void **state)
 	assert_int_equal(house.counters.recipients_failed, 5000);
 }
 
+static void few_notices_are_made_at_once(void **state)
+{
+	size_t before = 0;
+
+	(void)state;
+	be_unreachable();
+	house.is_notice_slow = true;
+	for (int i = 0; i < 200; i++)
+		house_add("alice", alice, bob);
+	house_pass(4 * HOUR + 1);
+	for (int i = 0; i < 200 && !list_is_empty(&house.slow_notices); i++) {
+		assert_in_range(house.notice_count - before, 1, 64);
+		before = house.notice_count;
+		house_finish_notice(0);
+	}
+	assert_int_equal(house.notice_count, 200);
+	assert_int_equal(house.counters.warnings_made, 200);
+}
+
 /* Clocks */
 
 static void a_wall_clock_that_jumps_changes_nothing(void **state)
@@ -539,6 +558,7 @@ int main(void)
 		TEST(what_is_held_has_an_end_too),
 		TEST(settings_may_change),
 		TEST(many_ends_at_once),
+		TEST(few_notices_are_made_at_once),
 		TEST(a_wall_clock_that_jumps_changes_nothing),
 		TEST(a_recovered_one_is_tried_before_its_end),
 		TEST(a_recovered_one_has_a_quarter_of_its_time),
