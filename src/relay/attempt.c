@@ -178,9 +178,6 @@ void attempt_give_back(struct attempt *a, const char *reason)
 					 .is_untried = true };
 
 	attempt_leave_line(a);
-	/* It was counted for a connection that died before it said a word. */
-	if (a->rated_by)
-		limit_give_message(a->rated_by, a->rated_ms);
 	conclude(a, NULL, &verdict);
 }
 

@@ -47,7 +47,8 @@ void conn_carry(struct conn *conn, struct attempt *attempt)
 	struct relay_job *job = attempt->job;
 
 	require(conn->state == CONN_IDLE);
-	if (attempt->has_begun && job->source)
+	/* The source of an open job was not asked yet, and may not be there. */
+	if (attempt->has_begun && job->source && !job->is_open)
 		job->source->rewind(job->source);
 	attempt->has_begun = true;
 	attempt->is_probe = false;
@@ -128,6 +129,8 @@ static void repeat(struct conn *conn)
 	struct attempt *attempt = put_down(conn);
 
 	attempt->was_repeated = true;
+	/* The peer may have counted it: it begins again, and counts again. */
+	attempt->rated_by = NULL;
 	attempt_wait(attempt, true);
 	route_close_idle(conn->route);
 }

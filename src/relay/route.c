@@ -149,12 +149,8 @@ bool route_take_message(struct route *r, struct attempt *a)
 {
 	int64_t at_ms;
 
-	if (a->rated_by == r->to.limit)
-		return true;
 	if (!limit_take_message(r->to.limit, loop_now_ms(r->relay->conf.loop), &at_ms))
 		return false;
-	if (a->rated_by)
-		limit_give_message(a->rated_by, a->rated_ms);
 	a->rated_by = r->to.limit;
 	a->rated_ms = at_ms;
 	return true;

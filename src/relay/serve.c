@@ -203,7 +203,7 @@ static struct attempt *first_without_hope(struct relay *relay, const struct rout
 
 		if (route == NULL && a->is_probe && is_probing(relay))
 			continue;
-		if (route && (a->rated_by == route->to.limit || messages-- > 0))
+		if (route && messages-- > 0)
 			continue;
 		return a;
 	}

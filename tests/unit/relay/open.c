@@ -340,7 +340,8 @@ static void death_at_rest_is_silent(void **state)
 		assert_int_equal(job.accepted[1], 2);
 		assert_int_equal(fake.message_count, 1);
 		assert_int_equal(fake.connections, 2);
-		assert_int_equal(limit_messages(limit, loop_now_ms(rig.loop)), 9);
+		/* It was begun twice, and the smarthost may have counted both. */
+		assert_int_equal(limit_messages(limit, loop_now_ms(rig.loop)), 8);
 		tear_down(NULL);
 	}
 }
