@@ -341,6 +341,7 @@ class Held(Case):
         # Flush does not let it go, nor does a crash.
         self.queue("flush", "--all")
         self.host.wait(1)
+        self.daemon.wait_event("settled", qid=qids[1])
         self.daemon.kill()
         self.daemon.start()
         self.assertEqual(self.qids("--held"), [qids[0]])
