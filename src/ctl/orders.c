@@ -123,7 +123,7 @@ void ctl_orders_give(struct ctl_orders *orders, struct queue *queue, uint64_t qi
 }
 
 /* Sets what to be woken for; whether there is anything to wait for. */
-static bool is_waiting(struct ctl_orders *orders, size_t most, size_t *done_out)
+static bool is_waiting(struct ctl_orders *orders, size_t most)
 {
 	eventfd_t forget;
 	bool waits;
@@ -132,15 +132,18 @@ static bool is_waiting(struct ctl_orders *orders, size_t most, size_t *done_out)
 	orders->wake_at = most;
 	eventfd_read(orders->changed, &forget);
 	waits = orders->open.count > most;
-	*done_out = orders->done;
 	pthread_mutex_unlock(&orders->lock);
 	return waits;
 }
 
-static bool tell(struct ctl_client *client, size_t done)
+static bool tell(struct ctl_orders *orders, struct ctl_client *client)
 {
 	json_t *line = json_object();
+	size_t done;
 
+	pthread_mutex_lock(&orders->lock);
+	done = orders->done;
+	pthread_mutex_unlock(&orders->lock);
 	json_object_set_new(line, "done", json_integer((json_int_t)done));
 	return ctl_send(client, line);
 }
@@ -149,9 +152,8 @@ bool ctl_orders_await(struct ctl_orders *orders, struct ctl_client *client, size
 		      int64_t within_ms)
 {
 	int64_t due = ctl_now_ms() + within_ms;
-	size_t done;
 
-	while (is_waiting(orders, most, &done)) {
+	while (is_waiting(orders, most)) {
 		int64_t now = ctl_now_ms(), until = now + TELL_MS < due ? now + TELL_MS : due;
 		int r = ctl_wait(orders->changed, POLLIN, client->ctl->stopping, until);
 
@@ -159,7 +161,7 @@ bool ctl_orders_await(struct ctl_orders *orders, struct ctl_client *client, size
 			return false;
 		if (r == -ETIMEDOUT && until == due)
 			break;
-		if (r == -ETIMEDOUT && !tell(client, done))
+		if (r == -ETIMEDOUT && !tell(orders, client))
 			return false;
 	}
 	return true;
