@@ -2,6 +2,7 @@
 
 #include "daemon.h"
 #include "ledger.h"
+#include "plan.h"
 
 #include "base/mem.h"
 
@@ -39,6 +40,7 @@ static void on_done(struct queue_order *order, int status, const struct fault *f
 		l->removing_ms = -1;
 	list_remove(&errands, &e->node);
 	free(e);
+	plan_tempt(8);
 	memory_leave(before);
 }
 

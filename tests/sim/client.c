@@ -3,6 +3,7 @@
 #include "daemon.h"
 #include "io.h"
 #include "ledger.h"
+#include "plan.h"
 
 #include "base/mem.h"
 #include "smtp/dsn.h"
@@ -241,6 +242,7 @@ static void on_done(void *user, const struct handoff_end *end)
 		fail("letter %u is not stored, without a reason: %s", l->number,
 		     end->fault ? end->fault->text : "?");
 	free_client(c);
+	plan_tempt(60);
 	memory_leave(before);
 }
 

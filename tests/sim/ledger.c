@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "io.h"
 #include "net.h"
+#include "plan.h"
 #include "smtp/dsn.h"
 
 #include <inttypes.h>
@@ -170,6 +171,8 @@ void ledger_log(const char *line)
 	uint64_t qid = 0, id = 0;
 
 	tell("  log: %s", line);
+	if (strncmp(line, "event=failed", 12) == 0)
+		plan_tempt(60);
 	if (strncmp(line, "event=discarded", 15) == 0 && field(line, "qid", &qid)) {
 		l = ledger_find(qid);
 		if (l)
@@ -185,6 +188,7 @@ void ledger_log(const char *line)
 		notice = notice_of(id);
 		notice->about = l ? (int)l->number : -1;
 		notice->noted_ms = world.now_ms;
+		plan_tempt(30);
 	}
 }
 
@@ -227,6 +231,7 @@ static struct take *add_take(struct letter *l, const char *smarthost, int64_t be
 	l->takes = mem_resize(l->takes, (l->take_count + 1) * sizeof(t));
 	l->takes[l->take_count++] = t;
 	ledger_sums.takes++;
+	plan_tempt(80);
 	return t;
 }
 
@@ -464,6 +469,10 @@ static unsigned judge_twice(const struct letter *l, unsigned place)
 		if (!(t->whom & 1u << place))
 			continue;
 		n++;
+		if (t->is_ghost && (last || i + 1 < l->take_count)) {
+			ledger_sums.twice_unheard += last != NULL;
+			continue;
+		}
 		if (last && was_unheard(last)) {
 			ledger_sums.twice_unheard++;
 		} else if (last && was_forgotten(last)) {

@@ -46,6 +46,7 @@ struct take {
 	int64_t begun_ms, taken_ms;
 	int64_t told_ms; /* the reply came to the process's ears; -1: never */
 	bool is_garbled; /* the process had reason not to believe it */
+	bool is_ghost;	 /* its process was gone already, and could not hear of it */
 	const char *smarthost;
 };
 

@@ -16,7 +16,7 @@ enum { STEPS_MOST = 3000000 };
 
 static struct {
 	struct plan *plan;
-	struct event misfortune, calm, start, heal;
+	struct event misfortune, calm, start, heal, blow;
 	int64_t pause_ms;
 	enum sim_end end; /* how this life ends when the disk says so */
 	bool is_calm, has_stopped, has_troubled_disk, has_faults_by_call, is_final;
@@ -130,6 +130,19 @@ static void stop(void)
 	daemon_stop(on_stopped);
 }
 
+static void blow(struct event *event)
+{
+	(void)event;
+	if (the_daemon.is_up && !the_daemon.is_stopping && !now.is_calm)
+		crash();
+}
+
+void plan_tempt(unsigned n)
+{
+	if (!now.is_calm && once_in(n) && !event_is_set(&now.blow))
+		event_set(&now.blow, pick_skewed(1500));
+}
+
 /* Misfortunes */
 
 static void jump_clock(void)
@@ -190,6 +203,7 @@ static void become_calm(struct event *event)
 	now.is_calm = true;
 	event_clear(&now.misfortune);
 	event_clear(&now.heal);
+	event_clear(&now.blow);
 	clients_close();
 	smarthosts_behave();
 	the_daemon.disk.capacity = 0;
@@ -221,6 +235,7 @@ static void begin(struct plan *plan)
 	now.calm.fire = become_calm;
 	now.start.fire = start;
 	now.heal.fire = end_trouble;
+	now.blow.fire = blow;
 	event_set(&now.start, 0);
 	event_set(&now.misfortune, pick_between(0, 2 * now.pause_ms));
 	event_set(&now.calm, span_ms);
@@ -288,6 +303,7 @@ static void finish(void)
 	event_clear(&now.calm);
 	event_clear(&now.start);
 	event_clear(&now.heal);
+	event_clear(&now.blow);
 	smarthosts_end();
 	ledger_end();
 	daemon_end();

@@ -24,3 +24,5 @@ struct plan {
 
 /* False: the invariant is broken. */
 bool plan_run(struct plan *plan);
+/* A moment at which a crash hurts: once in n times one follows soon. */
+void plan_tempt(unsigned n);

@@ -457,8 +457,10 @@ static void take(struct talk *t, bool says_so)
 	tell("  %s takes it", t->host->name);
 	taken = ledger_take(t->host->name, span_text(t->sender), who, t->recipient_count,
 			    buf_span(&t->body), t->begun_ms, net_life(t->net));
-	if (taken)
+	if (taken) {
 		taken->is_garbled = t->is_garbled;
+		taken->is_ghost = !net_is_ours(t->net);
+	}
 	if (!says_so)
 		return;
 	say(t, "250 2.0.0 taken");
