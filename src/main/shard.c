@@ -67,12 +67,13 @@ static struct queue_conf queue_conf_of(struct shard *shard, struct settings *set
 	return out;
 }
 
-/* The queue is made after the relay. */
+/* The queue is made after the relay and may end before it. */
 static void on_room(void *user)
 {
 	struct shard *shard = user;
 
-	queue_on_room(shard->queue);
+	if (shard->queue)
+		queue_on_room(shard->queue);
 }
 
 static struct relay *make_relay(struct shard *shard, const struct settings *settings)
@@ -197,13 +198,21 @@ static void on_part_ended(void *user)
 		loop_post(shard->conf.main_loop, &shard->stopped_work);
 }
 
+static void on_queue_ended(void *user)
+{
+	struct shard *shard = user;
+
+	shard->queue = NULL;
+	on_part_ended(shard);
+}
+
 /* The queue waits for the outcomes of what the relay still has. */
 static void on_sessions_ended(void *user)
 {
 	struct shard *shard = user;
 
 	shard->ending = 2;
-	queue_free(shard->queue, on_part_ended, shard);
+	queue_free(shard->queue, on_queue_ended, shard);
 	relay_free(shard->relay, FINISH_MS, on_part_ended, shard);
 }
 

@@ -9,7 +9,16 @@ from rig.case import SIMPLE, Case, hard_body, letter
 from rig.smarthost import CLOSE
 
 
-class RealPostfix(Case):
+class Stored(Case):
+    """With queue hand-off: every message is in the queue first, so that notices tell what became of it."""
+
+    def postern(self, smarthost=None, **options):
+        daemon = super().postern(smarthost, **options)
+        daemon.config.section("queue")["handoff"] = "queue"
+        return daemon
+
+
+class RealPostfix(Stored):
     @unittest.skipUnless(postfix.is_possible(), "needs root and Postfix")
     def test_starttls_verified_and_login(self):
         host = postfix.Postfix(self.new_dir("postfix"), self.certificates.smarthost)
@@ -53,7 +62,8 @@ class Trouble(Case):
         daemon = daemon or self.running(host)
         self.session(daemon).mail(letter("waits"))
         qid = daemon.wait_event("accepted")["qid"]
-        daemon.wait_event("deferred", qid=qid)
+        wait_for(lambda: daemon.events("deferred", qid=qid) or daemon.events("waiting", qid=qid),
+                 "event=deferred or event=waiting")
         shown = wait_for(lambda: self.shown(daemon, qid, reason), "reason %s in the queue:\n%s"
                          % (reason, daemon.ctl("queue", "show", qid).out))
         self.assertIn(qid, daemon.ctl("queue").out)
@@ -228,13 +238,13 @@ class Trouble(Case):
         host = self.smarthost(tls="none", mechanisms="PLAIN LOGIN")
         daemon = self.running(host)
         self.session(daemon).mail(letter("open"))
-        daemon.wait_event("deferred")
+        daemon.wait_event("waiting")
         for session in host.sessions:
             self.assertNotIn("AUTH", session.commands)
         self.assertEqual(host.messages, [])
 
 
-class Routes(Case):
+class Routes(Stored):
     def test_fail_over_and_come_back(self):
         first, second = self.smarthost(), self.smarthost()
         first.down()
@@ -386,7 +396,7 @@ class Routes(Case):
         self.assertEqual(len(host.messages), 3)
 
 
-class Notices(Case):
+class Notices(Stored):
     def notice(self, host, daemon, sender="alice@example.com"):
         message = host.wait_for(lambda m: m.sender == "", "a notice", 40)
         self.assertEqual(message.recipients, [sender])

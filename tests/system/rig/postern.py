@@ -107,7 +107,7 @@ class Postern:
     def use(self, smarthost, name="main", host="localhost", **more):
         """Sends through a fake or real smarthost."""
         keys = self.config.section("smarthost", name)
-        keys.update(host=host, port=smarthost.port, tls=smarthost.tls)
+        keys.update(host=host, port=smarthost.port, tls=smarthost.tls, pause="300ms", pause_most="1s")
         if smarthost.tls != "none":
             keys["ca_file"] = self.certificates.ca.file
         if smarthost.user:
