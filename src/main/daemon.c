@@ -292,6 +292,14 @@ static int64_t certificate_expires(void *user)
 	return tls_identity_expires(d->settings->submit.identity);
 }
 
+static int read_content(void *user, uint64_t qid, unsigned index, struct buf *out,
+			struct fault *fault)
+{
+	struct daemon *d = user;
+
+	return spool_read(d->spool, qid, index, out, fault);
+}
+
 static int open_ctl(struct daemon *d, struct fault *fault)
 {
 	struct ctl_shard *shards = mem_array(d->shard_count, sizeof(*shards));
@@ -310,6 +318,7 @@ static int open_ctl(struct daemon *d, struct fault *fault)
 			.version = POSTERN_VERSION,
 			.certificate_expires = certificate_expires,
 			.reload = reload,
+			.read_content = read_content,
 			.user = d,
 		},
 		fault);

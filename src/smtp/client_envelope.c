@@ -213,9 +213,14 @@ void client_on_data(struct smtp_client *cl, const struct smtp_reply *reply)
 {
 	struct client_envelope *e = &cl->envelope;
 
-	if (is_positive(reply) || (reply->code / 100 == 3 && reply->code != 354)) {
+	bool is_354 = reply->code == 354;
+
+	if (is_positive(reply) || (reply->code / 100 == 3 && !is_354)) {
 		client_lose(cl, reply, NULL);
-	} else if (reply->code == 354) {
+	} else if (is_354 && e->has_result && e->accepted) {
+		/* It refused MAIL and took a recipient all the same: an empty message would reach him. */
+		client_lose(cl, reply, NULL);
+	} else if (is_354) {
 		take_first(e);
 		if (e->has_result) {
 			client_send_void(cl);

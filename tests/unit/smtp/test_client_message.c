@@ -109,7 +109,7 @@ static const struct dialogue messages[] = {
 	{ "MAIL refused, but all else is not",
 	  PLAIN,
 	  { UP, "!message 1", MAIL_ONE, ">DATA", "<550 no", "<250 ok", "<354 go",
-	    "=RESULT 550 no (before)", ">.", "<250 taken", ">RSET", "<250 ok", "=READY" } },
+	    "=RESULT 550 no (before)", "=LOST 354 go: waiting for the reply to DATA" } },
 	{ "DATA refused",
 	  PLAIN,
 	  { UP, "!message 1", MAIL_ONE, ">DATA", "<250 ok", "<250 ok", "<554 5.7.1 spam",
