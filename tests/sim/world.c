@@ -76,7 +76,7 @@ int64_t pick_skewed(int64_t most)
 	}
 }
 
-static void put_line(FILE *to, const char *fmt, va_list ap)
+static void __attribute__((format(printf, 2, 0))) put_line(FILE *to, const char *fmt, va_list ap)
 {
 	int64_t s = world.now_ms / 1000;
 
