@@ -92,6 +92,7 @@ struct queue_view {
 	int64_t next_ms;   /* wall clock: the next attempt where stand is RETRY; else 0 */
 	int64_t warn_ms, expire_ms; /* wall clock; warn_ms 0: not any more, or never */
 	size_t waiting;	   /* recipients */
+	const char *reason; /* stand NO_SMARTHOST: why each of them cannot be asked; else NULL */
 	size_t ahead;	   /* queue_find(), stand LINE: messages of the same account before it, where
 			      it costs little to tell; else 0 */
 };

@@ -187,6 +187,9 @@ static bool takes_some_recipient(const struct ctl_filter *f, const struct queue_
 
 	if (f->to == NULL && f->smarthost == NULL && f->reason == NULL)
 		return true;
+	if (f->reason && view->reason && f->to == NULL && f->smarthost == NULL &&
+	    holds_words(view->reason, f->reason))
+		return true;
 	for (size_t i = 0; i < e->recipient_count && i < d->recipient_count; i++)
 		if (takes_recipient(f, &e->recipients[i], &d->recipients[i]))
 			return true;

@@ -40,6 +40,11 @@ static void put_reason(struct tally *tally, const struct queue_view *view)
 
 	buf_put_text(&tally->name, queue_stand_word(view->stand));
 	buf_put_char(&tally->name, '\n');
+	if (view->reason) {
+		ctl_reason_put(view->reason, &tally->name);
+		count(tally, view);
+		return;
+	}
 	if (last && last->code)
 		buf_printf(&tally->name, last->text ? "%d " : "%d", last->code);
 	if (last && last->text)

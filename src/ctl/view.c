@@ -65,7 +65,7 @@ static void add_last_word(json_t *out, const struct queue_view *view)
 	json_object_set_new(out, "smarthost", ctl_text(last->smarthost));
 	json_object_set_new(out, "code", code_view(last->code));
 	json_object_set_new(out, "status", status_view(&last->status));
-	json_object_set_new(out, "reason", ctl_text(last->text));
+	json_object_set_new(out, "reason", ctl_text(view->reason ? view->reason : last->text));
 }
 
 json_t *ctl_message(const struct queue_view *view, int64_t now_ms)

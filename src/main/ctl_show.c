@@ -94,6 +94,8 @@ static void print_message(const json_t *message)
 	print_pair("arrived", ctl_field(message, "arrived"));
 	printf("%-11s %s: %s\n", "stand", ctl_field(message, "stand"),
 	       ctl_field(message, "stand_text"));
+	if (strcmp(ctl_field(message, "stand"), "no-smarthost") == 0)
+		print_pair("reason", ctl_field(message, "reason"));
 	printf("%-11s %lld\n", "tries", ctl_number(message, "attempts"));
 	print_pair("last try", ctl_field(message, "last"));
 	print_pair("next try", ctl_field(message, "next"));

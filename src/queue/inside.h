@@ -113,6 +113,7 @@ struct queue {
 	struct list walks;
 	struct pack_scratch scratch; /* of the last view */
 	struct queue_sight found;    /* by queue_find() */
+	char *reasons; /* of the last view: why no smarthost can be asked */
 	struct timer timer;
 	struct work turn;
 	bool is_turn_posted;

@@ -97,6 +97,7 @@ static void end(struct queue *queue)
 	queue_index_fini(&queue->index);
 	queue_lines_fini(queue);
 	pack_scratch_fini(&queue->scratch);
+	free(queue->reasons);
 	free(queue->hostname);
 	free(queue->company);
 	free(queue);

@@ -3,6 +3,8 @@
 
 #include "base/mem.h"
 
+#include <stdlib.h>
+
 /* Further back it is not counted. */
 enum { AHEAD_MOST = 1000 };
 
@@ -89,8 +91,18 @@ static int64_t wall_of(const struct queue *queue, int64_t at, int64_t wall_ms)
 
 static struct queue_sight sight_of(struct queue *queue)
 {
-	return (struct queue_sight){ .of_lines = queue_stand_of_lines(queue),
+	struct queue_sight sight = { .of_lines = queue_stand_of_lines(queue),
 				     .wall_ms = wall_now_ms() };
+	struct buf reasons = { 0 };
+
+	free(queue->reasons);
+	queue->reasons = NULL;
+	if (sight.of_lines == QUEUE_STAND_NO_SMARTHOST) {
+		queue_reasons(queue, &reasons);
+		queue->reasons = queued_text(buf_span(&reasons));
+		buf_fini(&reasons);
+	}
+	return sight;
 }
 
 static struct envelope_recipient *room_for(struct pack_scratch *scratch, size_t recipient_count)
@@ -122,6 +134,8 @@ static struct queue_view view_of(struct queued *q, struct queue_sight *sight)
 	queued_envelope(q, room_for(&queue->scratch, q->recipient_count), &sight->envelope);
 	sight->delivery = queued_delivery(q);
 	view.stand = stand_of(q, sight->of_lines);
+	if (view.stand == QUEUE_STAND_NO_SMARTHOST)
+		view.reason = queue->reasons;
 	if (view.stand == QUEUE_STAND_RETRY)
 		view.next_ms = wall_of(queue, q->next_at, sight->wall_ms);
 	if (warns_at != INT64_MAX)
