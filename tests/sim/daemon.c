@@ -136,7 +136,8 @@ static void on_room(void *user)
 {
 	struct queue **queue = user;
 
-	queue_on_room(*queue);
+	if (*queue)
+		queue_on_room(*queue);
 }
 
 static void make_shard(unsigned i, const struct relay_smarthost *hosts)
@@ -280,7 +281,7 @@ size_t daemon_length(void)
 {
 	size_t n = 0;
 
-	for (unsigned i = 0; d->is_up && i < d->shards; i++)
+	for (unsigned i = 0; d->is_up && !d->is_stopping && i < d->shards; i++)
 		n += queue_length(d->queues[i]);
 	return n;
 }
@@ -331,6 +332,14 @@ static void on_part_ended(void *user)
 	event_set(&in.stop, 0);
 }
 
+static void on_queue_ended(void *user)
+{
+	struct queue **queue = user;
+
+	*queue = NULL;
+	on_part_ended(NULL);
+}
+
 void daemon_stop(void (*stopped)(void))
 {
 	enum owner before = memory_enter(OWNER_PROCESS);
@@ -340,7 +349,7 @@ void daemon_stop(void (*stopped)(void))
 	in.stopped = stopped;
 	in.ending = 2 * d->shards;
 	for (unsigned i = 0; i < d->shards; i++) {
-		queue_free(d->queues[i], on_part_ended, NULL);
+		queue_free(d->queues[i], on_queue_ended, &d->queues[i]);
 		relay_free(in.relays[i], FINISH_MS, on_part_ended, NULL);
 	}
 	memory_leave(before);
