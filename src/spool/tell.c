@@ -9,34 +9,70 @@
 /* What is looked at stands far apart, with content in between. */
 enum { LOOK_OCTETS = 8 * 1024 };
 
-/* The segment read last: what stands side by side is read without opening it again. */
-struct reader {
-	struct spool *s;
+/* Segments that are open at once. A message's note mostly stands in another one than its envelope, and
+ * the notes of messages that came together may stand anywhere: to open a segment for each would take a
+ * minute for a million. */
+enum { OPEN_MOST = 32 };
+
+struct view {
 	struct scan scan;
-	uint32_t number;
+	uint32_t number; /* 0: none */
+	uint64_t used;	 /* when, as a count */
 };
 
-static const unsigned char *look(struct reader *r, struct place place, size_t octets)
-{
-	struct fault fault;
+struct reader {
+	struct spool *s;
+	struct view views[OPEN_MOST];
+	uint64_t uses;
+};
 
-	if (r->number != place.segment) {
-		if (r->number)
-			scan_close(&r->scan);
-		r->number = place.segment;
-		scan_open(&r->scan, r->s->disk, r->s->dir, r->number, &fault);
-		r->scan.least = LOOK_OCTETS;
-		r->scan.seal = segments_find(&r->s->segments, r->number)->seal;
-	}
-	return r->scan.fd < 0 ? NULL : scan_look(&r->scan, place_offset(place), octets);
+static void close_view(struct view *view)
+{
+	if (view->number)
+		scan_close(&view->scan);
+	view->number = 0;
 }
 
+/* The one that has the segment, or the one that was not used for longest. */
+static struct view *choose_view(struct reader *r, uint32_t number)
+{
+	struct view *oldest = &r->views[0];
+
+	for (unsigned i = 0; i < OPEN_MOST; i++) {
+		if (r->views[i].number == number)
+			return &r->views[i];
+		if (r->views[i].used < oldest->used)
+			oldest = &r->views[i];
+	}
+	return oldest;
+}
+
+static struct scan *scan_of(struct reader *r, uint32_t number)
+{
+	struct view *view = choose_view(r, number);
+	struct fault fault;
+
+	view->used = ++r->uses;
+	if (view->number == number)
+		return &view->scan;
+	close_view(view);
+	view->number = number;
+	scan_open(&view->scan, r->s->disk, r->s->dir, number, &fault);
+	view->scan.least = LOOK_OCTETS;
+	view->scan.seal = segments_find(&r->s->segments, number)->seal;
+	return &view->scan;
+}
+
+/* The payload lives until the next call for the same segment. */
 static bool read_record(struct reader *r, struct place place, struct record *record,
 			struct span *payload)
 {
-	const unsigned char *octets = look(r, place, (size_t)record_extent(place.length));
+	struct scan *scan = scan_of(r, place.segment);
+	const unsigned char *octets = scan->fd < 0 ? NULL
+						   : scan_look(scan, place_offset(place),
+							       (size_t)record_extent(place.length));
 
-	if (octets == NULL || record_decode(octets, r->scan.seal, record) < 0)
+	if (octets == NULL || record_decode(octets, scan->seal, record) < 0)
 		return false;
 	*payload = span_of(octets + RECORD_HEADER_OCTETS, record->length);
 	return record->length == place.length;
@@ -192,6 +228,6 @@ void recover_tell(struct spool *s)
 			check(&reader, m);
 	if (s->conf.found)
 		tell_all(&reader);
-	if (reader.number)
-		scan_close(&reader.scan);
+	for (unsigned i = 0; i < OPEN_MOST; i++)
+		close_view(&reader.views[i]);
 }
