@@ -14,9 +14,9 @@
  *
  *   note      version 2 (1), flags (1; 1: held, 2: warned), attempts (4), last_ms (8), next_ms (8),
  *             number of recipients (4); for each: state (1), code (2), class (1), subject (2), detail (2),
- *             flags (1; 1: there is a text, 2: a smarthost), text, smarthost; number of tries (4);
- *             for each: first_ms (8), last_ms (8), times (4), recipients (4), code (2), class (1),
- *             subject (2), detail (2), flags (1; as above), text, smarthost
+ *             flags (1; 1: there is a text, 2: a smarthost, 4: its notice is still to be made), text,
+ *             smarthost; number of tries (4); for each: first_ms (8), last_ms (8), times (4), recipients (4), code (2), class (1),
+ *             subject (2), detail (2), flags (1; 1 and 2 as above), text, smarthost
  *   version 1 has neither flags nor tries
  *
  * The spool (doc/spool.md) keeps both as they are and sums them; nothing stands behind the last
@@ -52,6 +52,7 @@ enum recipient_state { RECIPIENT_WAITING, RECIPIENT_DELIVERED, RECIPIENT_FAILED 
 
 struct recipient_status {
 	enum recipient_state state;
+	bool is_owed; /* DELIVERED, FAILED: the sender is still to be told */
 	int code;		   /* the last reply's; 0: none */
 	struct smtp_status status;
 	char *text;		   /* the last reply's words, or our own reason; NULL: none yet */

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 enum { FLAG_HELD = 1, FLAG_WARNED = 2 };
-enum { FLAG_TEXT = 1, FLAG_SMARTHOST = 2 };
+enum { FLAG_TEXT = 1, FLAG_SMARTHOST = 2, FLAG_OWED = 4 };
 enum { STATUS_OCTETS_LEAST = 17, TRY_OCTETS_LEAST = 40 };
 enum { TRIES_FIRST = 4 };
 
@@ -122,13 +122,14 @@ void delivery_add_try(struct delivery *d, int64_t now_ms, const struct recipient
 }
 
 static void put_reply(struct buf *out, int code, struct smtp_status status, const char *text,
-		      const char *smarthost)
+		      const char *smarthost, unsigned flags)
 {
 	wire_put_number(out, (uint64_t)code, 2);
 	wire_put_number(out, status.class, 1);
 	wire_put_number(out, status.subject, 2);
 	wire_put_number(out, status.detail, 2);
-	wire_put_number(out, (text ? FLAG_TEXT : 0u) | (smarthost ? FLAG_SMARTHOST : 0u), 1);
+	flags |= (text ? FLAG_TEXT : 0u) | (smarthost ? FLAG_SMARTHOST : 0u);
+	wire_put_number(out, flags, 1);
 	wire_put_text(out, text);
 	wire_put_text(out, smarthost);
 }
@@ -136,7 +137,7 @@ static void put_reply(struct buf *out, int code, struct smtp_status status, cons
 static void put_status(struct buf *out, const struct recipient_status *s)
 {
 	wire_put_number(out, s->state, 1);
-	put_reply(out, s->code, s->status, s->text, s->smarthost);
+	put_reply(out, s->code, s->status, s->text, s->smarthost, s->is_owed ? FLAG_OWED : 0);
 }
 
 static void put_try(struct buf *out, const struct delivery_try *t)
@@ -145,7 +146,7 @@ static void put_try(struct buf *out, const struct delivery_try *t)
 	wire_put_number(out, (uint64_t)t->last_ms, 8);
 	wire_put_number(out, t->times, 4);
 	wire_put_number(out, t->recipients, 4);
-	put_reply(out, t->code, t->status, t->text, t->smarthost);
+	put_reply(out, t->code, t->status, t->text, t->smarthost, 0);
 }
 
 void delivery_encode(const struct delivery *d, struct buf *out)
@@ -174,8 +175,9 @@ static char *take_text_if(struct wire *w, bool is_there)
 	return NULL;
 }
 
-static void take_reply(struct wire *w, int *code, struct smtp_status *status, char **text,
-		       char **smarthost)
+/* Its flags. */
+static uint64_t take_reply(struct wire *w, int *code, struct smtp_status *status, char **text,
+			   char **smarthost)
 {
 	uint64_t flags;
 
@@ -186,16 +188,18 @@ static void take_reply(struct wire *w, int *code, struct smtp_status *status, ch
 	flags = wire_take_number(w, 1);
 	*text = take_text_if(w, flags & FLAG_TEXT);
 	*smarthost = take_text_if(w, flags & FLAG_SMARTHOST);
+	return flags;
 }
 
 static void take_status(struct wire *w, struct recipient_status *s)
 {
 	uint64_t state = wire_take_number(w, 1);
+	uint64_t flags = take_reply(w, &s->code, &s->status, &s->text, &s->smarthost);
 
-	if (state > RECIPIENT_FAILED)
-		w->is_bad = true;
 	s->state = (enum recipient_state)state;
-	take_reply(w, &s->code, &s->status, &s->text, &s->smarthost);
+	s->is_owed = flags & FLAG_OWED;
+	if (state > RECIPIENT_FAILED || (s->is_owed && s->state == RECIPIENT_WAITING))
+		w->is_bad = true;
 }
 
 static void take_try(struct wire *w, struct delivery_try *t)

@@ -29,17 +29,13 @@ static void add_try(struct queued_work *w, size_t place)
 	delivery_add_try(&w->delivery, w->heard_ms, &w->delivery.recipients[place]);
 }
 
-static void mark(struct queued *q, bool **places, size_t place)
-{
-	if (*places == NULL)
-		*places = mem_array(q->recipient_count, sizeof(bool));
-	(*places)[place] = true;
-}
-
 void queued_mark_failed(struct queued *q, size_t place)
 {
-	q->work->delivery.recipients[place].state = RECIPIENT_FAILED;
-	mark(q, &q->work->failed, place);
+	struct recipient_status *s = &q->work->delivery.recipients[place];
+
+	s->state = RECIPIENT_FAILED;
+	s->is_owed = true;
+	q->work->is_news = true;
 	counter_add(&q->queue->conf.counters->recipients_failed, 1);
 	queued_tell_failed(q, place);
 }
@@ -47,12 +43,12 @@ void queued_mark_failed(struct queued *q, size_t place)
 static void hear_delivered(struct queued *q, size_t place, const struct relay_verdict *v)
 {
 	struct queued_work *w = q->work;
+	struct recipient_status *s = &w->delivery.recipients[place];
 
 	w->is_news = true;
-	w->delivery.recipients[place].state = RECIPIENT_DELIVERED;
+	s->state = RECIPIENT_DELIVERED;
 	/* RFC 3461 5.2.2: where the next system takes no DSN, we tell that it was relayed. */
-	if (!v->takes_dsn && notice_is_wanted(&w->envelope, place, MAIL_DSN_RELAYED))
-		mark(q, &w->relayed, place);
+	s->is_owed = !v->takes_dsn && notice_is_wanted(&w->envelope, place, MAIL_DSN_RELAYED);
 	counter_add(&q->queue->conf.counters->recipients_delivered, 1);
 	queued_tell_delivered(q, place);
 }
@@ -83,7 +79,6 @@ void queued_hear(struct queued *q, size_t place, const struct relay_verdict *ver
 		hear_delivered(q, place, verdict);
 		break;
 	case RELAY_REFUSED:
-		w->is_news = true;
 		queued_mark_failed(q, place);
 		break;
 	case RELAY_DEFERRED:
@@ -150,7 +145,6 @@ static void go_back(struct queued *q)
 		queued_forget_content(q);
 		queued_close(q);
 		q->next_at = 0;
-		queue_stall(queue);
 		queued_place(q, true, loop_now_ms(queue->conf.loop) + 1);
 	}
 	queue_act_all(queue, qid, &orders);
@@ -162,13 +156,23 @@ void queued_end_attempt(struct queued *q, struct buf *memory, int64_t reserved)
 
 	if (memory)
 		queued_take_content(q, memory, reserved);
-	if (q->is_removed)
+	if (q->is_removed) {
 		queued_free(&q);
-	else if (!w->was_asked)
+	} else if (!w->was_asked) {
+		queue_stall(q->queue);
 		go_back(q);
+	}
 	/* Cut short by our own stop: it is made again after the start. */
 	else if (q->queue->is_ending && !w->is_news && !w->has_spoken)
 		queued_free(&q);
 	else
 		judge(q);
+}
+
+void queued_end_taken_back(struct queued *q)
+{
+	if (q->work->was_asked)
+		judge(q);
+	else
+		go_back(q);
 }

@@ -38,7 +38,7 @@ struct notice_conf;
 	X(HELD)	     /* by hand */                                                                 \
 	X(ACTIVE)    /* an attempt is under way */                                                 \
 	X(REPORTING) /* a notice is being made */                                                  \
-	X(OWING)     /* a notice that could not be stored, or a settle, is due again */
+	X(OWING)     /* a notice that could not be stored is due again; after a start also a settle */
 
 enum queued_state {
 #define X(name) QUEUED_##name,
@@ -58,13 +58,11 @@ struct queued_work {
 	int64_t heard_ms; /* the time of its first verdict, by the wall clock; 0: none yet */
 	bool was_asked;	  /* a smarthost was asked, or tried for */
 	bool has_spoken;  /* a smarthost said something */
-	bool is_news;	  /* somebody's fate was decided: the note is not lazy */
-	bool *failed;	  /* recipients that failed since the last notice; NULL: none */
-	bool *relayed;	  /* recipients whose success is to be told; NULL: none */
+	bool is_news;	  /* somebody's fate was decided, and no note says so yet: it is not lazy */
 	bool *delayed;	  /* recipients whose delay is to be told; NULL: none */
 	char **hosts;	  /* who spoke last, by recipient */
-	bool is_expired;  /* those failed because the time ran out, all of them */
-	bool is_by_hand;  /* they were given up by hand */
+	bool is_expired;   /* those failed because the time ran out, all of them */
+	unsigned put_offs; /* how often in a row the spool took no notice */
 	struct queue_order *closing; /* to give up: done once the settle is written */
 	struct list orders;	     /* wait for the end of what is under way */
 };
@@ -125,6 +123,10 @@ struct queue {
 	unsigned active;    /* attempts of our own */
 	unsigned reporting; /* messages whose notices are being made */
 	unsigned kept;	    /* messages whose content is kept while they stand in line */
+	struct map notes;      /* by message: its last note that is not in the spool yet */
+	struct list unwritten; /* those that the spool did not take, to be written again */
+	struct timer again;    /* for these */
+	unsigned again_count;  /* how often in a row that failed */
 	unsigned pending;
 	uint64_t random;
 	bool is_ending;
@@ -180,6 +182,8 @@ struct delivery queued_delivery(struct queued *q);
 bool queued_is_final(struct queued *q);
 /* Failed because the time ran out, not by a refusal, nor by hand. */
 bool queued_ran_out(const struct recipient_status *s);
+/* Failed by hand: nobody else gives a final status without a reply. */
+bool queued_was_given_up(const struct recipient_status *s);
 /* What a peer said, as text without controls, of at most 512 octets. */
 char *queued_text(struct span words);
 /* Out of its line and of queue->due: nothing happens to it by itself until it is placed again. */
@@ -217,22 +221,35 @@ void queue_rearm(struct queue *queue);
 
 /* try.c */
 void queued_attempt(struct queued *q);
+/* The job of an attempt that still waits for its connection comes back: it is over for the relay, and
+ * the message is still ACTIVE. False: there is none, or it is being carried. */
+bool queued_take_back(struct queued *q);
 
 /* hear.c */
+/* The attempt was taken back: none, unless a smarthost was asked before. Orders that waited for its end
+ * are carried out. */
+void queued_end_taken_back(struct queued *q);
 void queued_mark_failed(struct queued *q, size_t place);
 
 /* record.c */
 /* What became of it goes to the spool: settled, or noted and placed. It may be gone after. */
 void queued_write_down(struct queued *q);
-/* Notes it as it is now, synced; order may be NULL. */
+/* Notes it as it is now; order may be NULL. One that is not lazy is written again, until the spool has
+ * it or there is a later one of the message; the order is told what came of the first time. */
 void queued_note(struct queued *q, bool is_lazy, struct queue_order *order);
 void queued_settle(struct queued *q, bool is_lazy, struct queue_order *order);
+void queue_records_init(struct queue *queue);
+void queue_records_fini(struct queue *queue);
+/* What the spool did not take is written again, now. */
+void queue_write_again(struct queue *queue);
 /* An uncommitted content is given up. */
 void queue_drop_content(struct queue *queue, uint64_t id);
 
 /* report.c */
 /* The notices that are due, and then queued_write_down(). */
 void queued_report(struct queued *q);
+/* Somebody's failure or success is still to be told. */
+bool queued_owes(const struct delivery *d);
 
 /* recover.c: queue_recover() */
 

@@ -105,19 +105,26 @@ static void fail_waiting(struct queued *q, void (*fail)(struct queued *q, size_t
 			fail(q, i);
 }
 
+static bool has_failed(const struct queued_work *w)
+{
+	for (size_t i = 0; i < w->delivery.recipient_count; i++)
+		if (w->delivery.recipients[i].state == RECIPIENT_FAILED &&
+		    w->delivery.recipients[i].is_owed)
+			return true;
+	return false;
+}
+
 void queued_expire(struct queued *q)
 {
 	struct queued_work *w = queued_open(q);
 
-	w->is_expired = w->failed == NULL;
+	w->is_expired = !has_failed(w);
 	fail_waiting(q, fail_late);
 }
 
 void queued_give_up(struct queued *q)
 {
-	struct queued_work *w = queued_open(q);
-
-	w->is_by_hand = true;
+	queued_open(q);
 	fail_waiting(q, fail_by_hand);
 }
 

@@ -68,7 +68,8 @@ void envelope_strings_view(char *at, struct envelope_recipient *recipients, stru
 
 struct packed_reply {
 	uint16_t code, subject, detail;
-	uint8_t class, state;
+	uint8_t class;
+	uint8_t state : 2, is_owed : 1;
 	uint32_t text, smarthost;
 };
 
@@ -157,7 +158,8 @@ static void put_recipients(struct delivery_pack *pack, const struct delivery *d,
 			.subject = s->status.subject,
 			.detail = s->status.detail,
 			.class = s->status.class,
-			.state = (uint8_t)s->state,
+			.state = (uint8_t)s->state & 3,
+			.is_owed = s->is_owed,
 			.text = add_text(t, s->text),
 			.smarthost = add_text(t, s->smarthost),
 		};
@@ -219,6 +221,7 @@ static void view_recipients(struct delivery_pack *pack, struct delivery *out)
 
 		out->recipients[i] = (struct recipient_status){
 			.state = (enum recipient_state)p->state,
+			.is_owed = p->is_owed,
 			.code = p->code,
 			.status = { p->class, p->subject, p->detail },
 			.text = text_at(pack, p->text),

@@ -92,6 +92,7 @@ static void end(struct queue *queue)
 	void *user = queue->freed_user;
 
 	timer_clear(queue->conf.loop, &queue->timer);
+	queue_records_fini(queue);
 	forget_walks(queue);
 	heap_fini(&queue->due);
 	queue_index_fini(&queue->index);
@@ -225,6 +226,7 @@ struct queue *queue_new(const struct queue_conf *conf)
 	queue->random |= 1; /* xorshift never leaves 0 */
 	random_fill(&seed, sizeof(seed));
 	map_init(&queue->lines, seed);
+	queue_records_init(queue);
 	list_init(&queue->messages);
 	list_init(&queue->turns);
 	list_init(&queue->walks);
@@ -281,6 +283,8 @@ void queue_free(struct queue *queue, void (*freed)(void *user), void *user)
 		if (q->state != QUEUED_ACTIVE && q->state != QUEUED_REPORTING)
 			queued_free(&q);
 	}
+	queue->again_count = 0;
+	queue_write_again(queue);
 	queue_wake(queue);
 }
 

@@ -16,7 +16,7 @@ struct queued *queued_new(struct queue *queue, const struct envelope *envelope)
 {
 	struct queued *q = mem_alloc(sizeof(struct queued) + envelope_strings_octets(envelope));
 
-	require(envelope->recipient_count <= UINT32_MAX);
+	require(envelope->recipient_count > 0 && envelope->recipient_count <= UINT32_MAX);
 	q->queue = queue;
 	q->line = queue_line_ref(queue, envelope->account);
 	q->qid = envelope->qid;
@@ -188,13 +188,12 @@ void queued_forget_attempt(struct queued *q)
 	for (size_t i = 0; w->hosts && i < q->recipient_count; i++)
 		free(w->hosts[i]);
 	free(w->hosts);
-	free(w->failed);
-	free(w->relayed);
 	free(w->delayed);
 	w->hosts = NULL;
-	w->failed = w->relayed = w->delayed = NULL;
+	w->delayed = NULL;
 	w->heard_ms = 0;
-	w->was_asked = w->has_spoken = w->is_news = w->is_expired = w->is_by_hand = false;
+	w->put_offs = 0;
+	w->was_asked = w->has_spoken = w->is_news = w->is_expired = false;
 }
 
 struct delivery queued_delivery(struct queued *q)
@@ -221,6 +220,11 @@ bool queued_is_final(struct queued *q)
 bool queued_ran_out(const struct recipient_status *s)
 {
 	return s->state == RECIPIENT_FAILED && s->code < 500 && s->status.class != 5;
+}
+
+bool queued_was_given_up(const struct recipient_status *s)
+{
+	return s->state == RECIPIENT_FAILED && s->code == 0 && s->status.class == 5;
 }
 
 /* A message that comes to its line when its time is over still gets its last attempt, if its turn

@@ -36,7 +36,7 @@ static void take_note(struct queued *q, const struct delivery *d)
 		counter_add(&q->queue->conf.counters->queue_held, 1);
 }
 
-/* What was final had its notice before its note: only the settle was lost. */
+/* Notices that are owed are made first; of what is final without any only the settle was lost. */
 static void place(struct queued *q, const struct delivery *d)
 {
 	int64_t now = loop_now_ms(q->queue->conf.loop);
@@ -44,12 +44,11 @@ static void place(struct queued *q, const struct delivery *d)
 
 	q->born_ms = now - age_ms(q, d);
 	q->is_recovered = true;
-	if (queued_is_final(q)) {
-		queued_owe(q, 0);
-		return;
-	}
 	q->next_at = pause > 0 ? now + pause : 0;
-	queued_place(q, false, 0);
+	if (queued_is_final(q) || queued_owes(d))
+		queued_owe(q, 0);
+	else
+		queued_place(q, false, 0);
 }
 
 static int decode_note(struct span note, size_t recipient_count, struct delivery *out)
@@ -71,6 +70,11 @@ int queue_recover(struct queue *queue, const struct spool_found *found)
 
 	if (status)
 		return status;
+	/* Nobody could ever get it, nor hear that nobody did. */
+	if (envelope.recipient_count == 0) {
+		envelope_fini(&envelope);
+		return -EINVAL;
+	}
 	status = decode_note(found->note, envelope.recipient_count, &delivery);
 	if (status == 0) {
 		q = queued_new(queue, &envelope);

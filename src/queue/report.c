@@ -2,13 +2,23 @@
  * record of it.
  *
  * A notice is committed before its original is settled or noted: a crash between the two costs a
- * second notice, never the only one.
+ * second notice, never the only one. Where more than that goes on meanwhile, another notice or the wait
+ * for a spool that took none, what is known so far is noted first: who has the message, who failed, and
+ * of whom the sender is still to be told.
  */
 #include "notice.h"
 
 #include "base/mem.h"
 
+#include <errno.h>
 #include <stdlib.h>
+
+enum {
+	AGAIN_FIRST_MS =
+		1000, /* until a notice is tried again; twice that after each time in vain */
+	AGAIN_MOST_MS = 5 * 60 * 1000,
+	WARN_AGAIN_MS = 60 * 1000,
+};
 
 static void next_notice(struct queued *q);
 
@@ -18,8 +28,23 @@ static void end_report(struct queued *q)
 	queue_wake(q->queue);
 }
 
+bool queued_owes(const struct delivery *d)
+{
+	for (size_t i = 0; i < d->recipient_count; i++)
+		if (d->recipients[i].is_owed)
+			return true;
+	return false;
+}
+
+static void note_news(struct queued *q)
+{
+	if (q->work->is_news)
+		queued_note(q, false, NULL);
+	q->work->is_news = false;
+}
+
 /* A warning that could not be stored leaves the message where it was. */
-static void put_off_warning(struct queued *q, int64_t pause)
+static void put_off_warning(struct queued *q)
 {
 	struct queue *queue = q->queue;
 	uint64_t qid = q->qid;
@@ -28,44 +53,45 @@ static void put_off_warning(struct queued *q, int64_t pause)
 	queued_take_orders(q, &orders);
 	queued_forget_attempt(q);
 	queued_close(q);
-	queued_place(q, true, loop_now_ms(queue->conf.loop) + pause);
+	queued_place(q, true, loop_now_ms(queue->conf.loop) + WARN_AGAIN_MS);
 	queue_act_all(queue, qid, &orders);
+}
+
+static int64_t next_pause(struct queued_work *w)
+{
+	int64_t pause = AGAIN_FIRST_MS;
+
+	for (unsigned i = 0; i < w->put_offs && pause < AGAIN_MOST_MS; i++)
+		pause *= 2;
+	w->put_offs++;
+	return pause < AGAIN_MOST_MS ? pause : AGAIN_MOST_MS;
+}
+
+static void tell_put_off(struct queued *q, int status, const struct fault *fault)
+{
+	struct queued_work *w = q->work;
+
+	/* Called off by our own end: the next start makes it. */
+	if (status != -ECANCELED)
+		queue_tell_trouble(q->queue, "unreported", q->qid, fault);
+	if (w->closing)
+		queue_order_end(q->queue, w->closing, q->queue->is_ending ? -ESHUTDOWN : status);
+	w->closing = NULL;
 }
 
 /* The spool took no notice now: the message stays as it is, and the notice is tried again. */
 static void put_off(struct queued *q, int status, const struct fault *fault)
 {
-	struct queued_work *w = q->work;
-	int64_t pause = q->queue->conf.retry_ms[0];
-
-	queue_tell_trouble(q->queue, "unreported", q->qid, fault);
+	tell_put_off(q, status, fault);
 	end_report(q);
 	queued_forget_content(q);
-	if (w->closing)
-		queue_order_end(q->queue, w->closing, status);
-	w->closing = NULL;
+	note_news(q);
 	if (q->queue->is_ending)
 		queued_free(&q);
-	else if (w->failed || w->relayed)
-		queued_owe(q, pause);
+	else if (queued_owes(&q->work->delivery))
+		queued_owe(q, next_pause(q->work));
 	else
-		put_off_warning(q, pause);
-}
-
-static void forget(bool **places)
-{
-	free(*places);
-	*places = NULL;
-}
-
-/* `counter` and `event` of what is told now, and whom it was about. */
-static void has_told(struct queued *q, uint64_t notice, bool **places, const char *event,
-		     _Atomic uint64_t *counter)
-{
-	counter_add(counter, 1);
-	queued_tell_notice(q, event, notice);
-	forget(places);
-	q->work->is_news = true;
+		put_off_warning(q);
 }
 
 static bool is_over(struct queued *q, int status, const struct fault *fault)
@@ -80,13 +106,29 @@ static bool is_over(struct queued *q, int status, const struct fault *fault)
 	return status != 0;
 }
 
+/* Of those whose fate is that one. */
+static void has_told(struct queued *q, enum recipient_state state)
+{
+	struct queued_work *w = q->work;
+
+	for (size_t i = 0; i < q->recipient_count; i++)
+		if (w->delivery.recipients[i].state == state)
+			w->delivery.recipients[i].is_owed = false;
+	w->is_news = true;
+	w->put_offs = 0;
+	if (queued_owes(&w->delivery))
+		note_news(q);
+	next_notice(q);
+}
+
 static void on_failure_told(struct queued *q, int status, const struct fault *fault,
 			    uint64_t notice)
 {
 	if (is_over(q, status, fault))
 		return;
-	has_told(q, notice, &q->work->failed, "bounced", &q->queue->conf.counters->bounces_made);
-	next_notice(q);
+	counter_add(&q->queue->conf.counters->bounces_made, 1);
+	queued_tell_notice(q, "bounced", notice);
+	has_told(q, RECIPIENT_FAILED);
 }
 
 static void on_success_told(struct queued *q, int status, const struct fault *fault,
@@ -94,17 +136,23 @@ static void on_success_told(struct queued *q, int status, const struct fault *fa
 {
 	if (is_over(q, status, fault))
 		return;
-	has_told(q, notice, &q->work->relayed, "relayed-notice",
-		 &q->queue->conf.counters->successes_made);
-	next_notice(q);
+	counter_add(&q->queue->conf.counters->successes_made, 1);
+	queued_tell_notice(q, "relayed-notice", notice);
+	has_told(q, RECIPIENT_DELIVERED);
 }
 
 static void on_warned(struct queued *q, int status, const struct fault *fault, uint64_t notice)
 {
+	struct queued_work *w = q->work;
+
 	if (is_over(q, status, fault))
 		return;
+	counter_add(&q->queue->conf.counters->warnings_made, 1);
+	queued_tell_notice(q, "warned", notice);
 	q->is_warned = true;
-	has_told(q, notice, &q->work->delayed, "warned", &q->queue->conf.counters->warnings_made);
+	w->is_news = true;
+	free(w->delayed);
+	w->delayed = NULL;
 	next_notice(q);
 }
 
@@ -134,55 +182,78 @@ static void find_hosts(struct queued *q)
 	}
 }
 
+/* Of them all: a notice of failure speaks of those who were refused, or of those whose time ran out and
+ * those who were refused before, or of those given up by hand. */
+static bool all_are(const struct queued *q, const bool *places,
+		    bool (*is_such)(const struct recipient_status *s))
+{
+	for (size_t i = 0; i < q->recipient_count; i++)
+		if (places[i] && !is_such(&q->work->delivery.recipients[i]))
+			return false;
+	return true;
+}
+
 static void start(struct queued *q, enum mail_dsn_action action, const bool *places,
 		  void (*done)(struct queued *q, int status, const struct fault *fault,
 			       uint64_t notice))
 {
-	struct notice_conf conf = { .queued = q,
-				    .action = action,
-				    .places = places,
-				    .is_expired = q->work->is_expired,
-				    .is_by_hand = q->work->is_by_hand,
-				    .done = done };
+	struct notice_conf conf = { .queued = q, .action = action, .places = places, .done = done };
 
+	if (action == MAIL_DSN_FAILED) {
+		conf.is_expired = q->work->is_expired || all_are(q, places, queued_ran_out);
+		conf.is_by_hand = all_are(q, places, queued_was_given_up);
+	}
 	find_hosts(q);
 	conf.hosts = q->work->hosts;
 	notice_start(&conf);
 }
 
-/* Leaves those out who do not want to hear it. False: that was all. */
-static bool somebody_wants(struct queued *q, bool *places, enum mail_dsn_action action)
+/* Those of that fate who are still to be told of, without those whom nobody wants to hear of. NULL: there
+ * is none. */
+static bool *take_owed(struct queued *q, enum recipient_state state, enum mail_dsn_action action)
 {
-	bool is_wanted = false;
+	struct queued_work *w = q->work;
+	bool *places = mem_array(q->recipient_count, sizeof(bool));
+	bool is_owed = false, is_wanted = false;
 
 	for (size_t i = 0; i < q->recipient_count; i++) {
-		places[i] = places[i] && notice_is_wanted(&q->work->envelope, i, action);
+		struct recipient_status *s = &w->delivery.recipients[i];
+
+		if (!s->is_owed || s->state != state)
+			continue;
+		is_owed = true;
+		s->is_owed = places[i] = notice_is_wanted(&w->envelope, i, action);
 		is_wanted |= places[i];
 	}
-	return is_wanted;
+	if (is_wanted)
+		return places;
+	if (is_owed && state == RECIPIENT_FAILED)
+		queued_tell_discarded(q);
+	free(places);
+	return NULL;
 }
 
 static void next_notice(struct queued *q)
 {
 	struct queued_work *w = q->work;
+	bool *failed = take_owed(q, RECIPIENT_FAILED, MAIL_DSN_FAILED);
+	bool *relayed = take_owed(q, RECIPIENT_DELIVERED, MAIL_DSN_RELAYED);
 
-	if (w->failed && !somebody_wants(q, w->failed, MAIL_DSN_FAILED)) {
-		queued_tell_discarded(q);
-		forget(&w->failed);
-		w->is_news = true;
-	}
-	if (w->failed) {
-		start(q, MAIL_DSN_FAILED, w->failed, on_failure_told);
-	} else if (w->relayed) {
-		start(q, MAIL_DSN_RELAYED, w->relayed, on_success_told);
+	if (failed) {
+		start(q, MAIL_DSN_FAILED, failed, on_failure_told);
+	} else if (relayed) {
+		start(q, MAIL_DSN_RELAYED, relayed, on_success_told);
 	} else if (w->delayed) {
 		start(q, MAIL_DSN_DELAYED, w->delayed, on_warned);
 	} else {
 		end_report(q);
 		queued_write_down(q);
 	}
+	free(failed);
+	free(relayed);
 }
 
+/* A message that is REPORTING has a notice under way, which always ends. */
 void queued_report(struct queued *q)
 {
 	q->queue->reporting++;

@@ -332,6 +332,7 @@ static struct delivery sample_delivery(void)
 	d.recipients[0].text = mem_text("Ok: queued as 1234");
 	d.recipients[0].smarthost = mem_text("main");
 	d.recipients[1].state = RECIPIENT_FAILED;
+	d.recipients[1].is_owed = true;
 	d.recipients[1].code = 550;
 	d.recipients[1].status = (struct smtp_status){ 5, 1, 999 };
 	d.recipients[1].text = mem_text("");
@@ -366,6 +367,8 @@ static void delivery_comes_back(void **state)
 	assert_int_equal(back.recipients[0].code, 250);
 	assert_string_equal(back.recipients[0].text, "Ok: queued as 1234");
 	assert_string_equal(back.recipients[0].smarthost, "main");
+	assert_false(back.recipients[0].is_owed || back.recipients[2].is_owed);
+	assert_true(back.recipients[1].is_owed);
 	assert_int_equal(back.recipients[1].status.detail, 999);
 	assert_string_equal(back.recipients[1].text, "");
 	assert_null(back.recipients[1].smarthost);
@@ -412,6 +415,12 @@ static void unknown_state_is_refused(void **state)
 	delivery_encode(&d, &out);
 	out.at[out.from + 1 + 1 + 4 + 8 + 8 + 4] = 3;
 	assert_int_equal(delivery_decode(buf_span(&out), &back), -EINVAL);
+	/* Nobody is to be told of one who still waits. */
+	buf_clear(&out);
+	d.recipients[0].is_owed = true;
+	delivery_encode(&d, &out);
+	assert_int_equal(delivery_decode(buf_span(&out), &back), -EINVAL);
+	d.recipients[0].is_owed = false;
 	/* More tries than are ever kept. */
 	buf_clear(&out);
 	delivery_encode(&d, &out);

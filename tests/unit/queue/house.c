@@ -142,6 +142,14 @@ void relay_more(struct relay_job *job)
 	(void)job;
 }
 
+bool relay_cancel(struct relay_job *job)
+{
+	if (house.is_carried)
+		return false;
+	list_remove(&house.jobs, &job->node);
+	return true;
+}
+
 size_t relay_room(struct relay *relay)
 {
 	(void)relay;
@@ -237,11 +245,18 @@ void house_give_back(struct relay_job *job)
 
 /* The spool */
 
+static int error_of(const struct spool_write *w)
+{
+	if (house.spool_error)
+		return house.spool_error;
+	return w->kind == SPOOL_NOTE ? house.note_error : 0;
+}
+
 static void keep_write(const struct spool_write *w)
 {
 	house.writes[house.write_count++ % HOUSE_MOST] =
 		(struct house_write){ w->kind, w->id, w->is_lazy };
-	if (w->kind != SPOOL_NOTE || house.spool_error)
+	if (w->kind != SPOOL_NOTE || error_of(w))
 		return;
 	buf_clear(&house.note);
 	buf_put_span(&house.note, w->record);
@@ -249,7 +264,7 @@ static void keep_write(const struct spool_write *w)
 
 static void finish(struct spool_write *w)
 {
-	w->status = house.spool_error;
+	w->status = error_of(w);
 	if (w->status)
 		fault_set(&w->fault, w->status, "the disk is full");
 	loop_post(NULL, &w->done);
@@ -454,7 +469,9 @@ void house_start(void)
 	static const int64_t minute = 60 * 1000;
 
 	buf_fini(&house.note);
-	house = (struct house){ .now_ms = 1000000, .wall_ms = 1795299114123, .room = 1000000 };
+	house = (struct house){
+		.now_ms = 1000000, .wall_ms = 1795299114123, .room = 1000000, .is_carried = true
+	};
 	first_work = NULL;
 	last_work = &first_work;
 	memset(timers, 0, sizeof(timers));

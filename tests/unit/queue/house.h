@@ -46,11 +46,12 @@ struct house {
 	size_t room;
 	struct list jobs; /* struct relay_job, in the order in which they came */
 	unsigned sent, hurries;
+	bool is_carried; /* no job comes back by relay_cancel() */
 	bool gives_back; /* each job comes back untried, as soon as the loop turns */
 	struct house_look looks[4];
 	size_t look_count;
 	/* spool */
-	int spool_error;
+	int spool_error, note_error; /* of all writes; of notes */
 	bool is_spool_slow;
 	struct list slow;
 	struct house_write writes[HOUSE_MOST];

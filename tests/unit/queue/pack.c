@@ -33,6 +33,7 @@ static struct delivery encoded(size_t recipients, unsigned texts, unsigned tries
 
 		snprintf(text, sizeof(text), "words %u", (unsigned)(i % (texts ? texts : 1)));
 		s->state = (enum recipient_state)(i % 3);
+		s->is_owed = i % 3 && i % 2;
 		s->code = 200 + (int)(i % 400);
 		s->status = (struct smtp_status){ 5, (uint16_t)i, 999 };
 		s->text = texts ? mem_text(text) : NULL;
