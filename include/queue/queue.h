@@ -5,8 +5,9 @@
  * Thread   its loop: a message lives on the loop of the session that brought it
  * Owns     the messages and their memory; the spool owns what is on disk
  * Units    ms
- * Errors   nothing here loses a message: what cannot be written now (a note, a settle) costs at most
- *          a duplicate, and the log says so
+ * Errors   nothing here loses a message: what cannot be written now (a note, a settle, a notice) is
+ *          written as soon as the spool takes it; a crash before that costs at most a duplicate, and
+ *          the log says so
  *
  * Messages that are due stand in lines, one for each account, which take turns: ten thousand of one
  * login delay another's by one message. The relay is given as many as it has room for; while no
@@ -52,10 +53,11 @@ struct queue_conf {
 struct queue *queue_new(const struct queue_conf *conf);
 /* A message that recovery found; takes copies. Before or while the loop runs, on its thread. The
  * spool may still be being opened: conf.spool may be NULL until then, and is set by queue_renew()
- * before the loop runs. */
+ * before the loop runs. -EINVAL: the records make no sense, or nobody is to get it; -ENOTSUP: they are of
+ * a later version. */
 int queue_recover(struct queue *queue, const struct spool_found *found);
-/* No new attempts; freed() once none is under way and the spool has taken every outcome. The relay may
- * be freed meanwhile: it gives back what it has, and is not looked at any more. */
+/* No new attempts; freed() once none is under way and the spool has taken every outcome, or has not taken
+ * it for some seconds. The relay may be freed meanwhile: it gives back what it has, and is not looked at any more. */
 void queue_free(struct queue *queue, void (*freed)(void *user), void *user);
 /* After a reload. */
 void queue_renew(struct queue *queue, const struct queue_conf *conf);
@@ -136,7 +138,7 @@ struct queue_order {
 	int status; /* private */
 };
 
-/* Takes effect at once. With an attempt under way: REMOVE is recorded at once and the attempt's
- * outcome is then only logged; HOLD, BOUNCE and the others wait for its end, and so does done(). What is
- * to go at once also ends the pauses of smarthosts that are left alone (relay_hurry()). */
+/* Takes effect at once. With an attempt under way: REMOVE, HOLD and BOUNCE end one that still waits for
+ * its connection; otherwise REMOVE is recorded at once and the attempt's outcome is then only logged,
+ * while HOLD, BOUNCE and the others wait for its end, and so does done(). What is to go at once also ends the pauses of smarthosts that are left alone (relay_hurry()). */
 void queue_act(struct queue *queue, uint64_t qid, struct queue_order *order);

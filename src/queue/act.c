@@ -129,9 +129,12 @@ static void reroute(struct queued *q, struct queue_order *order)
 
 static void remove_now(struct queued *q, struct queue_order *order)
 {
+	bool is_under_way =
+		(q->state == QUEUED_ACTIVE && !queued_take_back(q)) || q->state == QUEUED_REPORTING;
+
 	queue_tell_act(q->queue, "removed", q->qid);
 	queued_settle(q, false, order);
-	if (q->state == QUEUED_ACTIVE || q->state == QUEUED_REPORTING)
+	if (is_under_way)
 		queued_hide(q);
 	else
 		queued_free(&q);
@@ -171,6 +174,16 @@ static void act(struct queued *q, struct queue_order *order)
 	require(false);
 }
 
+/* What is to be sent no more is not to be sent because its job stands in the relay's line. */
+static void act_later(struct queued *q, struct queue_order *order)
+{
+	bool is_to_stop = order->action == QUEUE_HOLD || order->action == QUEUE_BOUNCE;
+
+	list_push_back(&q->work->orders, &order->node);
+	if (is_to_stop && queued_take_back(q))
+		queued_end_taken_back(q);
+}
+
 void queue_act(struct queue *queue, uint64_t qid, struct queue_order *order)
 {
 	struct queued *q = queue_index_get(&queue->index, qid);
@@ -181,7 +194,7 @@ void queue_act(struct queue *queue, uint64_t qid, struct queue_order *order)
 	else if (q == NULL)
 		queue_order_end(queue, order, -ENOENT);
 	else if (is_busy(q) && order->action != QUEUE_REMOVE)
-		list_push_back(&q->work->orders, &order->node);
+		act_later(q, order);
 	else
 		act(q, order);
 }

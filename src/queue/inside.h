@@ -32,6 +32,13 @@ struct queued_try;
 struct queued_line;
 struct notice_conf;
 
+/* What wakes each of them: PAUSED, LINE, HELD and OWING stand in queue->due, at their expiry at the
+ * latest, and the queue's timer follows that; while too many notices are being made, the end of one wakes
+ * the queue. LINE besides waits for the relay's room(), for the end of another attempt, or for
+ * stalled_until_ms. ACTIVE ends with the relay's done(), which comes for each job that is not taken back,
+ * or with that of the hand-off's. REPORTING ends with notice_start()'s done(), which always comes.
+ * Orders wait only for the end of ACTIVE, REPORTING and OWING, and each way out of these carries them out
+ * or ends them. */
 #define QUEUED_STATES(X)                                                                           \
 	X(PAUSED)    /* until its next attempt */                                                  \
 	X(LINE)	     /* due: in a line */                                                          \

@@ -41,16 +41,29 @@ static void free_try(struct queued_try **try)
 	*try = NULL;
 }
 
+static void end_try(struct queued *q)
+{
+	free_try(&q->work->attempt);
+	q->queue->active--;
+	queue_wake(q->queue);
+}
+
 static void on_done(struct relay_job *job)
 {
-	struct queued_try *t = list_entry(job, struct queued_try, job);
-	struct queued *q = t->queued;
-	struct queue *queue = q->queue;
+	struct queued *q = list_entry(job, struct queued_try, job)->queued;
 
-	free_try(&q->work->attempt);
-	queue->active--;
-	queue_wake(queue);
+	end_try(q);
 	queued_end_attempt(q, NULL, 0);
+}
+
+bool queued_take_back(struct queued *q)
+{
+	struct queued_try *t = q->work ? q->work->attempt : NULL;
+
+	if (t == NULL || !relay_cancel(&t->job))
+		return false;
+	end_try(q);
+	return true;
 }
 
 static void choose_recipients(struct queued_try *t, const struct queued *q)

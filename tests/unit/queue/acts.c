@@ -382,6 +382,90 @@ static void removed_while_its_notice_is_written(void **state)
 	assert_int_equal(house.queue->reporting, 0);
 }
 
+/* A job that stands in the relay's line comes back, and the order takes effect at once. */
+static void what_is_not_carried_yet_is_taken_back(void **state)
+{
+	static const struct {
+		enum queue_action action;
+		int after;
+		const char *written;
+		unsigned notices;
+	} orders[] = {
+		{ QUEUE_REMOVE, GONE, "settle", 0 },
+		{ QUEUE_HOLD, QUEUE_STAND_HELD, "note", 0 },
+		{ QUEUE_BOUNCE, GONE, "settle", 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+		struct test_order flush;
+		uint64_t qid = active_one();
+
+		house.is_carried = true;
+		give(&flush, qid, QUEUE_FLUSH);
+		house.is_carried = false;
+		house.write_count = house.notice_count = 0;
+		act(qid, orders[i].action);
+		assert_true(list_is_empty(&house.jobs));
+		assert_int_equal(house.queue->active, 0);
+		assert_int_equal(house_has(qid) ? (int)house_view(qid).stand : GONE,
+				 orders[i].after);
+		assert_string_equal(house_written(qid), orders[i].written);
+		assert_int_equal(house.notice_count, orders[i].notices);
+		assert_int_equal(flush.times, 1);
+		if (house_has(qid)) {
+			assert_int_equal(house_view(qid).delivery->attempts, 0);
+			act(qid, QUEUE_REMOVE);
+		}
+	}
+}
+
+/* The others wait for the end of the attempt: it would be made anyway. */
+static void what_is_to_go_is_not_taken_back(void **state)
+{
+	static const enum queue_action actions[] = { QUEUE_FLUSH, QUEUE_RELEASE, QUEUE_REROUTE };
+
+	(void)state;
+	house.is_carried = false;
+	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+		struct test_order o;
+		uint64_t qid = active_one();
+
+		give(&o, qid, actions[i]);
+		house_run();
+		assert_int_equal(o.times, 0);
+		house_answer(house_job(), "250 ok");
+		assert_int_equal(o.status, -ENOENT);
+	}
+}
+
+/* One was refused before the connection was lost, and the job waits for another one. */
+static void what_was_heard_before_it_was_taken_back_counts(void **state)
+{
+	uint64_t qid = house_add("alice", alice, "bob@example.net carol@example.net");
+	struct delivery d;
+
+	(void)state;
+	house_run();
+	house_hear(house_job(), 0, "550 5.1.1 unknown");
+	house.is_carried = false;
+	act(qid, QUEUE_HOLD);
+	assert_int_equal(house.notice_count, 1);
+	assert_string_equal(house.notices[0].places, "0");
+	assert_int_equal(house_view(qid).stand, QUEUE_STAND_HELD);
+	assert_int_equal(house_view(qid).delivery->attempts, 1);
+	d = house_note();
+	assert_true(d.is_held);
+	assert_int_equal(d.recipients[0].state, RECIPIENT_FAILED);
+	assert_false(d.recipients[0].is_owed);
+	assert_int_equal(d.recipients[1].state, RECIPIENT_WAITING);
+	delivery_fini(&d);
+	house.is_carried = true;
+	act(qid, QUEUE_RELEASE);
+	assert_int_equal(house_job()->message.recipient_count, 1);
+	house_answer(house_job(), "250 ok");
+}
+
 /* One removed, one with an order that waits, one whose notice is being written. */
 static void a_stop_answers_everybody(void **state)
 {
@@ -461,6 +545,9 @@ int main(void)
 		TEST(others_wait_for_the_attempt),
 		TEST(removed_while_active),
 		TEST(removed_while_its_notice_is_written),
+		TEST(what_is_not_carried_yet_is_taken_back),
+		TEST(what_is_to_go_is_not_taken_back),
+		TEST(what_was_heard_before_it_was_taken_back_counts),
 		TEST(a_stop_answers_everybody),
 		TEST(thousands_at_once),
 	};
