@@ -52,11 +52,11 @@ enum recipient_state { RECIPIENT_WAITING, RECIPIENT_DELIVERED, RECIPIENT_FAILED 
 
 struct recipient_status {
 	enum recipient_state state;
-	bool is_owed; /* DELIVERED, FAILED: the sender is still to be told */
 	int code;		   /* the last reply's; 0: none */
 	struct smtp_status status;
 	char *text;		   /* the last reply's words, or our own reason; NULL: none yet */
 	char *smarthost;	   /* label; NULL: none could be asked */
+	bool is_owed;		   /* DELIVERED, FAILED: the sender is still to be told */
 };
 
 /* One reply that came, and how often the same came in a row: "tried 12 times between 9:00 and 15:00". */

@@ -309,14 +309,12 @@ struct message *rig_add(struct queue *queue, uint64_t qid)
 
 	recipients[0] = (struct envelope_recipient){ fixed("bob@example.org"), fixed(""), 0 };
 	recipients[1] = (struct envelope_recipient){ fixed("eve@example.org"), fixed(""), 0 };
-	statuses[0] = (struct recipient_status){
-		RECIPIENT_DELIVERED, 250, { 2, 1, 5 }, fixed("ok"), fixed("main")
-	};
-	statuses[1] = (struct recipient_status){ RECIPIENT_WAITING,
-						 451,
-						 { 4, 2, 2 },
-						 fixed("full \xff\xc3\xbc \033[2J"),
-						 fixed("main") };
+	statuses[0] = (struct recipient_status){ RECIPIENT_DELIVERED, 250,	     { 2, 1, 5 },
+						 fixed("ok"),	      fixed("main"), false };
+	statuses[1] =
+		(struct recipient_status){ RECIPIENT_WAITING, 451,
+					   { 4, 2, 2 },	      fixed("full \xff\xc3\xbc \033[2J"),
+					   fixed("main"),     false };
 	m->envelope = (struct envelope){ .qid = qid,
 					 .sid = 7,
 					 .account = fixed("alice"),

@@ -68,9 +68,14 @@ static bool takes(const char *json, const char *sender, bool is_held)
 						   { fixed("Eve@example.net"), fixed(""), 0 },
 						   { fixed("mallory@x.test"), fixed(""), 0 } };
 	struct recipient_status statuses[] = {
-		{ RECIPIENT_DELIVERED, 250, { 2, 0, 0 }, fixed("ok"), fixed("main") },
-		{ RECIPIENT_WAITING, 451, { 4, 2, 2 }, fixed("Mailbox full"), fixed("spare") },
-		{ RECIPIENT_WAITING, 0, { 0 }, fixed("connection refused"), NULL },
+		{ RECIPIENT_DELIVERED, 250, { 2, 0, 0 }, fixed("ok"), fixed("main"), false },
+		{ RECIPIENT_WAITING,
+		  451,
+		  { 4, 2, 2 },
+		  fixed("Mailbox full"),
+		  fixed("spare"),
+		  false },
+		{ RECIPIENT_WAITING, 0, { 0 }, fixed("connection refused"), NULL, false },
 	};
 	struct envelope e = { .sender = fixed(sender),
 			      .account = fixed("alice"),

@@ -213,7 +213,8 @@ static void add_trouble(struct rig *rig)
 							    i % 3 ? 451 : 0,
 							    { 0 },
 							    i % 3 ? texts[i] : fixed("refused"),
-							    i % 3 ? fixed("main") : NULL };
+							    i % 3 ? fixed("main") : NULL,
+							    false };
 		statuses[i][1] = statuses[i][0];
 		m->delivery.recipients = statuses[i];
 		m->envelope.sender = fixed(i % 2 ? "Alice@example.com" : "alice@EXAMPLE.com");
