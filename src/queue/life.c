@@ -178,7 +178,6 @@ void queued_come_due(struct queued *q)
 {
 	switch ((enum queued_state)q->state) {
 	case QUEUED_OWING:
-		queued_open(q);
 		queued_lift(q, QUEUED_REPORTING);
 		queued_report(q);
 		break;

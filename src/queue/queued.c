@@ -278,8 +278,10 @@ void queued_place(struct queued *q, bool is_first, int64_t life_floor)
 	queue_wake(queue);
 }
 
+/* Orders may wait for it from now on, so there is work, also for what recovery found. */
 void queued_owe(struct queued *q, int64_t in_ms)
 {
+	queued_open(q);
 	queued_lift(q, QUEUED_OWING);
 	heap_insert(&q->queue->due, &q->due, loop_now_ms(q->queue->conf.loop) + in_ms);
 	queue_wake(q->queue);

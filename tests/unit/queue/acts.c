@@ -467,6 +467,37 @@ static void what_was_heard_before_it_was_taken_back_counts(void **state)
 }
 
 /* One removed, one with an order that waits, one whose notice is being written. */
+/* What recovery found has nothing under way yet, not even where a notice is the first thing to come. */
+static void what_owes_a_notice_after_a_start_takes_orders(void **state)
+{
+	struct envelope e =
+		house_envelope(7, "alice", alice, "bob@example.net carol@example.net", 0);
+	struct buf envelope = { 0 }, note = { 0 };
+	struct spool_found found = { .id = 7 };
+	struct delivery d;
+	struct test_order o;
+
+	(void)state;
+	delivery_init(&d, 2);
+	d.recipients[0].state = RECIPIENT_FAILED;
+	d.recipients[0].is_owed = true;
+	envelope_encode(&e, &envelope);
+	delivery_encode(&d, &note);
+	found.envelope = buf_span(&envelope);
+	found.note = buf_span(&note);
+	assert_int_equal(queue_recover(house.queue, &found), 0);
+	give(&o, 7, QUEUE_HOLD);
+	house_run();
+	assert_int_equal(o.times, 1);
+	assert_int_equal(o.status, 0);
+	assert_int_equal(house.notice_count, 1);
+	assert_int_equal(house_view(7).stand, QUEUE_STAND_HELD);
+	delivery_fini(&d);
+	envelope_fini(&e);
+	buf_fini(&envelope);
+	buf_fini(&note);
+}
+
 static void a_stop_answers_everybody(void **state)
 {
 	struct test_order remove, hold, late;
@@ -548,6 +579,7 @@ int main(void)
 		TEST(what_is_not_carried_yet_is_taken_back),
 		TEST(what_is_to_go_is_not_taken_back),
 		TEST(what_was_heard_before_it_was_taken_back_counts),
+		TEST(what_owes_a_notice_after_a_start_takes_orders),
 		TEST(a_stop_answers_everybody),
 		TEST(thousands_at_once),
 	};
