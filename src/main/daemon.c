@@ -26,7 +26,7 @@ enum { SIGNALS = 4 };
 struct daemon {
 	const char *file;
 	struct settings *settings; /* the current one */
-	struct limits *limits;
+	struct smarthost_limits *limits;
 	struct log *log;
 	struct counters counters;
 	struct loop *loop;
@@ -401,7 +401,7 @@ struct daemon *daemon_open(const struct daemon_conf *conf, struct fault *fault)
 
 	d->file = conf->file;
 	d->started_ms = wall_now_ms();
-	d->limits = limits_new();
+	d->limits = smarthost_limits_new();
 	d->settings = settings_load(conf->conf, d->limits, fault);
 	if (d->settings == NULL)
 		goto fail;
@@ -464,6 +464,6 @@ void daemon_close(struct daemon **daemon)
 		log_free(&d->log);
 	}
 	settings_unref(&d->settings);
-	limits_free(&d->limits);
+	smarthost_limits_free(&d->limits);
 	free(d);
 }

@@ -53,7 +53,8 @@ static int load_identity(struct settings *s, struct fault *fault)
 	return fault->code;
 }
 
-static int load_smarthost(struct settings *s, size_t i, struct limits *limits, struct fault *fault)
+static int load_smarthost(struct settings *s, size_t i, struct smarthost_limits *limits,
+			  struct fault *fault)
 {
 	static const enum smtp_client_tls modes[] = {
 		[CONF_SMARTHOST_STARTTLS] = SMTP_CLIENT_TLS_STARTTLS,
@@ -78,7 +79,7 @@ static int load_smarthost(struct settings *s, size_t i, struct limits *limits, s
 		.trust = s->trusts[i],
 		.user = c->user[0] ? c->user : NULL,
 		.password = secret_span(&s->passwords[i]),
-		.limit = limits_get(limits, c->name),
+		.limit = smarthost_limits_get(limits, c->name),
 		.idle_ms = c->idle_ms,
 		.connect_ms = c->connect_ms,
 		.messages = (unsigned)c->messages,
@@ -149,7 +150,8 @@ void settings_adopt(struct settings *s)
 				(unsigned)s->conf->smarthosts[i].rate);
 }
 
-struct settings *settings_load(struct conf *conf, struct limits *limits, struct fault *fault)
+struct settings *settings_load(struct conf *conf, struct smarthost_limits *limits,
+			       struct fault *fault)
 {
 	struct settings *s = mem_new(struct settings);
 	struct buf mechanisms = { 0 };

@@ -8,7 +8,7 @@
 #pragma once
 
 #include "conf/conf.h"
-#include "limits.h"
+#include "smarthost_limits.h"
 #include "relay/relay.h"
 #include "submit/submit.h"
 
@@ -24,7 +24,8 @@ struct settings {
 
 /* Takes conf over, also on failure. Certificates, keys, CA and password files are read now, by the
  * user that we are. One reference is the caller's. */
-struct settings *settings_load(struct conf *conf, struct limits *limits, struct fault *fault);
+struct settings *settings_load(struct conf *conf, struct smarthost_limits *limits,
+			       struct fault *fault);
 /* What login workers must know, into an empty buf. -E2BIG: more than a frame can say. */
 int settings_hello(const struct conf *conf, struct buf *out, struct fault *fault);
 /* They are in force from now on: sets how many connections each smarthost may have. */

@@ -1,11 +1,11 @@
-#include "limits.h"
+#include "smarthost_limits.h"
 
 #include "base/map.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
 
-struct limits {
+struct smarthost_limits {
 	struct map names;
 };
 
@@ -14,15 +14,15 @@ struct entry {
 	char *name;
 };
 
-struct limits *limits_new(void)
+struct smarthost_limits *smarthost_limits_new(void)
 {
-	struct limits *limits = mem_new(struct limits);
+	struct smarthost_limits *limits = mem_new(struct smarthost_limits);
 
 	map_init(&limits->names, 0);
 	return limits;
 }
 
-void limits_free(struct limits **limits)
+void smarthost_limits_free(struct smarthost_limits **limits)
 {
 	struct entry *entry;
 	size_t place = 0;
@@ -39,7 +39,7 @@ void limits_free(struct limits **limits)
 	*limits = NULL;
 }
 
-struct relay_limit *limits_get(struct limits *limits, const char *smarthost)
+struct relay_limit *smarthost_limits_get(struct smarthost_limits *limits, const char *smarthost)
 {
 	struct entry *entry = map_get(&limits->names, span_text(smarthost));
 
