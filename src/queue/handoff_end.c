@@ -68,6 +68,14 @@ static void end_passed(struct handoff *h)
 	queue_tell_settled(h->queue, h->qid);
 }
 
+static void end_refused(struct handoff *h)
+{
+	for (size_t i = 0; i < h->place_count; i++)
+		if (!h->places[i].is_out)
+			handoff_tell_refused(h, &h->places[i]);
+	end_with_reply(h, HANDOFF_REFUSED);
+}
+
 static void end_failed(struct handoff *h)
 {
 	for (size_t i = 0; i < h->place_count; i++)
@@ -182,7 +190,7 @@ void end_judge(struct handoff *h)
 	if (t.delivered == t.in && (t.noticed == 0 || h->state == HANDOFF_ALONE))
 		end_passed(h);
 	else if (t.refused == t.in)
-		end_with_reply(h, HANDOFF_REFUSED);
+		end_refused(h);
 	else if (h->state == HANDOFF_ALONE)
 		end_failed(h);
 	else

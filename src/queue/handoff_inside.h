@@ -151,4 +151,6 @@ void end_on_committed(void *user, int status, const struct fault *fault);
 
 /* handoff_tell.c: log lines */
 void handoff_tell_delivered(const struct handoff *h, const struct place *p);
+/* The smarthost's no, which is the client's answer, if there is still one. */
+void handoff_tell_refused(const struct handoff *h, const struct place *p);
 void handoff_tell_repeat(const struct handoff *h);

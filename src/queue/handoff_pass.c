@@ -159,6 +159,8 @@ static void on_recipient(struct relay_job *job, size_t index, const struct relay
 		bool is_refused = verdict->outcome == RELAY_REFUSED;
 
 		place_answer(h, p->places[index], is_refused ? heard_new(verdict) : NULL);
+		if (is_refused)
+			handoff_tell_refused(h, place);
 		ask_mind_time(h);
 	}
 }

@@ -2,23 +2,40 @@
  * sees one story whichever way a message went. */
 #include "handoff_inside.h"
 
-void handoff_tell_delivered(const struct handoff *h, const struct place *p)
+static void start(struct logline *line, const char *event, const struct handoff *h,
+		  const struct place *p)
 {
 	const struct heard *heard = p->heard;
+
+	logline_start(line, LOG_LEVEL_INFO, event);
+	logline_id(line, "qid", h->qid);
+	logline_text(line, "to", p->address);
+	logline_text(line, "smarthost", heard->smarthost);
+	if (heard->code)
+		logline_number(line, "code", heard->code);
+	if (heard->status.class)
+		logline_format(line, "status", "%u.%u.%u", heard->status.class,
+			       heard->status.subject, heard->status.detail);
+	logline_text(line, "text", heard->words);
+}
+
+void handoff_tell_delivered(const struct handoff *h, const struct place *p)
+{
 	int64_t delay_ms = wall_now_ms() - h->arrived_ms;
 	struct logline line;
 
-	logline_start(&line, LOG_LEVEL_INFO, "delivered");
-	logline_id(&line, "qid", h->qid);
-	logline_text(&line, "to", p->address);
-	logline_text(&line, "smarthost", heard->smarthost);
-	if (heard->code)
-		logline_number(&line, "code", heard->code);
-	if (heard->status.class)
-		logline_format(&line, "status", "%u.%u.%u", heard->status.class,
-			       heard->status.subject, heard->status.detail);
-	logline_text(&line, "text", heard->words);
+	start(&line, "delivered", h, p);
 	logline_number(&line, "delay_ms", delay_ms > 0 ? delay_ms : 0);
+	queue_tell(h->queue, &line);
+}
+
+/* Its qid may stand in no other line: the message was never accepted. */
+void handoff_tell_refused(const struct handoff *h, const struct place *p)
+{
+	struct logline line;
+
+	start(&line, "smarthost-refused", h, p);
+	logline_id(&line, "sid", h->conf.sid);
 	queue_tell(h->queue, &line);
 }
 

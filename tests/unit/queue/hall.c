@@ -462,6 +462,7 @@ void queue_tell(struct queue *q, const struct logline *line)
 {
 	(void)q;
 	hall.delivered_lines += strstr(line->text, "event=delivered ") != NULL;
+	hall.refused_lines += strstr(line->text, "event=smarthost-refused ") != NULL;
 	hall.repeat_lines += strstr(line->text, "event=repeat-likely ") != NULL;
 }
 

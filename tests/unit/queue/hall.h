@@ -55,7 +55,7 @@ struct hall {
 	struct spool_write *commit; /* waits for hall_commit() */
 	bool holds_chunks;	    /* they wait for hall_chunks() */
 	bool has_failed;	    /* a commit or a chunk */
-	unsigned commits, drops, settled_lines, delivered_lines, repeat_lines;
+	unsigned commits, drops, settled_lines, delivered_lines, refused_lines, repeat_lines;
 	unsigned pending;
 	int64_t budget, left;
 };

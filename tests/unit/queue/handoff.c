@@ -308,12 +308,21 @@ static void log_and_counters_tell_one_story(void **state)
 {
 	static const struct {
 		const char *script;
-		unsigned delivered_lines, settled_lines, repeat_lines, passed, handed_over;
+		unsigned delivered_lines, refused_lines, settled_lines, repeat_lines;
+		unsigned passed, handed_over;
 	} stories[] = {
-		{ "r r +0 +1 c .+", 2, 1, 0, 1, 0 },	{ "r r +0 ~1 c .+ k+", 1, 0, 0, 0, 0 },
-		{ "r r +0 ~1 c .+ k-", 1, 0, 1, 0, 0 }, { "r +0 c .-", 0, 0, 0, 0, 0 },
-		{ "r +0 c t k+ .+", 0, 0, 0, 0, 1 },	{ "r +0 c t .+ k+", 0, 0, 0, 0, 0 },
-		{ "r +0 c t k- .+", 1, 1, 0, 1, 0 },	{ "r +0 c d .+", 1, 1, 0, 1, 0 },
+		{ "r r +0 +1 c .+", 2, 0, 1, 0, 1, 0 },
+		{ "r r +0 ~1 c .+ k+", 1, 0, 0, 0, 0, 0 },
+		{ "r r +0 ~1 c .+ k-", 1, 0, 0, 1, 0, 0 },
+		{ "r r -0 +1 c .+", 1, 1, 1, 0, 1, 0 },
+		{ "r r -0 +1 c .-", 0, 2, 0, 0, 0, 0 },
+		{ "r +0 c .-", 0, 1, 0, 0, 0, 0 },
+		{ "r +0 c d .-", 0, 1, 0, 0, 0, 0 },
+		{ "r +0 c t k+ .+", 0, 0, 0, 0, 0, 1 },
+		{ "r +0 c t .+ k+", 0, 0, 0, 0, 0, 0 },
+		{ "r +0 c t .- k+", 0, 0, 0, 0, 0, 0 },
+		{ "r +0 c t k- .+", 1, 0, 1, 0, 1, 0 },
+		{ "r +0 c d .+", 1, 0, 1, 0, 1, 0 },
 	};
 
 	(void)state;
@@ -323,6 +332,7 @@ static void log_and_counters_tell_one_story(void **state)
 		client_play(stories[i].script);
 		assert_int_equal(hall.delivered_lines, stories[i].delivered_lines);
 		assert_int_equal(HALL_COUNTED(recipients_delivered), stories[i].delivered_lines);
+		assert_int_equal(hall.refused_lines, stories[i].refused_lines);
 		assert_int_equal(hall.settled_lines, stories[i].settled_lines);
 		assert_int_equal(hall.repeat_lines, stories[i].repeat_lines);
 		assert_int_equal(HALL_COUNTED(messages_passed), stories[i].passed);
