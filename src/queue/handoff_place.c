@@ -6,24 +6,6 @@
 
 #include <stdlib.h>
 
-enum { WORDS_MOST = 512 };
-
-/* Lines are joined; the rest of what no log or reply may hold is taken out by those who use it. */
-static char *words_of(struct span text)
-{
-	char *words;
-
-	while (text.len > WORDS_MOST || (text.len && text.at[text.len - 1] == '\n'))
-		text.len = text.len > WORDS_MOST ? WORDS_MOST : text.len - 1;
-	words = mem_alloc(text.len + 1);
-	for (size_t i = 0; i < text.len; i++) {
-		unsigned char c = text.at[i];
-
-		words[i] = c == '\n' ? ' ' : c == '\0' ? '?' : (char)c;
-	}
-	return words;
-}
-
 static char *text_or_null(const char *text)
 {
 	return text ? mem_text(text) : NULL;
@@ -36,8 +18,8 @@ struct heard *heard_new(const struct relay_verdict *verdict)
 	heard->outcome = verdict->outcome;
 	heard->code = verdict->reply.code;
 	heard->status = verdict->reply.status;
-	heard->words = words_of(verdict->reason && heard->code == 0 ? span_text(verdict->reason)
-								    : verdict->reply.text);
+	heard->words = queued_text(verdict->reason && heard->code == 0 ? span_text(verdict->reason)
+								       : verdict->reply.text);
 	heard->smarthost = text_or_null(verdict->smarthost);
 	heard->host = text_or_null(verdict->host);
 	heard->is_untried = verdict->is_untried;

@@ -11,6 +11,7 @@
  * act      orders by hand
  * walk     views
  * recover  what the spool found
+ * words    what a peer said, as it is kept
  *
  * A message is settled or noted by a write of its own that outlives it in memory; `pending` counts
  * these, reads on the lane and intakes, so that the queue goes away only after all of them.
@@ -191,8 +192,6 @@ bool queued_is_final(struct queued *q);
 bool queued_ran_out(const struct recipient_status *s);
 /* Failed by hand: nobody else gives a final status without a reply. */
 bool queued_was_given_up(const struct recipient_status *s);
-/* What a peer said, as text without controls, of at most 512 octets. */
-char *queued_text(struct span words);
 /* Out of its line and of queue->due: nothing happens to it by itself until it is placed again. */
 void queued_lift(struct queued *q, enum queued_state state);
 /* Where it belongs: HELD, PAUSED until next_at, or LINE. life_floor: no warning or expiry before. */
@@ -203,6 +202,10 @@ void queued_owe(struct queued *q, int64_t in_ms);
 struct queued_line *queue_line_ref(struct queue *queue, const char *account);
 void queued_line_unref(struct queue *queue, struct queued_line **line);
 char *queued_line_account(struct queued_line *line);
+/* For a hand-off that asks a smarthost while its client speaks. NULL: as many of that account do on this
+ * loop as may at once. */
+struct queued_line *queue_line_ask(struct queue *queue, const char *account);
+void queued_line_end_ask(struct queue *queue, struct queued_line **line);
 void queued_line_join(struct queued *q, bool is_first);
 void queued_line_leave(struct queued *q);
 /* Whose turn it is; the line takes its turn behind the others then. NULL: all are empty. */
@@ -275,6 +278,10 @@ bool queue_look_at(const struct queue *queue, size_t i, struct relay_view *out);
 enum queue_stand queue_stand_of_lines(struct queue *queue);
 /* Why no smarthost can be reached, "; " between them. */
 void queue_reasons(const struct queue *queue, struct buf *out);
+
+/* words.c */
+/* What a peer said, as text without controls, of at most 512 octets. */
+char *queued_text(struct span words);
 
 /* tell.c: log lines */
 void queue_tell(struct queue *queue, const struct logline *line);

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { WORDS_MOST = 512 };
 /* Contents kept for messages in line: a message that is not one of the next is read from the spool
  * when its turn comes, and until then is as small as any other. */
 enum { KEPT_MOST = 4096 };
@@ -285,22 +284,4 @@ void queued_owe(struct queued *q, int64_t in_ms)
 	queued_lift(q, QUEUED_OWING);
 	heap_insert(&q->queue->due, &q->due, loop_now_ms(q->queue->conf.loop) + in_ms);
 	queue_wake(q->queue);
-}
-
-char *queued_text(struct span words)
-{
-	char *text;
-
-	/* Cut where a character begins. */
-	if (words.len > WORDS_MOST) {
-		size_t n = WORDS_MOST;
-
-		while (n > WORDS_MOST - 4 && (words.at[n] & 0xC0) == 0x80)
-			n--;
-		words = span_first(words, n);
-	}
-	text = mem_alloc(words.len + 1);
-	for (size_t i = 0; i < words.len; i++)
-		text[i] = words.at[i] < 0x20 || words.at[i] == 0x7F ? '?' : (char)words.at[i];
-	return text;
 }

@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "client.h"
+#include "handoff_inside.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -304,6 +305,23 @@ static void success_is_left_to_a_smarthost_with_dsn(void **state)
 	end_case();
 }
 
+/* A client, a log and a notice get whole characters. */
+static void long_words_are_cut_at_a_character(void **state)
+{
+	char text[600] = "x";
+	struct relay_verdict no = { .outcome = RELAY_REFUSED };
+	struct heard *heard;
+
+	(void)state;
+	for (size_t i = 1; i + 2 < sizeof(text); i += 2)
+		memcpy(text + i, "\xC3\xA9", 3);
+	no.reply = (struct smtp_reply){ 550, { 5, 1, 1 }, span_text(text) };
+	heard = heard_new(&no);
+	assert_int_equal(strlen(heard->words), 511);
+	assert_true(span_is_utf8(span_text(heard->words)));
+	heard_free(&heard);
+}
+
 static void log_and_counters_tell_one_story(void **state)
 {
 	static const struct {
@@ -375,6 +393,7 @@ int main(void)
 		cmocka_unit_test(queue_way),
 		cmocka_unit_test(what_is_stored_is_what_came),
 		cmocka_unit_test(success_is_left_to_a_smarthost_with_dsn),
+		cmocka_unit_test(long_words_are_cut_at_a_character),
 		cmocka_unit_test(log_and_counters_tell_one_story),
 		cmocka_unit_test(waits),
 	};
