@@ -3,7 +3,7 @@
  *
  * Shape    handoff_new -> handoff_recipient... -> recipient() for each -> handoff_begin ->
  *          handoff_put(content)... -> handoff_finish -> done()
- * Thread   the queue's loop; no callback runs inside a call of this header, except room()
+ * Thread   the queue's loop; no callback runs inside a call of this header
  * Owns     all that it is told, and the content; after done() with STORED the queue does
  * Units    patience in ms, each wait anew
  * Errors   whatever goes wrong with the smarthost is no error but ends in the spool; what goes wrong

@@ -124,14 +124,12 @@ struct relay_source {
 
 struct relay_job {
 	struct list_node node;		    /* private */
-	struct work work;		    /* private */
 	void *attempt;			    /* private */
-	unsigned smarthost;		    /* private */
 	uint64_t qid;			    /* for the log */
 	struct smtp_client_message message; /* what it points to lives until done() */
 	struct relay_source *source;
-	/* A client waits: before all others, over a connection that is idle, a new one, or the first
-	 * that comes free. It waits for no smarthost's pause and for no rate, but is given back untried;
+	/* A client waits: before all others (but each fifth that is taken is one of those), over a
+	 * connection that is idle, a new one, or the first that comes free. It waits for no smarthost's pause and for no rate, but is given back untried;
 	 * where a pause is over, one such job may wait for the probe that it sets off. */
 	bool is_urgent;
 	/* message.recipients may grow, see relay_grow(), from none at all; the content comes later, see

@@ -74,6 +74,7 @@ struct relay {
 	size_t route_count;
 	struct list retired;	     /* replaced routes that still have connections */
 	struct list urgent, waiting; /* jobs */
+	unsigned urgent_taken;	     /* so many of them in a row */
 	struct list over;	     /* jobs that have nobody left to ask about */
 	struct list due;	     /* connections to be turned */
 	struct work turn;
@@ -137,7 +138,7 @@ bool route_is_wanted(const struct route *route);
 /* A place is given up for them. */
 void route_yield(struct route *route);
 void route_set_hungry(struct route *route, bool is_hungry);
-/* Counts the attempt as one of its messages, unless it is one already. False: the rate is used up. */
+/* Counts the attempt as one of its messages. False: the rate is used up. */
 bool route_take_message(struct route *route, struct attempt *attempt);
 /* How many the rate allows now. */
 size_t route_messages(const struct route *route);
@@ -193,5 +194,5 @@ void conn_grow(struct conn *conn);
 void conn_content(struct conn *conn);
 /* The source of its job has more. */
 void conn_more(struct conn *conn);
-/* The job that it carries, an open one, is given up. */
+/* The job that it carries, an open one, is its owner's again. */
 void conn_drop_job(struct conn *conn);
