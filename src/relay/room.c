@@ -46,7 +46,8 @@ static bool wants_probe(const struct relay *relay)
 	return false;
 }
 
-/* Beyond the jobs that wait already, and within the rate. */
+/* Beyond the jobs that wait already, and within the rate. However many urgent ones there are, one that
+ * is not may wait among them. */
 static size_t room_of(struct relay *relay, const struct route *route)
 {
 	size_t jobs = relay_jobs(relay), most = capacity(route), messages = route_messages(route);
@@ -55,6 +56,8 @@ static size_t room_of(struct relay *relay, const struct route *route)
 		most = messages;
 	if (most > jobs)
 		return most - jobs;
+	if (most > 0 && relay->waiting.count == 0)
+		return 1;
 	relay_watch_rate(relay, route);
 	return 0;
 }

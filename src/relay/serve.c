@@ -26,11 +26,19 @@ static struct attempt *take_from(struct list *line, struct route *route)
 	return a;
 }
 
+/* So many urgent ones may go before one that waits: a crowd of clients delays what is queued, but does
+ * not keep it back as long as there are more of them. */
+enum { URGENT_MOST = 4 };
+
 static struct attempt *take_first(struct relay *relay, struct route *route)
 {
-	struct attempt *a = take_from(&relay->urgent, route);
+	bool is_urgent = relay->urgent.count &&
+			 (relay->waiting.count == 0 || relay->urgent_taken < URGENT_MOST);
+	struct attempt *a = take_from(is_urgent ? &relay->urgent : &relay->waiting, route);
 
-	return a ? a : take_from(&relay->waiting, route);
+	if (a)
+		relay->urgent_taken = is_urgent ? relay->urgent_taken + 1 : 0;
+	return a;
 }
 
 struct attempt *relay_take(struct relay *relay, struct route *route)

@@ -219,6 +219,27 @@ static void urgent_takes_the_first_that_comes_free(void **state)
 	assert_true(place <= 5);
 }
 
+/* However many clients wait: each fifth job is one that the queue sent. */
+static void a_crowd_of_urgent_jobs_leaves_room(void **state)
+{
+	unsigned place = 0;
+
+	(void)state;
+	is_held = true;
+	relay_limit_set(limit, 1, 0);
+	one_smarthost(holds_mail);
+	for (size_t i = 0; i < 20; i++)
+		put(i, true);
+	assert_int_equal(relay_room(rig.relay), 1);
+	put(20, false);
+	assert_int_equal(relay_room(rig.relay), 0);
+	is_held = false;
+	wait_for_all(21);
+	while (strcmp(fake.messages[place].recipients, "bob@example.net") != 0)
+		place++;
+	assert_true(place <= 4);
+}
+
 static void urgent_waits_for_no_pause(void **state)
 {
 	(void)state;
@@ -456,6 +477,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(urgent_is_next),
 		TEST(urgent_takes_the_first_that_comes_free),
+		TEST(a_crowd_of_urgent_jobs_leaves_room),
 		TEST(urgent_waits_for_no_pause),
 		TEST(urgent_beyond_the_rate_comes_back),
 		TEST(one_urgent_job_waits_for_the_probe),
