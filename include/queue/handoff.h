@@ -14,13 +14,14 @@
  * connection, no connection, or when patience ends, the answer is our own yes. A connection is not
  * held for a client that lets it wait (a slow upload): it is given back, and the transaction begins
  * anew after the last octet of content, so that nothing is ever half-sent and a hotel's line holds
- * no connection. Small contents wait in memory under the queue's budget, larger ones in the spool,
- * unsynced. After handoff_finish() the content goes out and the reply to it is awaited for as long
- * as patience lasts; then the message is committed and done() says STORED, while the running attempt
- * goes on as the queue's, so that no second one is made beside it. Recipients may end differently:
- * when somebody is left whom the smarthost did not take and did not refuse before the content, the
- * message is committed for these, and whom it refused after the content gets the sender a notice,
- * unless it refused all with nobody taken: then the refusal is the answer.
+ * no connection; neither does one account by many clients that each wait a little, for few of its
+ * hand-offs ask at once. Small contents wait in memory under the queue's budget, larger ones in
+ * the spool, unsynced. After handoff_finish() the content goes out and the reply to it is awaited
+ * for as long as patience lasts; then the message is committed and done() says STORED, while the
+ * running attempt goes on as the queue's, so that no second one is made beside it. Recipients may
+ * end differently: when somebody is left whom the smarthost did not take and did not refuse before
+ * the content, the message is committed for these, and whom it refused after the content gets the
+ * sender a notice, unless it refused all with nobody taken: then the refusal is the answer.
  *
  * A smarthost that was waited for in vain is tried once more with the content, for a moment unless it
  * shows that it is there. Those of whom a smarthost has said "later" are for the queue at once when

@@ -5,15 +5,30 @@
  */
 #include "handoff_inside.h"
 
-/* For a client that lets the connection wait: with its next recipient, or with the content. */
-enum { HOLD_MS = 1000 };
-
-/* After so many connections given back for that, it is asked no more. */
-enum { HOLDS_MOST = 3 };
+/* For a client that lets the connection wait: with its next recipient, or with the content. In all
+ * no longer than HOLDS_MS; after that the smarthost is asked no more. */
+enum { HOLD_MS = 1000, HOLDS_MS = 3000 };
 
 static bool may_ask(const struct handoff *h)
 {
 	return h->conf.is_hybrid && !h->asks_no_more && !h->queue->is_ending;
+}
+
+static void count_hold(struct handoff *h)
+{
+	if (h->is_holding)
+		h->held_ms += loop_now_ms(h->queue->conf.loop) - h->held_since_ms;
+	h->is_holding = false;
+}
+
+static void hold(struct handoff *h)
+{
+	struct loop *loop = h->queue->conf.loop;
+	int64_t left = h->held_ms < HOLDS_MS ? HOLDS_MS - h->held_ms : 0;
+
+	h->is_holding = true;
+	h->held_since_ms = loop_now_ms(loop);
+	timer_set(loop, &h->timer, left < HOLD_MS ? left : HOLD_MS);
 }
 
 void ask_mind_time(struct handoff *h)
@@ -22,12 +37,29 @@ void ask_mind_time(struct handoff *h)
 
 	if (h->state != HANDOFF_OPEN)
 		return;
+	count_hold(h);
 	if (h->pass && h->unanswered)
 		timer_set(loop, &h->timer, h->conf.patience_ms);
 	else if (h->pass)
-		timer_set(loop, &h->timer, HOLD_MS);
+		hold(h);
 	else
 		timer_clear(loop, &h->timer);
+}
+
+/* One account has no more than a few connections that wait for its clients, however many of these there
+ * are: their recipients get our own yes, and the smarthost's word comes with the content. */
+static void ask_anew(struct handoff *h, size_t i)
+{
+	struct queued_line *ask = queue_line_ask(h->queue, h->account);
+
+	if (ask == NULL) {
+		place_answer(h, i, NULL);
+		return;
+	}
+	h->pass = pass_new(h, true);
+	h->pass->ask = ask;
+	pass_add_all(h->pass);
+	relay_send(h->queue->conf.relay, &h->pass->job);
 }
 
 void ask_recipient(struct handoff *h, size_t i)
@@ -40,9 +72,7 @@ void ask_recipient(struct handoff *h, size_t i)
 		pass_add(h->pass, i);
 		relay_grow(&h->pass->job);
 	} else {
-		h->pass = pass_new(h, true);
-		pass_add_all(h->pass);
-		relay_send(h->queue->conf.relay, &h->pass->job);
+		ask_anew(h, i);
 	}
 	ask_mind_time(h);
 }
@@ -67,10 +97,11 @@ void ask_is_over(struct handoff *h, const struct pass *asked)
 
 void ask_out_of_time(struct handoff *h)
 {
+	count_hold(h);
 	if (h->unanswered) {
 		h->asks_no_more = true;
 		h->is_vain = h->pass && !h->pass->is_alive;
-	} else if (++h->holds_over >= HOLDS_MOST) {
+	} else if (h->held_ms >= HOLDS_MS) {
 		h->asks_no_more = true;
 	}
 	pass_give_back(h);

@@ -60,7 +60,8 @@ struct pass {
 	struct smtp_rcpt_params *params;
 	size_t *places; /* which recipient each of them is */
 	size_t count, room;
-	bool is_alive; /* a smarthost has said something */
+	bool is_alive;		 /* a smarthost has said something */
+	struct queued_line *ask; /* while it is open: one of those of its account */
 };
 
 struct handoff {
@@ -85,10 +86,12 @@ struct handoff {
 	bool is_dropped; /* nobody listens */
 	bool has_begun;	 /* DATA */
 	bool asks_no_more;
-	bool is_vain;	  /* a connection was waited for, and did not come */
-	bool is_cautious; /* the pass has not got all of patience yet */
-	bool was_passed;  /* the content was offered to the relay */
-	unsigned holds_over;
+	bool is_vain;	       /* a connection was waited for, and did not come */
+	bool is_cautious;      /* the pass has not got all of patience yet */
+	bool was_passed;       /* the content was offered to the relay */
+	bool is_holding;       /* the client lets a connection wait */
+	int64_t held_since_ms; /* is_holding */
+	int64_t held_ms;       /* in all, before that */
 	int commit_status;
 	struct fault commit_fault;
 };

@@ -41,6 +41,7 @@ static void pass_free(struct pass **pass)
 	struct pass *p = *pass;
 
 	*pass = NULL;
+	queued_line_end_ask(p->handoff->queue, &p->ask);
 	queued_content_fini(&p->content);
 	free(p->recipients);
 	free(p->params);
@@ -104,6 +105,7 @@ void pass_send(struct handoff *h)
 
 	h->was_passed = true;
 	if (p) {
+		queued_line_end_ask(h->queue, &p->ask);
 		set_content(h, p);
 		relay_content(&p->job);
 		return;

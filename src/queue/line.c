@@ -10,7 +10,8 @@
 struct queued_line {
 	struct list_node turn; /* in queue->turns while somebody stands in it */
 	struct list members;
-	size_t refs;   /* messages of this account, wherever they stand */
+	size_t refs;   /* messages of this account, wherever they stand, and asks */
+	unsigned asks; /* hand-offs that ask while their clients speak */
 	bool had_turn; /* the last one was its own: it goes behind the others, also behind those
 			  that come until the next turn */
 	char account[];
@@ -30,6 +31,27 @@ struct queued_line *queue_line_ref(struct queue *queue, const char *account)
 	}
 	line->refs++;
 	return line;
+}
+
+/* Each of them has a connection that its client may let wait. */
+enum { ASKS_MOST = 2 };
+
+struct queued_line *queue_line_ask(struct queue *queue, const char *account)
+{
+	struct queued_line *line = queue_line_ref(queue, account);
+
+	if (line->asks < ASKS_MOST)
+		line->asks++;
+	else
+		queued_line_unref(queue, &line);
+	return line;
+}
+
+void queued_line_end_ask(struct queue *queue, struct queued_line **line)
+{
+	if (*line)
+		(*line)->asks--;
+	queued_line_unref(queue, line);
 }
 
 void queued_line_unref(struct queue *queue, struct queued_line **line)

@@ -340,6 +340,32 @@ class Clients(Passing):
         host.wait(2)
         daemon.wait_empty()
 
+    def test_one_login_does_not_hold_all_connections(self):
+        host = self.quick_smarthost()
+        daemon = self.postern(host, connections=3)
+        daemon.add_user("mallory")
+        daemon.start()
+        stop = threading.Event()
+
+        def hold():
+            with self.session(daemon, user="mallory") as client:
+                client.want(250, "MAIL FROM:<mallory@example.com>")
+                while not stop.wait(0.3):
+                    client.want(250, "RCPT TO:<eve@example.net>")
+
+        holders = [threading.Thread(target=hold, daemon=True) for _ in range(8)]
+        for holder in holders:
+            holder.start()
+        wait_for(lambda: sum(s.commands.count("RCPT") for s in list(host.sessions)) >= 4, "those who hold")
+        try:
+            with self.session(daemon) as client:
+                client.mail(letter("through"))
+            host.wait(1, seconds=5)
+        finally:
+            stop.set()
+            for holder in holders:
+                holder.join()
+
     def test_a_client_that_leaves_before_the_end(self):
         host = self.quick_smarthost()
         daemon = self.start(host)

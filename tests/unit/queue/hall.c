@@ -105,6 +105,12 @@ bool hall_pass_time(void)
 	return true;
 }
 
+void hall_wait(int64_t ms)
+{
+	assert_true(heap_first(&timers) == NULL || heap_first(&timers)->key > now_ms + ms);
+	now_ms += ms;
+}
+
 int64_t hall_now_ms(void)
 {
 	return now_ms;
@@ -451,6 +457,23 @@ void queued_end_attempt(struct queued *q, struct buf *content, int64_t reserved)
 	take_content(content, reserved);
 }
 
+struct queued_line *queue_line_ask(struct queue *q, const char *account)
+{
+	(void)q;
+	assert_string_equal(account, "alice");
+	if (hall.asks == hall.asks_most)
+		return NULL;
+	hall.asks++;
+	return (void *)&hall;
+}
+
+void queued_line_end_ask(struct queue *q, struct queued_line **line)
+{
+	(void)q;
+	hall.asks -= *line != NULL;
+	*line = NULL;
+}
+
 void queue_drop_content(struct queue *q, uint64_t id)
 {
 	(void)q;
@@ -489,7 +512,7 @@ void hall_stop(void)
 
 void hall_open(void)
 {
-	hall = (struct hall){ .queue = &queue, .budget = 1 << 20, .left = 1 << 20 };
+	hall = (struct hall){ .queue = &queue, .budget = 1 << 20, .left = 1 << 20, .asks_most = 1 };
 	queue = (struct queue){ .conf = { .counters = &counters, .keep_octets = 100000 } };
 	memset(&counters, 0, sizeof(counters));
 	now_ms = 0;
@@ -502,6 +525,7 @@ void hall_close(void)
 	assert_null(hall.relay.job);
 	assert_null(hall.commit);
 	assert_int_equal(hall.pending, 0);
+	assert_int_equal(hall.asks, 0);
 	assert_null(heap_first(&timers));
 	assert_int_equal(hall.left + hall.queued.reserved, hall.budget);
 	if (hall.queued.is_active)

@@ -46,8 +46,9 @@ struct hall {
 	struct hall_job relay;
 	unsigned jobs, cancels; /* jobs that came to the relay; those taken back */
 	bool offers_dsn;
-	bool is_hasty;	 /* what is posted waits until the test settles */
-	struct buf sent; /* the content that the last job gave, to its end */
+	unsigned asks, asks_most; /* of the account, at once */
+	bool is_hasty;		  /* what is posted waits until the test settles */
+	struct buf sent;	  /* the content that the last job gave, to its end */
 	unsigned contents_sent;
 	bool may_have_it; /* a connection was lost that carried the content: never again */
 	struct hall_truth truth[HALL_RECIPIENTS_MOST];
@@ -70,6 +71,8 @@ void hall_settle(void);
 /* To the next deadline, which fires. False: there is none. */
 bool hall_pass_time(void);
 int64_t hall_now_ms(void);
+/* So much of it, which is not up to the next deadline. */
+void hall_wait(int64_t ms);
 uint64_t hall_counted(size_t offset);
 #define HALL_COUNTED(name) hall_counted(offsetof(struct counters, name))
 /* The commit that waits comes to its end. */

@@ -360,6 +360,49 @@ static void log_and_counters_tell_one_story(void **state)
 }
 
 /* When waits end: each anew, and one in vain is not made again. */
+/* Each recipient comes in time, and the last of them late enough. */
+static void a_connection_is_held_for_three_seconds_in_all(void **state)
+{
+	(void)state;
+	hall_open();
+	client_open(true);
+	for (unsigned i = 0; i < 4; i++) {
+		client_play("r");
+		if (i == 0)
+			hall_carry();
+		hall_accept(i);
+		hall_settle();
+		if (i < 3)
+			hall_wait(900);
+	}
+	assert_non_null(hall.relay.job);
+	assert_true(hall_pass_time());
+	assert_int_equal(hall_now_ms(), 3000);
+	assert_null(hall.relay.job);
+	client_play("r");
+	assert_int_equal(hall.jobs, 1);
+	end_case();
+}
+
+static void an_account_has_few_open_asks(void **state)
+{
+	(void)state;
+	hall_open();
+	hall.asks_most = 0;
+	client_open(true);
+	client_play("r");
+	assert_true(client.answers[0].is_told);
+	assert_int_equal(hall.jobs, 0);
+	hall.asks_most = 1;
+	client_play("r > +0 +1");
+	assert_int_equal(hall.asks, 1);
+	client_play("c");
+	assert_int_equal(hall.asks, 0);
+	client_play(".+");
+	assert_int_equal(client.outcome, HANDOFF_PASSED);
+	end_case();
+}
+
 static void waits(void **state)
 {
 	static const struct {
@@ -396,6 +439,8 @@ int main(void)
 		cmocka_unit_test(long_words_are_cut_at_a_character),
 		cmocka_unit_test(log_and_counters_tell_one_story),
 		cmocka_unit_test(waits),
+		cmocka_unit_test(a_connection_is_held_for_three_seconds_in_all),
+		cmocka_unit_test(an_account_has_few_open_asks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
