@@ -70,6 +70,8 @@ struct conf_login {
 	struct conf_place place;
 };
 
+enum { CONF_RECIPIENTS_MOST = 20000 }; /* what the queue can keep of one message */
+
 struct conf_limits {
 	int64_t message_octets, line_octets, header_octets, memory_octets;
 	long recipients, errors, login_failures, hops;

@@ -29,8 +29,8 @@
 #include "smtp/reply.h"
 
 struct envelope_recipient {
-	char *address; /* without angle brackets */
-	char *orcpt;   /* as sent (xtext); "": not given */
+	char *address;	/* without angle brackets */
+	char *orcpt;	/* as sent (xtext); "": not given */
 	uint8_t notify; /* flags of enum smtp_notify; 0: not given */
 };
 
@@ -43,20 +43,24 @@ struct envelope {
 	struct envelope_recipient *recipients;
 	size_t recipient_count;
 	int64_t arrived_ms;
-	uint64_t size; /* content octets */
+	uint64_t size;		/* content octets */
 	uint64_t header_octets; /* of the content: how far the header section goes */
 	bool has_8bit;
 };
+
+/* With as many, whatever their addresses are and whatever was said of them, both records fit into one of the
+ * spool's (16 MiB). */
+enum { ENVELOPE_RECIPIENTS_MOST = 20000 };
 
 enum recipient_state { RECIPIENT_WAITING, RECIPIENT_DELIVERED, RECIPIENT_FAILED };
 
 struct recipient_status {
 	enum recipient_state state;
-	int code;		   /* the last reply's; 0: none */
+	int code; /* the last reply's; 0: none */
 	struct smtp_status status;
-	char *text;		   /* the last reply's words, or our own reason; NULL: none yet */
-	char *smarthost;	   /* label; NULL: none could be asked */
-	bool is_owed;		   /* DELIVERED, FAILED: the sender is still to be told */
+	char *text;	 /* the last reply's words, or our own reason; NULL: none yet */
+	char *smarthost; /* label; NULL: none could be asked */
+	bool is_owed;	 /* DELIVERED, FAILED: the sender is still to be told */
 };
 
 /* One reply that came, and how often the same came in a row: "tried 12 times between 9:00 and 15:00". */
@@ -73,9 +77,9 @@ enum { DELIVERY_TRIES_MOST = 16 }; /* of more, the first four and the last are k
 
 struct delivery {
 	unsigned attempts;
-	int64_t last_ms, next_ms; /* 0: never / at once */
-	bool is_held;   /* by hand */
-	bool is_warned; /* the sender has had a delay notice */
+	int64_t last_ms, next_ms;	     /* 0: never / at once */
+	bool is_held;			     /* by hand */
+	bool is_warned;			     /* the sender has had a delay notice */
 	struct recipient_status *recipients; /* as many as the envelope's */
 	size_t recipient_count;
 	struct delivery_try *tries; /* the oldest first */

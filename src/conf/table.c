@@ -398,7 +398,7 @@ static const struct conf_key limits_keys[] = {
 	  FIELD(conf_limits, recipients),
 	  .preset = "1000",
 	  .least = 100,
-	  .most = 100000,
+	  .most = CONF_RECIPIENTS_MOST,
 	  .help = "Recipients of one message" },
 	{ .name = "errors",
 	  .type = CONF_NUMBER,

@@ -63,6 +63,7 @@ static struct queue_conf queue_conf_of(struct shard *shard, struct settings *set
 	};
 
 	static_assert((int)CONF_RETRIES_MOST == (int)QUEUE_RETRIES_MOST, "conf holds them all");
+	static_assert((int)CONF_RECIPIENTS_MOST <= (int)ENVELOPE_RECIPIENTS_MOST, "they fit");
 	memcpy(out.retry_ms, c->queue.retry.at, c->queue.retry.count * sizeof(out.retry_ms[0]));
 	return out;
 }

@@ -405,6 +405,47 @@ static void damaged_notes_are_survived(void **state)
 	buf_fini(&out);
 }
 
+enum { RECORD_MOST = 16 * 1024 * 1024 }; /* doc/spool.md */
+
+static struct span filled(char *at, size_t n)
+{
+	memset(at, 'x', n);
+	at[n] = '\0';
+	return span_of(at, n);
+}
+
+/* The longest addresses, and all that a smarthost can make us keep of each. */
+static void the_largest_fit_into_a_record(void **state)
+{
+	static char address[255], orcpt[SMTP_ORCPT_MOST + 1], text[513], smarthost[101];
+	struct smtp_rcpt_params params = { SMTP_NOTIFY_SUCCESS, filled(orcpt, SMTP_ORCPT_MOST) };
+	struct envelope e = sample(0);
+	struct buf octets = { 0 };
+	struct delivery d;
+
+	(void)state;
+	filled(text, 512);
+	filled(smarthost, 100);
+	delivery_init(&d, ENVELOPE_RECIPIENTS_MOST);
+	for (size_t i = 0; i < ENVELOPE_RECIPIENTS_MOST; i++) {
+		envelope_add_recipient(&e, filled(address, 254), &params);
+		d.recipients[i].text = mem_text(text);
+		d.recipients[i].smarthost = mem_text(smarthost);
+	}
+	for (int i = 0; i < DELIVERY_TRIES_MOST; i++)
+		delivery_add_try(&d, i,
+				 &(struct recipient_status){
+					 .code = 400 + i, .text = text, .smarthost = smarthost });
+	envelope_encode(&e, &octets);
+	assert_true(octets.len <= RECORD_MOST);
+	buf_clear(&octets);
+	delivery_encode(&d, &octets);
+	assert_true(octets.len <= RECORD_MOST);
+	buf_fini(&octets);
+	delivery_fini(&d);
+	envelope_fini(&e);
+}
+
 static void unknown_state_is_refused(void **state)
 {
 	struct delivery d, back;
@@ -446,6 +487,7 @@ int main(void)
 		cmocka_unit_test(of_many_tries_the_first_and_last_are_kept),
 		cmocka_unit_test(delivery_comes_back),
 		cmocka_unit_test(damaged_notes_are_survived),
+		cmocka_unit_test(the_largest_fit_into_a_record),
 		cmocka_unit_test(unknown_state_is_refused),
 	};
 
