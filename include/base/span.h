@@ -53,6 +53,8 @@ bool span_istarts(struct span s, const char *prefix);
 /* Without leading and trailing SP and HTAB. */
 struct span span_trim(struct span s);
 bool span_is_ascii(struct span s);
+/* The octets of the character that it begins with in well-formed UTF-8; 0: it begins with none. */
+size_t span_character(struct span s);
 /* Well-formed UTF-8 (RFC 3629): no surrogates, no overlong forms. */
 bool span_is_utf8(struct span s);
 /* Decimal digits only, at least one; -EINVAL, or -ERANGE above UINT64_MAX. */

@@ -42,14 +42,6 @@ static bool all_bare(struct span s)
 	return s.len > 0;
 }
 
-static size_t character_length(struct span s)
-{
-	for (size_t n = 1; n <= 4 && n <= s.len; n++)
-		if (span_is_utf8(span_first(s, n)))
-			return n;
-	return 0;
-}
-
 /* C1 controls are U+0080 to U+009F: C2 80 to C2 9F. */
 static bool is_plain_character(struct span c)
 {
@@ -61,7 +53,7 @@ static bool is_plain_character(struct span c)
 static void put_escaped(struct logline *l, struct span s)
 {
 	while (s.len) {
-		size_t n = character_length(s);
+		size_t n = span_character(s);
 
 		if (n && is_plain_character(span_first(s, n))) {
 			put(l, (const char *)s.at, n);

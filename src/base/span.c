@@ -55,12 +55,15 @@ bool span_is_ascii(struct span s)
 	return true;
 }
 
-/* The octets of the UTF-8 character that starts here, 0 when it is none (RFC 3629 section 4). */
-static size_t utf8_length(struct span s)
+/* RFC 3629 section 4. */
+size_t span_character(struct span s)
 {
-	unsigned char c = s.at[0], low = 0x80, high = 0xBF;
+	unsigned char c, low = 0x80, high = 0xBF;
 	size_t n;
 
+	if (s.len == 0)
+		return 0;
+	c = s.at[0];
 	if (c < 0x80)
 		return 1;
 	if (c >= 0xC2 && c <= 0xDF)
@@ -90,7 +93,7 @@ static size_t utf8_length(struct span s)
 bool span_is_utf8(struct span s)
 {
 	while (s.len) {
-		size_t n = utf8_length(s);
+		size_t n = span_character(s);
 
 		if (n == 0)
 			return false;

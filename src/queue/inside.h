@@ -280,7 +280,7 @@ enum queue_stand queue_stand_of_lines(struct queue *queue);
 void queue_reasons(const struct queue *queue, struct buf *out);
 
 /* words.c */
-/* What a peer said, as text without controls, of at most 512 octets. */
+/* What a peer said, as UTF-8 without controls, of at most 512 octets; '?' stands for the rest. */
 char *queued_text(struct span words);
 
 /* tell.c: log lines */

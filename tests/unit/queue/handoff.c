@@ -322,6 +322,22 @@ static void long_words_are_cut_at_a_character(void **state)
 	heard_free(&heard);
 }
 
+/* They go to the client, to posternctl and into notices. */
+static void words_are_made_safe(void **state)
+{
+	struct relay_verdict no = { .outcome = RELAY_REFUSED };
+	struct heard *heard;
+
+	(void)state;
+	no.reply = (struct smtp_reply){ 550,
+					{ 5, 1, 1 },
+					span_text("a\x1B[2J\x7F\xC2\x9B"
+						  "1m \xC3\xA9 \x9B\xFF \xC3") };
+	heard = heard_new(&no);
+	assert_string_equal(heard->words, "a?[2J???1m \xC3\xA9 ?? ?");
+	heard_free(&heard);
+}
+
 static void log_and_counters_tell_one_story(void **state)
 {
 	static const struct {
@@ -437,6 +453,7 @@ int main(void)
 		cmocka_unit_test(what_is_stored_is_what_came),
 		cmocka_unit_test(success_is_left_to_a_smarthost_with_dsn),
 		cmocka_unit_test(long_words_are_cut_at_a_character),
+		cmocka_unit_test(words_are_made_safe),
 		cmocka_unit_test(log_and_counters_tell_one_story),
 		cmocka_unit_test(waits),
 		cmocka_unit_test(a_connection_is_held_for_three_seconds_in_all),
