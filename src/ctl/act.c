@@ -211,7 +211,7 @@ static json_t *act_with(struct ctl_client *client, const json_t *request, const 
 		r = give_by_filter(client, request, orders, &fault);
 	}
 	if (r < 0)
-		last = ctl_refusal(fault.text);
+		last = ctl_refusal_of(&fault);
 	else if (r == 0 && ctl_orders_await(orders, client, 0, LAST_MS))
 		last = outcome(client, action, orders, ids);
 	ctl_ids_unref(&ids);
@@ -230,10 +230,11 @@ json_t *ctl_act(struct ctl_client *client, const json_t *request)
 	       strcmp(action, actions[i].name) != 0)
 		i++;
 	if (action == NULL || i == sizeof(actions) / sizeof(actions[0]))
-		return ctl_refusal("action is flush, hold, release, rm, bounce or reroute");
+		return ctl_refusal_as("usage",
+				      "action is flush, hold, release, rm, bounce or reroute");
 	orders = ctl_orders_new(actions[i].action, &fault);
 	if (orders == NULL)
-		return ctl_refusal(fault.text);
+		return ctl_refusal_of(&fault);
 	last = act_with(client, request, actions[i].name, orders);
 	ctl_orders_unref(&orders);
 	return last;

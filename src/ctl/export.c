@@ -1,6 +1,7 @@
 #include "ids.h"
 
 #include "base/base64.h"
+#include "base/id.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -23,7 +24,9 @@ static int find(struct ctl *ctl, struct ctl_ids *ids, struct fault *fault)
 	void **mine = mem_array(ctl->conf.shard_count, sizeof(*mine));
 	struct ctl_question question = { .run = run_find, .mine = mine };
 	struct ctl_gather *gather;
+	char qid[ID_TEXT_MAX];
 
+	id_format(ids->at[0].id, qid);
 	for (size_t i = 0; i < ctl->conf.shard_count; i++)
 		mine[i] = ctl_ids_ref(ids);
 	gather = ctl_gather_shards(ctl, &question, fault);
@@ -32,7 +35,7 @@ static int find(struct ctl *ctl, struct ctl_ids *ids, struct fault *fault)
 		return fault->code;
 	ctl_gather_free(&gather);
 	if (!ids->at[0].is_found)
-		return fault_set(fault, -ENOENT, "it is not in the queue");
+		return fault_set(fault, -ENOENT, "%s is not in the queue", qid);
 	return 0;
 }
 
@@ -83,7 +86,7 @@ static json_t *export_one(struct ctl_client *client, struct ctl_ids *ids)
 	if (octets == -EPIPE)
 		return NULL;
 	if (octets < 0)
-		return ctl_refusal(fault.text);
+		return ctl_refusal_of(&fault);
 	last = ctl_success();
 	json_object_set_new(last, "qid", ctl_id(ids->at[0].id));
 	json_object_set_new(last, "octets", json_integer(octets));
@@ -97,7 +100,7 @@ json_t *ctl_export(struct ctl_client *client, const json_t *request)
 	json_t *last;
 
 	if (ids == NULL)
-		return ctl_refusal(fault.text);
+		return ctl_refusal_of(&fault);
 	last = export_one(client, ids);
 	ctl_ids_unref(&ids);
 	return last;

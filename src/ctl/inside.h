@@ -92,6 +92,11 @@ void ctl_serve(struct ctl_client *client);
 /* The last line of the answer, whatever the request is; NULL: nobody is there to hear it. */
 json_t *ctl_answer(struct ctl_client *client, struct span request);
 json_t *ctl_refusal(const char *error);
+/* With a kind: "usage", what was asked for is none; "missing", a message is not in the queue;
+ * "configuration", it is not accepted. posternctl makes its exit status of it. */
+json_t *ctl_refusal_as(const char *kind, const char *error);
+/* -EINVAL is "usage", -ENOENT is "missing", the others have no kind. */
+json_t *ctl_refusal_of(const struct fault *fault);
 json_t *ctl_success(void);
 
 /* Verbs, as ctl_answer(). */

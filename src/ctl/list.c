@@ -95,7 +95,7 @@ json_t *ctl_list(struct ctl_client *client, const json_t *request)
 	size_t *used;
 
 	if (ctl_walk_begin(&walk, client->ctl, &kind, request, make_page, NULL, &fault) < 0)
-		return ctl_refusal(fault.text);
+		return ctl_refusal_of(&fault);
 	used = mem_array(walk.count, sizeof(*used));
 	while (!walk.is_over && is_heard && ctl_walk_round(&walk, &fault) == 0) {
 		json_t *page = merge(&walk, used);
@@ -109,7 +109,7 @@ json_t *ctl_list(struct ctl_client *client, const json_t *request)
 	free(used);
 	ctl_walk_end(&walk);
 	if (fault.code)
-		return ctl_refusal(fault.text);
+		return ctl_refusal_of(&fault);
 	if (is_heard) {
 		last = ctl_success();
 		json_object_set_new(last, "count", json_integer(count));

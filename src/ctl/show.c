@@ -45,14 +45,14 @@ json_t *ctl_show(struct ctl_client *client, const json_t *request)
 	void **mine;
 
 	if (ids == NULL)
-		return ctl_refusal(fault.text);
+		return ctl_refusal_of(&fault);
 	mine = mem_array(ctl->conf.shard_count, sizeof(*mine));
 	for (size_t i = 0; i < ctl->conf.shard_count; i++)
 		mine[i] = ctl_ids_ref(ids);
 	gather = ctl_gather_shards(ctl, &(struct ctl_question){ .run = run_show, .mine = mine },
 				   &fault);
 	free(mine);
-	last = gather ? joined(gather, ids) : ctl_refusal(fault.text);
+	last = gather ? joined(gather, ids) : ctl_refusal_of(&fault);
 	ctl_gather_free(&gather);
 	ctl_ids_unref(&ids);
 	return last;

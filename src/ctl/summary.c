@@ -169,12 +169,13 @@ json_t *ctl_summary(struct ctl_client *client, const json_t *request)
 	while (by && way < sizeof(ways) / sizeof(ways[0]) && strcmp(by, ways[way].name) != 0)
 		way++;
 	if (by == NULL || way == sizeof(ways) / sizeof(ways[0]))
-		return ctl_refusal("by is reason, sender, account, smarthost or domain");
+		return ctl_refusal_as("usage",
+				      "by is reason, sender, account, smarthost or domain");
 	if (ctl_walk_begin(&walk, client->ctl, &kind, request, make_tally, &way, &fault) < 0)
-		return ctl_refusal(fault.text);
+		return ctl_refusal_of(&fault);
 	while (!walk.is_over && ctl_walk_round(&walk, &fault) == 0)
 		;
-	last = fault.code ? ctl_refusal(fault.text) : summary_view(&walk, way);
+	last = fault.code ? ctl_refusal_of(&fault) : summary_view(&walk, way);
 	ctl_walk_end(&walk);
 	return last;
 }

@@ -1,5 +1,7 @@
 #include "inside.h"
 
+#include <errno.h>
+
 static const struct {
 	const char *name;
 	json_t *(*answer)(struct ctl_client *client, const json_t *request);
@@ -16,6 +18,26 @@ json_t *ctl_refusal(const char *error)
 	json_object_set_new(answer, "ok", json_false());
 	json_object_set_new(answer, "error", ctl_text(error));
 	return answer;
+}
+
+json_t *ctl_refusal_as(const char *kind, const char *error)
+{
+	json_t *answer = ctl_refusal(error);
+
+	json_object_set_new(answer, "kind", json_string(kind));
+	return answer;
+}
+
+json_t *ctl_refusal_of(const struct fault *fault)
+{
+	switch (fault->code) {
+	case -EINVAL:
+		return ctl_refusal_as("usage", fault->text);
+	case -ENOENT:
+		return ctl_refusal_as("missing", fault->text);
+	default:
+		return ctl_refusal(fault->text);
+	}
 }
 
 json_t *ctl_success(void)
@@ -60,10 +82,13 @@ json_t *ctl_reload(struct ctl_client *client, const json_t *request)
 	struct fault fault = { 0 };
 	struct ctl_gather *gather =
 		ctl_gather_main(client->ctl, &(struct ctl_question){ .run = run_reload }, &fault);
+	json_t *answer;
 
 	(void)request;
-	if (gather && gather->parts[0].fault.code)
-		fault = gather->parts[0].fault;
+	if (gather == NULL)
+		return ctl_refusal(fault.text);
+	fault = gather->parts[0].fault;
+	answer = fault.code ? ctl_refusal_as("configuration", fault.text) : ctl_success();
 	ctl_gather_free(&gather);
-	return fault.code ? ctl_refusal(fault.text) : ctl_success();
+	return answer;
 }

@@ -29,9 +29,18 @@ static void print_row(const json_t *message)
 }
 
 struct list {
-	bool is_json;
+	bool is_json, has_head;
 	size_t count;
 };
+
+/* Once there is an answer: a table without one would pass for an empty queue. */
+static void print_head(struct list *list)
+{
+	if (!list->is_json && !list->has_head)
+		puts("QID            ARRIVED                     SIZE  RCPTS  TRIES  STAND         "
+		     "NEXT                  SENDER  RECIPIENT  REASON");
+	list->has_head = true;
+}
 
 static void print_one(struct list *list, const json_t *message)
 {
@@ -51,6 +60,7 @@ static int on_page(void *user, json_t *line)
 	json_t *message;
 	size_t i;
 
+	print_head(list);
 	json_array_foreach(json_object_get(line, "messages"), i, message) print_one(list, message);
 	return ferror(stdout) ? EX_IOERR : EX_OK;
 }
@@ -71,10 +81,9 @@ static int list_messages(const struct ctl_command *command)
 	int code = EX_OK;
 	json_t *last;
 
-	if (!command->is_json)
-		puts("QID            ARRIVED                     SIZE  RCPTS  TRIES  STAND         "
-		     "NEXT                  SENDER  RECIPIENT  REASON");
 	last = ctl_converse(command, request_of(command, "list"), on_page, &list, &code);
+	if (last)
+		print_head(&list);
 	if (command->is_json && (last || list.count))
 		printf("%s],\"ok\":%s}\n", list.count ? "" : "{\"messages\":[",
 		       last ? "true" : "false");

@@ -93,6 +93,22 @@ static json_t *hear(struct ctl_talk *talk, int (*each)(void *user, json_t *line)
 	return NULL;
 }
 
+/* How the daemon's refusal ends us. */
+static int exit_of(const json_t *refusal)
+{
+	static const struct {
+		const char *kind;
+		int code;
+	} kinds[] = { { "usage", EX_USAGE },
+		      { "missing", EX_NOINPUT },
+		      { "configuration", EX_CONFIG } };
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(ctl_field(refusal, "kind"), kinds[i].kind) == 0)
+			return kinds[i].code;
+	return EX_UNAVAILABLE;
+}
+
 json_t *ctl_converse(const struct ctl_command *command, json_t *request,
 		     int (*each)(void *user, json_t *line), void *user, int *exit_out)
 {
@@ -111,7 +127,7 @@ json_t *ctl_converse(const struct ctl_command *command, json_t *request,
 	if (command->is_json && each == NULL)
 		ctl_print_json(last);
 	fprintf(stderr, "posternctl: %s\n", ctl_field(last, "error"));
-	*exit_out = EX_UNAVAILABLE;
+	*exit_out = exit_of(last);
 	json_decref(last);
 	return NULL;
 }

@@ -108,8 +108,9 @@ static void say_tries(struct why *why)
 		say(why, "It has not been tried yet.");
 		return;
 	}
-	say(why, "Tried %lld time%s, the last at %s:", attempts, plural(attempts),
-	    *ctl_field(m, "last") ? ctl_field(m, "last") : "-");
+	/* What an earlier version queued has no list of them. */
+	say(why, "Tried %lld time%s, the last at %s%s", attempts, plural(attempts),
+	    *ctl_field(m, "last") ? ctl_field(m, "last") : "-", json_array_size(tries) ? ":" : ".");
 	json_array_foreach(tries, i, one) say_try(why, one);
 }
 

@@ -94,6 +94,12 @@ alice@example.com  eve@example.org  451 4.2.2 full \\x1B[2J of \\x85it
             "from": "*@a.test", "to": "b@c", "account": "x", "older_ms": 7200000, "newer_ms": 86400000,
             "smarthost": "main", "reason": "full", "held": True, "stand": "retry"}}])
 
+    def test_a_refusal_is_no_empty_table(self):
+        for kind, code in (("usage", 64), ("missing", 66), ("configuration", 78), ("of a later version", 69), (None, 69)):
+            done = self.ask([{"ok": False, "error": "no", "kind": kind}], "queue", check=False)
+            self.assertEqual((done.returncode, done.out, done.err), (code, "", "posternctl: no\n"))
+        self.assertEqual(len(self.ask([{"ok": True, "count": 0}], "queue").out.splitlines()), 1)
+
     def test_a_list_that_breaks_off(self):
         for end in ({"ok": False, "error": "1 of 2 loops did not answer"}, b"", b"{nonsense\n", b"[]\n"):
             done = self.ask([{"messages": [self.MESSAGE]}, end], "queue", "--json", check=False)
@@ -141,6 +147,7 @@ It is given up, with a notice to its sender, in 4 days 20 h, at 2026-11-26T22:11
         self.assertIn("posternctl queue release 0000000000011\n", held)
         down = self.why(stand="no-smarthost", tries=[], attempts=0)
         self.assertIn("It has not been tried yet.\n", down)
+        self.assertIn("Tried 3 times, the last at 2026-11-22T01:20:00Z.\n", self.why(tries=[]))
         self.assertIn("  main (smtp.example.net:587): connection refused; asked again in 5 s\n", down)
         self.assertIn("  spare (::1:25): may be asked now\n", down)
         self.assertIn("posternctl queue flush 0000000000011\n", down)
@@ -276,8 +283,9 @@ class Held(Case):
                             (["--stand", "line"], False)):
             self.assertEqual(self.qids(*words), qids if fits else [], words)
         unknown = self.queue("ls", "--stand", "lying", check=False)
-        self.assertEqual(unknown.returncode, 69)
+        self.assertEqual((unknown.returncode, unknown.out), (64, ""))
         self.assertIn("no-smarthost", unknown.err)
+        self.assertEqual(self.queue("ls", "--summary=colour", check=False).returncode, 64)
 
     def test_summary(self):
         self.queue_up(3, "451 4.7.0 greylisted")
@@ -405,7 +413,9 @@ class Held(Case):
         self.assertEqual(self.queue("export", qid, path, check=False).returncode, 73)
         answer = json.loads(self.daemon.ctl("--json", "queue", "export", qid, self.path("other.eml")).out)
         self.assertEqual(answer["octets"], len(exported))
-        self.assertEqual(self.queue("export", "0000000000000", check=False).returncode, 69)
+        missing = self.queue("export", "0000000000000", check=False)
+        self.assertEqual((missing.returncode, missing.err),
+                         (66, "posternctl: 0000000000000 is not in the queue\n"))
         self.host.at.clear()
         self.queue("flush", qid)
         message = self.host.wait(1)[0]
