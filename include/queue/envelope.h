@@ -13,10 +13,11 @@
  *   version 1 has neither ret, envid, notify nor orcpt
  *
  *   note      version 2 (1), flags (1; 1: held, 2: warned), attempts (4), last_ms (8), next_ms (8),
- *             number of recipients (4); for each: state (1), code (2), class (1), subject (2), detail (2),
- *             flags (1; 1: there is a text, 2: a smarthost, 4: its notice is still to be made), text,
- *             smarthost; number of tries (4); for each: first_ms (8), last_ms (8), times (4), recipients (4), code (2), class (1),
- *             subject (2), detail (2), flags (1; 1 and 2 as above), text, smarthost
+ *             number of recipients (4); for each: state (1), code (2), class (1), subject (2),
+ *             detail (2), flags (1; 1: there is a text, 2: a smarthost, 4: its notice is still to
+ *             be made), text, smarthost; number of tries (4); for each: first_ms (8), last_ms (8),
+ *             times (4), recipients (4), code (2), class (1), subject (2), detail (2), flags (1;
+ *             1 and 2 as above), text, smarthost
  *   version 1 has neither flags nor tries
  *
  * The spool (doc/spool.md) keeps both as they are and sums them; nothing stands behind the last
@@ -48,8 +49,8 @@ struct envelope {
 	bool has_8bit;
 };
 
-/* With as many, whatever their addresses are and whatever was said of them, both records fit into one of the
- * spool's (16 MiB). */
+/* With as many, whatever their addresses are and whatever was said of them, each of both fits into
+ * a record of the spool's (16 MiB). */
 enum { ENVELOPE_RECIPIENTS_MOST = 20000 };
 
 enum recipient_state { RECIPIENT_WAITING, RECIPIENT_DELIVERED, RECIPIENT_FAILED };

@@ -244,12 +244,13 @@ static void print_totals(const struct report *r, const struct spool_check_totals
 static void pack_totals(struct report *r, const struct spool_check_totals *t, const char *dir)
 {
 	json_t *o =
-		json_pack("{sbsssbsIsIsIsIsIsIsIsIsIsIss*}", "clean", spool_check_is_clean(t),
-			  "spool", dir, "in_use", t->is_in_use, "octets", (json_int_t)t->octets,
-			  "records", (json_int_t)t->records, "messages", (json_int_t)t->messages,
-			  "live_octets", (json_int_t)t->live_octets, "damaged_segments",
-			  (json_int_t)t->damaged_segments, "damaged_ranges", (json_int_t)t->damages,
-			  "damaged_messages", (json_int_t)t->damaged_messages, "segments_set_aside",
+		json_pack("{sbsbsssbsIsIsIsIsIsIsIsIsIsIss*}", "ok", 1, "clean",
+			  spool_check_is_clean(t), "spool", dir, "in_use", t->is_in_use, "octets",
+			  (json_int_t)t->octets, "records", (json_int_t)t->records, "messages",
+			  (json_int_t)t->messages, "live_octets", (json_int_t)t->live_octets,
+			  "damaged_segments", (json_int_t)t->damaged_segments, "damaged_ranges",
+			  (json_int_t)t->damages, "damaged_messages",
+			  (json_int_t)t->damaged_messages, "segments_set_aside",
 			  (json_int_t)t->segments_set_aside, "rewritten_messages",
 			  (json_int_t)t->rewritten_messages, "left_off", (json_int_t)r->left_off,
 			  "set_aside", *t->set_aside ? t->set_aside : NULL);

@@ -1,5 +1,6 @@
 """What was answered 250 is never lost: kills, full disks, restarts."""
 
+import json
 import os
 import random
 import subprocess
@@ -314,3 +315,12 @@ class FullDisk(Case):
         wait_for(takes, "mail to be taken again", 20)
         host.wait_for(lambda m: subject(m) == "after", "the mail")
         self.assertLess(time.monotonic() - started, 120)
+
+
+class Check(Case):
+    def test_json(self):
+        daemon = self.running(self.smarthost())
+        done = daemon.ctl("--json", "spool", "check")
+        answer = json.loads(done.out)
+        self.assertEqual([answer[key] for key in ("ok", "clean", "in_use", "messages")], [True, True, True, 0])
+        self.assertIn(str(daemon.pid), done.err)
