@@ -13,7 +13,7 @@
  *          makes a refusal that says so
  *
  * Verbs    status   version, pid, started, uptime_s, loops, certificate_expires, messages, held,
- *                   waiting (for a connection), counters {}, smarthosts [{name host port idle busy
+ *                   waiting (for a connection), refusing (why no new mail is taken, or null), counters {}, smarthosts [{name host port idle busy
  *                   paused_ms reason rate rated_ms}]
  *          list     "filter": lines {messages [{qid arrived age_s size account sender nrcpt waiting
  *                   attempts stand held next recipient smarthost code status reason}]}, by qid as
@@ -67,6 +67,8 @@ struct ctl_conf {
 	int64_t (*certificate_expires)(void *user);
 	/* 0, or a fault: the old configuration goes on. */
 	int (*reload)(void *user, struct fault *fault);
+	/* As spool_may_accept(). On the threads of connections. */
+	bool (*may_accept)(void *user, struct fault *why);
 	/* Part `index` of a message's content, as spool_read() gives it: -ENODATA behind the last.
 	 * On the threads of connections, several at once. */
 	int (*read_content)(void *user, uint64_t qid, unsigned index, struct buf *out,

@@ -126,6 +126,7 @@ static json_t *whole_status(struct ctl *ctl, const struct ctl_gather *shards,
 {
 	json_t *out = json_object(), *joined = join_shards(shards);
 	int64_t expires = json_integer_value(certificate->parts[0].answer);
+	struct fault why = { 0 };
 
 	json_object_set_new(out, "ok", json_true());
 	json_object_set_new(out, "version", ctl_text(ctl->conf.version));
@@ -137,6 +138,9 @@ static json_t *whole_status(struct ctl *ctl, const struct ctl_gather *shards,
 	json_object_set_new(out, "certificate_expires", ctl_time(expires * 1000));
 	json_object_set_new(out, "held",
 			    json_integer((json_int_t)counter_get(&ctl->conf.counters->queue_held)));
+	json_object_set_new(out, "refusing",
+			    ctl->conf.may_accept(ctl->conf.user, &why) ? json_null()
+								       : ctl_text(why.text));
 	json_object_update(out, joined);
 	json_object_set_new(out, "counters", counters_view(ctl->conf.counters));
 	json_decref(joined);

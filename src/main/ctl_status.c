@@ -6,7 +6,7 @@
 
 static void print_head(const json_t *answer)
 {
-	long long up = ctl_number(answer, "uptime_s");
+	long long up = ctl_number(answer, "uptime_s"), messages = ctl_number(answer, "messages");
 
 	printf("version       %s\n", ctl_field(answer, "version"));
 	printf("pid           %lld\n", ctl_number(answer, "pid"));
@@ -14,10 +14,13 @@ static void print_head(const json_t *answer)
 	       up / 86400, up / 3600 % 24, up / 60 % 60, up % 60);
 	printf("loops         %lld\n", ctl_number(answer, "loops"));
 	printf("certificate   until %s\n", ctl_field(answer, "certificate_expires"));
-	printf("queue         %lld messages, %lld of them held by hand, %lld waiting for a "
-	       "connection\n",
-	       ctl_number(answer, "messages"), ctl_number(answer, "held"),
-	       ctl_number(answer, "waiting"));
+	printf("queue         %lld message%s, %lld of them held by hand\n", messages,
+	       messages == 1 ? "" : "s", ctl_number(answer, "held"));
+	if (!*ctl_field(answer, "refusing"))
+		return;
+	fputs("spool         takes no new mail: ", stdout);
+	ctl_print_text(ctl_field(answer, "refusing"), 0);
+	putchar('\n');
 }
 
 static void print_state(const json_t *s)

@@ -44,6 +44,7 @@ struct daemon {
 	int64_t started_ms;
 	struct loop_signal *signals[SIGNALS];
 	unsigned next_shard; /* for the next recovered message */
+	unsigned recovered;
 	bool is_stopping;
 	int exit_code;
 };
@@ -75,13 +76,25 @@ static void log_event(struct daemon *d, const char *event)
 	log_put(d->log, &l);
 }
 
+static void log_ready(struct daemon *d)
+{
+	struct logline l;
+
+	logline_start(&l, LOG_LEVEL_INFO, "ready");
+	logline_text(&l, "version", POSTERN_VERSION);
+	logline_number(&l, "recovered", d->recovered);
+	log_put(d->log, &l);
+}
+
 static void on_found(void *user, const struct spool_found *message)
 {
 	struct daemon *d = user;
 	struct logline l;
 
-	if (shard_recover(d->shards[d->next_shard++ % d->shard_count], message) == 0)
+	if (shard_recover(d->shards[d->next_shard++ % d->shard_count], message) == 0) {
+		d->recovered++;
 		return;
+	}
 	logline_start(&l, LOG_LEVEL_ERROR, "unreadable-envelope");
 	logline_id(&l, "qid", message->id);
 	log_put(d->log, &l);
@@ -292,6 +305,13 @@ static int64_t certificate_expires(void *user)
 	return tls_identity_expires(d->settings->submit.identity);
 }
 
+static bool may_accept(void *user, struct fault *why)
+{
+	struct daemon *d = user;
+
+	return spool_may_accept(d->spool, why);
+}
+
 static int read_content(void *user, uint64_t qid, unsigned index, struct buf *out,
 			struct fault *fault)
 {
@@ -318,6 +338,7 @@ static int open_ctl(struct daemon *d, struct fault *fault)
 			.version = POSTERN_VERSION,
 			.certificate_expires = certificate_expires,
 			.reload = reload,
+			.may_accept = may_accept,
 			.read_content = read_content,
 			.user = d,
 		},
@@ -417,7 +438,7 @@ struct daemon *daemon_open(const struct daemon_conf *conf, struct fault *fault)
 	if (status < 0 || open_ctl(d, fault) < 0)
 		goto fail;
 	sd_notify(0, "READY=1\nSTATUS=Serving");
-	log_event(d, "ready");
+	log_ready(d);
 	look_at_spawner(d); /* before the signal was watched */
 	return d;
 fail:

@@ -94,6 +94,15 @@ alice@example.com  eve@example.org  451 4.2.2 full \\x1B[2J of \\x85it
             "from": "*@a.test", "to": "b@c", "account": "x", "older_ms": 7200000, "newer_ms": 86400000,
             "smarthost": "main", "reason": "full", "held": True, "stand": "retry"}}])
 
+    def test_status(self):
+        status = {"ok": True, "version": "1", "pid": 7, "started": "2026-11-21T22:11:54Z", "uptime_s": 90061, "loops": 2,
+                  "certificate_expires": "2027-11-21T22:11:54Z", "messages": 1, "held": 0, "waiting": 0, "refusing": None,
+                  "smarthosts": [], "counters": {"queue_messages": 1}}
+        fine = self.ask([status], "status").out
+        self.assertIn("\nqueue         1 message, 0 of them held by hand\n\n", fine)
+        full = self.ask([dict(status, refusing="/spool: 3 octets are free")], "status").out
+        self.assertIn("\nspool         takes no new mail: /spool: 3 octets are free\n\n", full)
+
     def test_a_refusal_is_no_empty_table(self):
         for kind, code in (("usage", 64), ("missing", 66), ("configuration", 78), ("of a later version", 69), (None, 69)):
             done = self.ask([{"ok": False, "error": "no", "kind": kind}], "queue", check=False)

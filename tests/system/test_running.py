@@ -348,6 +348,7 @@ class Stopping(Case):
         daemon.stop()
         host.at.clear()
         daemon.start()
+        self.assertEqual(daemon.events("ready")[-1]["recovered"], "20")
         came = host.wait(20, 60)
         self.assertEqual(sorted(m.below_trace() for m in came),
                          sorted(letter("m%d" % i, b"x" * 5000 * i + b"\r\n") for i in range(20)))

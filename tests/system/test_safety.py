@@ -256,6 +256,7 @@ class FullDisk(Case):
         self.assertRefused(refusal, 452, "4.3.1", daemon)
         # The daemon lives, says so again, and takes what fits once there is room.
         self.assertTrue(daemon.is_running())
+        self.assertIn(daemon.spool, daemon.status()["refusing"])
         client.want(250, "RSET")
         self.assertEqual(client.ask("NOOP").code, 250)
         host.at.clear()
@@ -269,6 +270,7 @@ class FullDisk(Case):
             client.want(250, "RCPT TO:<bob@example.org>")
             return client.content(SIMPLE).code == 250
         wait_for(takes, "mail to be taken again", 20)
+        self.assertIsNone(daemon.status()["refusing"])
         host.wait(len(taken) + 1, 60)
         daemon.stop()
         daemon.start()

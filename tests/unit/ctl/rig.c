@@ -206,6 +206,14 @@ static int reload(void *user, struct fault *fault)
 	return rig->reload.code;
 }
 
+static bool may_accept(void *user, struct fault *why)
+{
+	struct rig *rig = user;
+
+	*why = rig->refusing;
+	return rig->refusing.code == 0;
+}
+
 static int read_content(void *user, uint64_t qid, unsigned index, struct buf *out,
 			struct fault *fault)
 {
@@ -231,6 +239,7 @@ struct ctl *rig_open(struct rig *rig, const char *path, struct fault *fault)
 		.version = "1.2.3",
 		.certificate_expires = expires,
 		.reload = reload,
+		.may_accept = may_accept,
 		.read_content = read_content,
 		.user = rig,
 	};

@@ -49,7 +49,7 @@ struct rig {
 	struct queue queues[SHARDS];
 	struct relay relays[SHARDS];
 	struct counters counters;
-	struct fault reload;
+	struct fault reload, refusing;
 	unsigned reloads;
 	const char *const *content; /* parts of every message, up to NULL */
 	int content_fails;

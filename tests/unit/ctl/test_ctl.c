@@ -51,6 +51,11 @@ static void status_adds_up_the_loops(void **state)
 	assert_int_equal(number_of(answer, "held"), 2);
 	assert_string_equal(text_of(first, "reason"), "connection refused");
 	assert_true(json_is_null(json_object_get(json_array_get(smarthosts, 1), "reason")));
+	assert_true(json_is_null(json_object_get(answer, "refusing")));
+	json_decref(answer);
+	fault_set(&rig->refusing, -ENOSPC, "the disk is full");
+	answer = rig_ask(rig, "{\"verb\": \"status\"}");
+	assert_string_equal(text_of(answer, "refusing"), "the disk is full");
 	json_decref(answer);
 }
 
