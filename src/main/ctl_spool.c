@@ -230,15 +230,18 @@ static void print_totals(const struct report *r, const struct spool_check_totals
 {
 	if (r->left_off)
 		printf("... and %" PRIu64 " more\n", r->left_off);
-	printf("%" PRIu64 " segments, %" PRIu64 " octets, %" PRIu64 " records: %" PRIu64
-	       " messages are whole (%" PRIu64 " octets); damaged: %" PRIu64 " segments, %" PRIu64
-	       " messages\n",
+	printf("segments: %" PRIu64 " with %" PRIu64 " octets and %" PRIu64
+	       " records; whole messages: %" PRIu64 " with %" PRIu64
+	       " octets; damaged segments: %" PRIu64 "; damaged messages: %" PRIu64 "\n",
 	       t->segments, t->octets, t->records, t->messages, t->live_octets, t->damaged_segments,
 	       t->damaged_messages);
 	if (*t->set_aside)
-		printf("set aside in %s: %" PRIu64 " segments; %" PRIu64
-		       " whole messages were written again\n",
+		printf("set aside in %s: segments: %" PRIu64
+		       "; whole messages that were written again: %" PRIu64 "\n",
 		       t->set_aside, t->segments_set_aside, t->rewritten_messages);
+	else if (t->damaged_segments)
+		puts("What is whole is delivered all the same. With posternd stopped, \"posternctl "
+		     "spool repair\" sets the rest aside.");
 }
 
 static void pack_totals(struct report *r, const struct spool_check_totals *t, const char *dir)

@@ -123,8 +123,11 @@ static void put_text(struct salvage *v, struct message *m,
 		v->check->describe(v->check->user, message->envelope, out);
 	buf_printf(out,
 		   "\nOf %" PRIu64 " chunks of content, %" PRIu64 " with %" PRIu64
-		   " octets are whole; they stand in %s.content.\n",
-		   message->chunks, message->chunks_whole, message->octets_whole, qid);
+		   " octets are whole",
+		   message->chunks, message->chunks_whole, message->octets_whole);
+	if (message->chunks_whole)
+		buf_printf(out, "; they stand in %s.content", qid);
+	buf_put_text(out, ".\n");
 	put_places(out, m, message->chunks);
 }
 

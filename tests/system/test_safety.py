@@ -155,6 +155,11 @@ class Kill(Case):
                         f.write(b"\x00\xff\x00")
                         hurt += 1
         self.assertEqual(hurt, 1)
+        checked = daemon.ctl("spool", "check", check=False)
+        self.assertEqual(checked.returncode, 65)
+        self.assertIn("whole messages: 9 with", checked.out)
+        self.assertIn("damaged segments: 1; damaged messages: 1\n", checked.out)
+        self.assertIn("posternctl spool repair", checked.out)
         host.at.clear()
         daemon.start()
         wait_for(lambda: len(host.messages) >= 9, "the nine others", 60)

@@ -231,8 +231,10 @@ static void assert_salvaged(struct sim_rig *rig, uint64_t id, const struct damag
 		assert_non_null(strstr((char *)text.at, "It says \"record\".\n"));
 	else
 		assert_non_null(strstr((char *)text.at, "envelope cannot be read"));
-	buf_fini(&text);
 	snprintf(name, sizeof(name), "%s.content", qid);
+	/* A file is named where there is one. */
+	assert_int_equal(strstr((char *)text.at, name) != NULL, d->whole_chunks > 0);
+	buf_fini(&text);
 	assert_int_equal(sim_disk_file(&rig->disk, ASIDE, name).len,
 			 d->whole_chunks * SIM_RIG_CHUNK);
 }
