@@ -184,6 +184,7 @@ void tls_free(struct tls **tls_at)
 static void explain_certificate(struct tls *tls, struct fault *fault)
 {
 	unsigned status = gnutls_session_get_verify_cert_status(tls->session);
+	bool is_unknown = status & (GNUTLS_CERT_SIGNER_NOT_FOUND | GNUTLS_CERT_SIGNER_NOT_CA);
 	gnutls_datum_t words = { NULL, 0 };
 	size_t n;
 
@@ -192,13 +193,15 @@ static void explain_certificate(struct tls *tls, struct fault *fault)
 	n = words.size;
 	while (n && (words.data[n - 1] == ' ' || words.data[n - 1] == '\0'))
 		n--;
+	/* Where nothing follows, what quotes us goes on in its own sentence. */
+	if (n && words.data[n - 1] == '.' && !is_unknown)
+		n--;
 	fault_set(fault, -EPROTO, "the certificate of %s does not verify: %.*s%s", tls->host,
 		  (int)n, (const char *)words.data,
-		  status & (GNUTLS_CERT_SIGNER_NOT_FOUND | GNUTLS_CERT_SIGNER_NOT_CA)
-			  ? (tls->trust->is_own_file
-				     ? " Is its issuer in the ca_file?"
-				     : " If its issuer is your own, name it as ca_file.")
-			  : "");
+		  is_unknown ? (tls->trust->is_own_file
+					? " Is its issuer in the ca_file?"
+					: " If its issuer is your own, name it as ca_file")
+			     : "");
 	gnutls_free(words.data);
 }
 

@@ -69,6 +69,8 @@ void ctl_print_word(const char *text, int width);
 void ctl_put_seconds(long long seconds, struct buf *out);
 /* "451 4.2.2 the mailbox is full", of an object with code, status and `text`. */
 void ctl_put_reply(const json_t *object, const char *text, struct buf *out);
+/* Why a smarthost is left alone, without its address, which stands before it in all that we print. */
+const char *ctl_reason_of(const json_t *smarthost);
 const char *ctl_field(const json_t *object, const char *key);
 long long ctl_number(const json_t *object, const char *key);
 bool ctl_is_true(const json_t *object, const char *key);

@@ -2,6 +2,7 @@
 #include "ctl.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* C0, DEL, and C1 in UTF-8 (C2 80 to C2 9F). */
 static size_t control_octets(const unsigned char *at)
@@ -69,4 +70,19 @@ void ctl_put_reply(const json_t *object, const char *text, struct buf *out)
 	if (ctl_number(object, "code") && *status)
 		buf_printf(out, "%s%s", status, *words ? " " : "");
 	buf_put_text(out, words);
+}
+
+const char *ctl_reason_of(const json_t *smarthost)
+{
+	const char *reason = ctl_field(smarthost, "reason");
+	struct buf address = { 0 };
+	size_t n;
+
+	buf_printf(&address, "%s:%lld: ", ctl_field(smarthost, "host"),
+		   ctl_number(smarthost, "port"));
+	n = address.len;
+	if (strncmp(reason, (const char *)buf_span(&address).at, n) == 0)
+		reason += n;
+	buf_fini(&address);
+	return reason;
 }

@@ -29,7 +29,7 @@ static void print_state(const json_t *s)
 
 	if (pause_ms) {
 		printf("left alone for %lld s: ", (pause_ms + 999) / 1000);
-		ctl_print_text(ctl_field(s, "reason"), 0);
+		ctl_print_text(ctl_reason_of(s), 0);
 	} else if (rated_ms) {
 		printf("at its rate, the next message in %lld s", (rated_ms + 999) / 1000);
 	} else {

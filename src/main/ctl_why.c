@@ -159,8 +159,8 @@ static void say_smarthost(struct why *why, const json_t *one)
 
 	buf_put_text(&why->line, "  ");
 	put_address(why, one);
-	if (*ctl_field(one, "reason"))
-		buf_printf(&why->line, ": %s", ctl_field(one, "reason"));
+	if (*ctl_reason_of(one))
+		buf_printf(&why->line, ": %s", ctl_reason_of(one));
 	if (paused_ms) {
 		buf_put_text(&why->line, "; asked again in ");
 		ctl_put_seconds((paused_ms + 999) / 1000, &why->line);

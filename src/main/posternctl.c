@@ -76,7 +76,10 @@ static const struct verb verbs[] = {
 	  "that\n"
 	  "waits, last reply. With --summary it counts them: by reason, sender, account, "
 	  "smarthost\n"
-	  "or domain.\n" },
+	  "or domain.\n"
+	  "\n"
+	  "Other verbs of the queue: show, why, flush, hold, release, rm, bounce, reroute, "
+	  "export.\n" },
 	{ "queue", "list", "[filters] [--summary[=WAY]]", 0, 2, FILTERS | SUMMARY,
 	  ctl_run_queue_list, "As \"queue ls\".\n" },
 	{ "queue", "show", "QID...", 1, ANY, 0, ctl_run_queue_show,

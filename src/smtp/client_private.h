@@ -24,7 +24,7 @@
 	X(STARTTLS, "waiting for the reply to STARTTLS", 120, client_on_starttls)                  \
 	X(TLS, "starting TLS", 120, NULL)                                                          \
 	X(CHOICE, "choosing how to log in", 120, NULL)                                             \
-	X(AUTH, "waiting for the reply to AUTH", 300, client_on_auth)                              \
+	X(AUTH, "logging in", 300, client_on_auth)                                                 \
 	X(CHALLENGE, "answering the challenge of a login", 120, NULL)                              \
 	X(CANCEL, "ending a login", 120, client_on_cancel)                                         \
 	X(READY, "waiting for the next message", 0, NULL)                                          \

@@ -97,9 +97,10 @@ alice@example.com  eve@example.org  451 4.2.2 full \\x1B[2J of \\x85it
     def test_status(self):
         status = {"ok": True, "version": "1", "pid": 7, "started": "2026-11-21T22:11:54Z", "uptime_s": 90061, "loops": 2,
                   "certificate_expires": "2027-11-21T22:11:54Z", "messages": 1, "held": 0, "waiting": 0, "refusing": None,
-                  "smarthosts": [], "counters": {"queue_messages": 1}}
+                  "smarthosts": [dict(self.WHOLE["smarthosts"][0], reason="smtp.example.net:587: no")], "counters": {"queue_messages": 1}}
         fine = self.ask([status], "status").out
         self.assertIn("\nqueue         1 message, 0 of them held by hand\n\n", fine)
+        self.assertIn("  smtp.example.net:587  left alone for 5 s: no\n", fine)
         full = self.ask([dict(status, refusing="/spool: 3 octets are free")], "status").out
         self.assertIn("\nspool         takes no new mail: /spool: 3 octets are free\n\n", full)
 
@@ -158,6 +159,9 @@ It is given up, with a notice to its sender, in 4 days 20 h, at 2026-11-26T22:11
         self.assertIn("It has not been tried yet.\n", down)
         self.assertIn("Tried 3 times, the last at 2026-11-22T01:20:00Z.\n", self.why(tries=[]))
         self.assertIn("  main (smtp.example.net:587): connection refused; asked again in 5 s\n", down)
+        main = dict(self.WHOLE["smarthosts"][0], reason="smtp.example.net:587: refused while logging in: 535 no")
+        self.assertIn("  main (smtp.example.net:587): refused while logging in: 535 no; asked again in 5 s\n",
+                      self.why(stand="no-smarthost", smarthosts=[main]))
         self.assertIn("  spare (::1:25): may be asked now\n", down)
         self.assertIn("posternctl queue flush 0000000000011\n", down)
         rate = self.why(stand="rate")
