@@ -60,6 +60,7 @@ struct route {
 	struct secret password;
 	struct list conns[CONN_STATE_COUNT];
 	unsigned failures; /* in a row; 0: all is well */
+	bool is_hurried;   /* it is asked before its pause is over: that failure is not counted */
 	int64_t paused_until_ms;
 	char *reason; /* of the last failure; told once */
 	bool is_retired;

@@ -179,6 +179,7 @@ static void log_change(const struct route *r, enum log_level level, const char *
 
 void route_up(struct route *r)
 {
+	r->is_hurried = false;
 	if (r->failures) {
 		r->failures = 0;
 		r->paused_until_ms = 0;
@@ -198,8 +199,10 @@ static int64_t next_pause(const struct route *r)
 	return pause > most && most > 0 ? most : pause;
 }
 
+/* Who asks by hand again and again must not be left alone the longer for it. */
 void route_hurry(struct route *r)
 {
+	r->is_hurried = r->is_hurried || route_is_paused(r);
 	r->paused_until_ms = 0;
 }
 
@@ -212,7 +215,9 @@ void route_down(struct route *r, const char *reason)
 	/* Several connections were being made at once: one failure, one pause. */
 	if (r->is_retired || route_is_paused(r))
 		return;
-	r->failures++;
+	if (!r->is_hurried)
+		r->failures++;
+	r->is_hurried = false;
 	pause = next_pause(r);
 	r->paused_until_ms = loop_now_ms(r->relay->conf.loop) + pause;
 	if (!is_new)

@@ -413,6 +413,34 @@ static void pauses_grow_to_the_most(void **state)
 	}
 }
 
+/* An administrator who asks again and again, and mends it meanwhile. */
+static void hurry_makes_no_pause_longer(void **state)
+{
+	struct relay_smarthost to;
+	struct relay_conf conf;
+	struct relay_view view;
+	struct test_job job;
+
+	(void)state;
+	to = rig_smarthost("dead", fake_closed_port(), limit);
+	to.pause_first_ms = 50;
+	to.pause_most_ms = 60 * 1000;
+	conf = rig_relay_conf(&rig, &to, 1);
+	rig.relay = relay_new(&conf);
+	for (size_t i = 0; i < 12; i++) {
+		send_one(&job, "bob@example.net");
+		assert_true(relay_look(rig.relay, 0, &view));
+		assert_true(view.paused_ms <= 50);
+		relay_hurry(rig.relay);
+	}
+	/* Left to itself it is given more time again. */
+	send_one(&job, "bob@example.net");
+	rig_until(&rig, is_not_paused, rig.relay);
+	send_one(&job, "bob@example.net");
+	assert_true(relay_look(rig.relay, 0, &view));
+	assert_true(view.paused_ms > 50 && view.paused_ms <= 100);
+}
+
 static void no_smarthost_at_all(void **state)
 {
 	struct test_job job;
@@ -1199,6 +1227,7 @@ int main(void)
 		cmocka_unit_test(a_failing_set_up_defers_with_its_reason),
 		TEST(all_down_says_why_for_each),
 		TEST(pauses_grow_to_the_most),
+		TEST(hurry_makes_no_pause_longer),
 		TEST(no_smarthost_at_all),
 		TEST(fails_over_and_comes_back),
 		TEST(one_probe_at_a_time),
