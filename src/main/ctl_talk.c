@@ -45,8 +45,11 @@ static struct ctl_talk *start_talk(const struct ctl_command *command, const char
 
 	if (path == NULL) {
 		conf = ctl_load(command, exit_out);
-		if (conf == NULL)
+		if (conf == NULL) {
+			fprintf(stderr, "posternctl: -s SOCKET (most often /run/postern/control) "
+					"asks the daemon without this file\n");
 			return NULL;
+		}
 		path = conf->control;
 	}
 	talk = ctl_talk_open(path, request, &fault);

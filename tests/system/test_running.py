@@ -246,7 +246,8 @@ class Reload(Case):
             done = daemon.ctl("reload", check=False)
             self.assertEqual(done.returncode, 78)
             self.assertIn(daemon.file, done.err + done.out)
-            # Where the file cannot even be read for the socket's path, the daemon says the same.
+            self.assertEqual("-s SOCKET" in done.err, "missing.pem" not in bad)
+            # The daemon itself says the same.
             done = run([daemon.program("posternctl"), "-s", daemon.control, "reload"], check=False)
             self.assertEqual(done.returncode, 78)
             self.assertIn(daemon.file, done.err)
