@@ -17,9 +17,9 @@ static void print_row(const json_t *message)
 	       ctl_number(message, "waiting"), ctl_number(message, "attempts"),
 	       ctl_field(message, "stand"),
 	       *ctl_field(message, "next") ? ctl_field(message, "next") : "-");
-	ctl_print_word(*sender ? sender : "<>", 0);
+	ctl_print_word(*sender ? sender : "<>", 24);
 	printf("  ");
-	ctl_print_word(ctl_field(message, "recipient"), 0);
+	ctl_print_word(ctl_field(message, "recipient"), 24);
 	printf("  ");
 	ctl_put_reply(message, "reason", &reply);
 	text = buf_take_text(&reply);
@@ -38,7 +38,8 @@ static void print_head(struct list *list)
 {
 	if (!list->is_json && !list->has_head)
 		puts("QID            ARRIVED                     SIZE  RCPTS  TRIES  STAND         "
-		     "NEXT                  SENDER  RECIPIENT  REASON");
+		     "NEXT                  SENDER                    RECIPIENT                 "
+		     "REASON");
 	list->has_head = true;
 }
 

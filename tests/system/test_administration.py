@@ -73,11 +73,11 @@ class Words(Case):
                                     status=None, reason=None, stand="no-smarthost")]}, {"ok": True, "count": 2}]
         out = self.ask(pages, "queue").out
         self.assertEqual(out, """\
-QID            ARRIVED                     SIZE  RCPTS  TRIES  STAND         NEXT                  SENDER  RECIPIENT  REASON
+QID            ARRIVED                     SIZE  RCPTS  TRIES  STAND         NEXT                  SENDER                    RECIPIENT                 REASON
 0000000000011  2026-11-21T22:11:54Z        4096      1      3  retry         2026-11-22T01:29:00Z  \
-alice@example.com  eve@example.org  451 4.2.2 full \\x1B[2J of \\x85it
+alice@example.com         eve@example.org           451 4.2.2 full \\x1B[2J of \\x85it
 0000000000011  2026-11-21T22:11:54Z        4096      1      3  no-smarthost  -                     \
-<>  "a\\x20b"@x.test  -
+<>                        "a\\x20b"@x.test           -
 """)
         self.assertEqual(self.requests, [{"verb": "list"}])
         whole = json.loads(self.ask(pages, "--json", "queue", "ls").out)
