@@ -145,11 +145,17 @@ static void watch(struct client *c, int64_t in_ms)
 	event_set(&c->watch, in_ms);
 }
 
+enum { TROUBLE_MS = 3600000 };
+
 static void lose_patience(struct event *event)
 {
 	struct client *c = event_entry(event, struct client, watch);
 
-	if (c->is_held)
+	/* When the spool refuses it too, the running attempt has the last word, in its own time. */
+	if (c->state == CLIENT_WAITING && ledger_has_had_trouble() &&
+	    world.now_ms - c->letter->finished_ms < TROUBLE_MS)
+		watch(c, TROUBLE_MS);
+	else if (c->is_held)
 		fail("letter %u: there is never room for more of it", c->letter->number);
 	else
 		fail("letter %u: no answer comes to %s", c->letter->number,
@@ -301,8 +307,7 @@ static void finish(struct client *c)
 	c->letter->finished_ms = world.now_ms;
 	handoff_finish(c->handoff, wall_now_ms(), (uint64_t)(end - c->letter->content.at) + 2,
 		       c->letter->has_8bit);
-	/* When the spool refuses it too, the running attempt has the last word, in its own time. */
-	watch(c, the_daemon.patience_ms * 3 + (ledger_has_had_trouble() ? 3600000 : 20000));
+	watch(c, the_daemon.patience_ms * 3 + 20000);
 	if (once_in(12))
 		event_set(&c->leave, pick_skewed(20000));
 }

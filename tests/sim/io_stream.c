@@ -511,7 +511,8 @@ static void on_dialled(struct event *event)
 	struct dial *dial = event_entry(event, struct dial, event);
 	struct dial_conf conf = dial->conf;
 	struct net *net = dial->net;
-	struct stream *s = dial->answer == NET_CONNECTED ? new_stream(dial) : NULL;
+	/* It may have died since it was called. */
+	struct stream *s = dial->answer == NET_CONNECTED && net->peer ? new_stream(dial) : NULL;
 	struct fault fault;
 	enum owner before;
 
