@@ -2,7 +2,8 @@
  *
  * What is kept in memory is handed to the spool only with the commit; once a content is too large
  * or the budget is used up, what is there goes out in chunks and nothing is kept. Each such stow
- * then holds at most two chunks that are being written and one that is being filled.
+ * then holds at most two chunks that are being written and one that is being filled; the budget covers
+ * them, or, where it is used up, they are small.
  */
 #include "stow.h"
 
@@ -14,8 +15,9 @@
 #include <stdlib.h>
 
 enum {
-	CHUNK_OCTETS = 128 * 1024, /* a chunk goes out once it is so long */
-	WRITES_MOST = 2,	   /* chunks under way */
+	CHUNK_OCTETS = 64 * 1024, /* a chunk goes out once it is so long */
+	SMALL_OCTETS = 8 * 1024,  /* and for those whom the budget has nothing left */
+	WRITES_MOST = 2,	  /* chunks under way */
 };
 
 struct chunk {
@@ -42,6 +44,7 @@ struct stow {
 	struct buf memory; /* all of it, or what has not gone out yet */
 	size_t handed;	   /* of memory, at the commit */
 	int64_t reserved;
+	size_t chunk_octets; /* once it is streaming */
 	unsigned streamed;   /* chunks that went out and are in memory no more */
 	bool is_streaming;   /* not kept: goes out in chunks */
 	bool has_chunks;     /* the spool has something of it */
@@ -126,7 +129,7 @@ static void end_chunk(struct work *work)
 	struct stow *st = chunk->st;
 
 	chunk->is_busy = false;
-	buf_clear(&chunk->octets);
+	buf_fini(&chunk->octets); /* the client may be slow to fill another one */
 	if (chunk->write.status && st->status == 0) {
 		st->status = chunk->write.status;
 		st->fault = chunk->write.fault;
@@ -165,7 +168,7 @@ static void send_chunk(struct stow *st, struct chunk *chunk)
 
 static bool is_full(const struct stow *st)
 {
-	return st->is_streaming && st->memory.len >= CHUNK_OCTETS;
+	return st->is_streaming && st->memory.len >= st->chunk_octets;
 }
 
 static void stream(struct stow *st)
@@ -199,9 +202,18 @@ static bool may_keep(struct stow *st, size_t octets)
 
 static void keep_no_longer(struct stow *st)
 {
+	const size_t wanted = (WRITES_MOST + 1) * CHUNK_OCTETS;
+
+	if (st->is_streaming)
+		return;
 	st->is_streaming = true;
 	queue_release(st->queue, st->reserved);
 	st->reserved = 0;
+	st->chunk_octets = SMALL_OCTETS;
+	if (queue_reserve(st->queue, wanted)) {
+		st->reserved = (int64_t)wanted;
+		st->chunk_octets = CHUNK_OCTETS;
+	}
 }
 
 bool stow_put(struct stow *st, struct span content)
@@ -371,7 +383,9 @@ struct envelope *stow_envelope(struct stow *st)
 
 struct buf *stow_hand_over(struct stow *st, int64_t *reserved_out)
 {
-	*reserved_out = st->reserved;
+	if (st->is_streaming)
+		queue_release(st->queue, st->reserved);
+	*reserved_out = st->is_streaming ? 0 : st->reserved;
 	st->reserved = 0;
 	return st->is_streaming ? NULL : &st->memory;
 }
