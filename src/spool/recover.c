@@ -20,6 +20,7 @@ struct recovery {
 	uint32_t number;
 	uint64_t good_end;    /* of the last whole record */
 	struct message *last; /* whose record was taken last: most have two side by side */
+	bool is_newest;	      /* only there can a power cut have torn what was answered for never */
 };
 
 static void __attribute__((format(printf, 2, 3))) report(struct spool *s, const char *fmt, ...)
@@ -168,9 +169,12 @@ static void scan_records(struct recovery *r)
 	while (scan_next(&r->scan, &item) != SCAN_END) {
 		if (!is_plausible(&item.record))
 			item.kind = SCAN_DAMAGE;
+		if (!r->is_newest)
+			item.is_tail = false;
 		if (r->s->watch)
 			r->s->watch->item(r->s->watch->user, r->number, &item);
 		if (item.kind == SCAN_DAMAGE) {
+			r->s->has_gaps |= !item.is_tail;
 			report_damage(r, &item, item.is_tail ? "cut off" : "damaged");
 			continue;
 		}
@@ -183,14 +187,15 @@ static void scan_records(struct recovery *r)
 }
 
 /* What stands behind the last whole record was never answered for, or cannot be read again. Not
- * where the disk refused to read: it may come to its senses. */
+ * where the disk refused to read: it may come to its senses. Nor in a segment that others follow: it was
+ * synced before they came, so this is damage, for spool repair to set aside. */
 static void cut_tail(struct recovery *r)
 {
 	struct spool *s = r->s;
 	struct segment *segment = &s->segments.at[s->segments.count - 1];
 
-	if (s->conf.is_read_only || r->good_end >= r->scan.size || r->scan.unreadable ||
-	    (s->watch && s->watch->keeps_tails))
+	if (s->conf.is_read_only || !r->is_newest || r->good_end >= r->scan.size ||
+	    r->scan.unreadable || (s->watch && s->watch->keeps_tails))
 		return;
 	if (s->disk->truncate(s->disk->user, r->scan.fd, r->good_end) == 0) {
 		s->segments.octets -= segment->octets - r->good_end;
@@ -279,6 +284,8 @@ static int read_headers(struct spool *s, const struct names *names, struct fault
 
 		if (status == 0)
 			take_header(s, &scan, names->at[i]);
+		if (scan.size > SEGMENT_RECORDS_AT)
+			s->newest = names->at[i];
 		scan_close(&scan);
 		if (status == -ENOTSUP || status == -EMFILE || status == -ENFILE ||
 		    status == -EACCES)
@@ -322,7 +329,9 @@ static int check_origin(const struct spool *s, uint64_t number, const struct sca
 
 static void recover_segment(struct spool *s, uint64_t number)
 {
-	struct recovery r = { .s = s, .number = (uint32_t)number };
+	struct recovery r = { .s = s,
+			      .number = (uint32_t)number,
+			      .is_newest = number >= s->newest };
 	struct fault fault;
 	char name[SEGMENT_NAME_MAX];
 	int status = scan_open(&r.scan, s->disk, s->dir, number, &fault);

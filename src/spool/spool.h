@@ -70,6 +70,7 @@ struct spool {
 	int64_t now_ms, next_tick_ms, awake_until_ms;
 	bool has_reserve, must_sync_dir;
 	bool is_frozen; /* the disk refused to give what may be there after all: nothing is reclaimed */
+	uint64_t newest; /* the last segment that recovery found anything in */
 	bool has_gaps;			   /* recovery met damage with whole records behind it */
 	bool has_left_alone;		   /* there are segments that could not be understood */
 	uint64_t oldest;		   /* what the headers say of it */

@@ -60,6 +60,16 @@ static void note_item(void *user, uint64_t number, const struct scan_item *item)
 		tell_damage(v, number, item);
 }
 
+/* Only the newest has a torn tail: the others were synced before they were followed. */
+static void call_damage(struct spool_check_segment *told)
+{
+	if (told->tail_octets == 0)
+		return;
+	told->damages++;
+	told->damaged_octets += told->tail_octets;
+	told->tail_octets = 0;
+}
+
 static void note_segment(void *user, uint64_t number, const struct scan *scan,
 			 const struct fault *left_alone)
 {
@@ -78,6 +88,8 @@ static void note_segment(void *user, uint64_t number, const struct scan *scan,
 		now->told.has_damaged_header =
 			!scan->has_header[0] || !scan->has_header[1] || !scan->is_clean_header;
 	}
+	if (v->count)
+		call_damage(&v->segments[v->count - 1].told);
 	if (v->count == v->cap) {
 		v->cap = v->cap ? v->cap * 2 : 16;
 		v->segments = mem_resize(v->segments, v->cap * sizeof(*v->segments));

@@ -190,6 +190,43 @@ static void test_tail_is_cut_once(void **state)
 	rig_fini(&rig);
 }
 
+/* At the end of a segment that others follow it is no torn tail: nothing is thrown away. */
+static void test_the_end_of_an_older_segment_is_kept(void **state)
+{
+	struct rig rig;
+	struct buf log = { 0 }, after = { 0 };
+	char path[256], content[10000];
+
+	(void)state;
+	memset(content, 'c', sizeof(content) - 1);
+	content[sizeof(content) - 1] = '\0';
+	rig_init(&rig);
+	rig.conf.segment_octets = 256 * 1024;
+	rig_open(&rig);
+	for (unsigned id = 1; id <= MESSAGES; id++)
+		assert_int_equal(rig_commit(&rig, id, content, "envelope"), 0);
+	assert_true(rig_count_segments(&rig) > 1);
+	rig_close(&rig);
+	rig_segment_path(&rig, 0, path);
+	rig_slurp(path, &log);
+	for (size_t at = log.len - 40; at < log.len; at++)
+		put_octet(path, at, 0xA5);
+	for (unsigned start = 0; start < 2; start++) {
+		rig_open(&rig);
+		assert_int_equal(rig.found_count, MESSAGES - 1);
+		buf_put_char(&rig.damaged, '\0');
+		assert_non_null(strstr((char *)rig.damaged.at, "are damaged"));
+		assert_null(strstr((char *)rig.damaged.at, "cut off"));
+		rig_close(&rig);
+		buf_clear(&after);
+		rig_slurp(path, &after);
+		assert_int_equal(after.len, log.len);
+	}
+	buf_fini(&log);
+	buf_fini(&after);
+	rig_fini(&rig);
+}
+
 /* Records that stand in a message's content are not believed, even where the scan has lost its way. */
 static void test_forged_records_are_not_believed(void **state)
 {
@@ -259,6 +296,7 @@ int main(void)
 		cmocka_unit_test(test_truncated_anywhere),
 		cmocka_unit_test(test_damaged_blocks),
 		cmocka_unit_test(test_tail_is_cut_once),
+		cmocka_unit_test(test_the_end_of_an_older_segment_is_kept),
 		cmocka_unit_test(test_forged_records_are_not_believed),
 		cmocka_unit_test(test_a_later_version_is_refused),
 	};
