@@ -299,7 +299,9 @@ static char *large_text(size_t octets)
 		text[i] = (char)('a' + i % 26);
 	for (size_t i = 78; i + 2 < octets; i += 80)
 		memcpy(text + i, "\r\n.", 3);
-	memcpy(text + octets - 2, "\r\n", 3);
+	text[octets - 2] = '\r';
+	text[octets - 1] = '\n';
+	text[octets] = '\0';
 	return text;
 }
 

@@ -85,7 +85,7 @@ static void with_message(struct run *r, const char *what,
 {
 	struct span recipients[1000];
 	struct smtp_rcpt_params params[1000] = { 0 };
-	char names[1000][16];
+	char names[1000][24];
 	struct smtp_client_message m = { .sender = span_text("s@x"), .recipients = recipients };
 
 	m.recipient_count = (size_t)strtoul(what, NULL, 10);
