@@ -111,6 +111,17 @@ static void crash(void)
 		  once_in(4) ? pick_between(1000, 2 * HOUR_MS) : pick_between(100, 5000));
 }
 
+/* The power went while it closed its spool: nobody is left to say that it has stopped. */
+static void die_at_the_end(void)
+{
+	ledger_crashed();
+	clients_crash();
+	admin_crash();
+	sim_disk_restart(&the_daemon.disk, now.end == SIM_KILL ? SIM_CUT_SOME : now.end);
+	forget_faults();
+	event_set(&now.start, pick_between(100, 5000));
+}
+
 static void on_stopped(void)
 {
 	if (the_daemon.life == 1)
@@ -246,6 +257,8 @@ static void step(void)
 	world_step();
 	if (the_daemon.disk.is_dead && the_daemon.is_up)
 		crash();
+	else if (the_daemon.disk.is_dead && !event_is_set(&now.start))
+		die_at_the_end();
 	look_at_disk();
 	daemon_look();
 }

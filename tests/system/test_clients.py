@@ -6,7 +6,7 @@ import shutil
 import smtplib
 import unittest
 
-from rig.base import run
+from rig.base import run, wait_for
 from rig.case import Case, hard_body, letter
 
 
@@ -37,6 +37,7 @@ class Clients(Case):
                 self.assertEqual(message.sender, "alice@example.com")
                 self.assertEqual(message.recipients, ["bob@example.org", "carol@example.net"])
         self.assertEqual(count, 3 * len(addresses))
+        wait_for(lambda: len(daemon.events("login", verdict="ok")) >= count, "%d logins in the log" % count)
         self.assertEqual(len(daemon.events("login", verdict="ok")), count)
 
     @need("swaks")
