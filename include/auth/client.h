@@ -7,8 +7,9 @@
  * Errors   -ENOTSUP: no offered mechanism fits (the fault names both sides' mechanisms); -EPROTO: the
  *          peer's challenge made no sense
  *
- * The best of SCRAM-SHA-512, SCRAM-SHA-256, SCRAM-SHA-1, PLAIN and LOGIN that the smarthost offers, in
- * this order; the last two under TLS only.
+ * With a keytab: GSSAPI and nothing else. Otherwise the best of SCRAM-SHA-512-PLUS, -256-PLUS, -1-PLUS
+ * (where there is a binding), SCRAM-SHA-512, SCRAM-SHA-256, SCRAM-SHA-1, PLAIN and LOGIN that the smarthost
+ * offers, in this order; the last two under TLS only.
  */
 #pragma once
 
@@ -23,6 +24,9 @@ struct auth_client_conf {
 	struct span password;
 	const char *offered; /* "PLAIN LOGIN SCRAM-SHA-256" */
 	bool is_tls;	     /* without TLS no mechanism that sends the password in clear */
+	const char *keytab;  /* Kerberos: whose key for `user` is used; NULL: none */
+	const char *binding; /* "tls-exporter"; NULL: this connection has none */
+	struct span binding_data;
 };
 
 struct auth_client *auth_client_new(const struct auth_client_conf *conf, struct fault *fault);

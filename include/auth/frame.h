@@ -5,9 +5,12 @@
  * Errors   -EINVAL: a frame that is not one; the other side is then given up. Decoding is strict:
  *          nothing may be missing, beyond its bound, or left over
  *
- * A login is asked for as a whole: mechanism and all the client's responses in order, so that no
- * worker is held while a client thinks. That fits PLAIN and LOGIN, whose challenges are constant
- * (auth/mech.h).
+ * A login whose challenges are constant (auth/mech.h: PLAIN, LOGIN, EXTERNAL) is asked for as a whole:
+ * mechanism and all the client's responses in order. One whose challenges depend on what was said
+ * (SCRAM, GSSAPI, CRAM-MD5) is a conversation: each response is a request with the same number, sent to
+ * the worker that answered CONTINUE before. Between two of them the worker serves others: no worker is
+ * held while a client thinks. It keeps AUTH_CONVERSATIONS_MAX of them, each for AUTH_CONVERSATION_MS;
+ * the oldest goes first, and its next request is UNAVAILABLE.
  */
 #pragma once
 
@@ -24,9 +27,20 @@ enum {
 	AUTH_MECHANISMS_OCTETS_MAX = 255, /* of the list, and of the one asked for */
 	AUTH_RESPONSE_OCTETS_MAX = 12288, /* one response, decoded */
 	AUTH_DETAIL_OCTETS_MAX = 1024,
-	AUTH_ANSWER_OCTETS_MAX = 2048, /* what an encoded answer never exceeds */
+	AUTH_CHALLENGE_OCTETS_MAX = 9216, /* one challenge, not in base64 */
+	AUTH_BINDING_OCTETS_MAX = 256,
+	AUTH_ANSWER_OCTETS_MAX = 12288, /* what an encoded answer never exceeds */
 	AUTH_FRAME_OCTETS_MAX = 65536, /* what no frame exceeds */
 };
+
+/* Beside the account's own password, none, or in its place: then that one gets AUTH_APP_REQUIRED. */
+enum auth_app_passwords {
+	AUTH_APP_PASSWORDS_OPTIONAL,
+	AUTH_APP_PASSWORDS_NONE,
+	AUTH_APP_PASSWORDS_REQUIRED,
+};
+
+enum { AUTH_CONVERSATIONS_MAX = 256, AUTH_CONVERSATION_MS = 60 * 1000 };
 
 struct auth_hello {
 	enum auth_backend backend;
@@ -40,10 +54,22 @@ struct auth_hello {
 	size_t domain_count, nt_domain_count;
 	bool ignore_case;
 	uint32_t cache_seconds; /* users file only; 0: no cache of slow checks */
+	struct span keytab;	/* GSSAPI: its Kerberos keys; empty: the system's */
+	/* App passwords stand in the users file, whatever the back end. */
+	enum auth_app_passwords app_passwords;
 };
 
 struct auth_request {
+	/* Empty: no login; the answer says whether the back end can be asked: OK or UNAVAILABLE. */
 	struct span mechanism;
+	uint64_t conversation; /* 0: a whole login. The asker's number, new for each attempt */
+	bool is_end;	       /* the conversation is given up: no responses; the answer means nothing */
+	/* -PLUS: what the client named in its first response ("tls-exporter"), and the octets; data
+	 * empty: this connection has no such binding. */
+	struct span binding, binding_data;
+	bool has_binding; /* SCRAM: a -PLUS was offered to this client, so "y" is an attack */
+	/* EXTERNAL: the names of the verified client certificate, each ended by a NUL. */
+	struct span names;
 	struct span responses[AUTH_RESPONSES_MAX];
 	size_t response_count;
 };
@@ -52,7 +78,10 @@ struct auth_request {
 	X(OK, "ok")                                                                                \
 	X(WRONG, "wrong")	      /* name or password */                                       \
 	X(MALFORMED, "malformed")     /* the client's response */                                  \
-	X(UNAVAILABLE, "unavailable") /* the back end gave no verdict */
+	X(UNAVAILABLE, "unavailable") /* the back end gave no verdict */                           \
+	X(CONTINUE, "continue")	      /* challenge is for the client */                            \
+	X(APP_REQUIRED, "app-password-required") /* right, but only app passwords may be used */   \
+	X(EXPIRED, "expired")	      /* an app password past its end; not told to the client */
 
 enum auth_verdict {
 #define X(name, text) AUTH_##name,
@@ -67,6 +96,8 @@ struct auth_answer {
 	/* Canonical, where one could be read from the response; for the log too. */
 	struct span account;
 	struct span detail; /* for the log only, never for the client */
+	struct span challenge; /* CONTINUE */
+	struct span credential; /* OK: the id of the app password that was used; empty: none was */
 };
 
 /* Whether every field keeps its bound: ask this of what a configuration says before it is used. */

@@ -2,14 +2,25 @@
  *
  * Shape    a table; the allow-list of a configuration is a subset of it. ANONYMOUS and NTLM, which
  *          stock Cyrus offers, are not in it.
- * Source   RFC 4616 (PLAIN); draft-murchison-sasl-login, with the exact prompts old clients know
+ * Source   RFC 4616 (PLAIN); draft-murchison-sasl-login, with the exact prompts old clients know; RFC
+ *          5802, 7677, 9266 (SCRAM-SHA-256, -PLUS), 4422 (EXTERNAL), 4752 (GSSAPI), 2195 (CRAM-MD5)
  */
 #pragma once
 
-#include "base/span.h"
+#include "auth/frame.h"
+
+enum auth_mech_kind {
+	AUTH_MECH_WHOLE,	/* the challenges stand below */
+	AUTH_MECH_CONVERSATION, /* the worker makes them */
+};
 
 struct auth_mech {
 	const char *name;
+	enum auth_mech_kind kind;
+	bool is_server_first; /* the worker speaks first: an initial response is malformed */
+	bool needs_binding;   /* -PLUS: only where TLS gives one */
+	bool needs_certificate;
+	bool needs_password; /* of no use for an account that has none here: GSSAPI, EXTERNAL */
 	/* The challenges, in order: an initial response answers the first one unasked. */
 	const char *challenges[4];
 	unsigned challenge_count;
@@ -17,5 +28,7 @@ struct auth_mech {
 
 /* NULL: not known. Case is ignored. */
 const struct auth_mech *auth_mech_find(struct span name);
+/* Why `name` cannot be offered with that back end, as a text that names the fix; NULL: it can. */
+const char *auth_mech_flaw(struct span name, enum auth_backend backend);
 /* "PLAIN LOGIN" and the like, for messages about the configuration. */
 extern const char auth_mech_names[];

@@ -13,6 +13,12 @@
 #include "base/fault.h"
 
 enum conf_listen_tls { CONF_LISTEN_STARTTLS, CONF_LISTEN_IMPLICIT };
+enum conf_profile { CONF_PROFILE_MODERN, CONF_PROFILE_LEGACY };
+enum conf_app_passwords {
+	CONF_APP_PASSWORDS_OPTIONAL,
+	CONF_APP_PASSWORDS_NONE,
+	CONF_APP_PASSWORDS_REQUIRED
+};
 enum conf_smarthost_tls { CONF_SMARTHOST_STARTTLS, CONF_SMARTHOST_IMPLICIT, CONF_SMARTHOST_NONE };
 enum conf_trace { CONF_TRACE_COMPANY, CONF_TRACE_FULL, CONF_TRACE_NONE };
 enum conf_handoff { CONF_HANDOFF_HYBRID, CONF_HANDOFF_QUEUE };
@@ -39,6 +45,12 @@ struct conf_listen {
 	const char *address; /* "" : all of IPv4 and IPv6 */
 	long port; /* default 587, or 465 with implicit; 0: a socket named `name` from systemd */
 	enum conf_listen_tls tls;
+	enum conf_profile profile;
+	struct conf_list users;	     /* accounts; empty: all */
+	struct conf_list mechanisms; /* empty: those of login */
+	struct conf_list proxies;    /* networks that must speak the PROXY protocol; empty: none */
+	const char *client_ca;	     /* "": no client certificates */
+	bool auth_line;
 	struct conf_place place;
 };
 
@@ -55,6 +67,7 @@ struct conf_smarthost {
 	bool plaintext_over_network;	  /* allows tls = none to other than loopback */
 	const char *ca_file;		  /* "": the system's */
 	const char *user, *password_file; /* "": no login */
+	const char *keytab;		  /* "": not by Kerberos */
 	long connections, messages, rate;
 	int64_t idle_ms, connect_ms, pause_first_ms, pause_most_ms;
 	struct conf_place place;
@@ -62,7 +75,8 @@ struct conf_smarthost {
 
 struct conf_login {
 	enum conf_backend backend;
-	const char *users_file, *saslauthd_socket, *sasldb_file, *realm;
+	enum conf_app_passwords app_passwords;
+	const char *users_file, *saslauthd_socket, *sasldb_file, *realm, *keytab;
 	struct conf_list mechanisms, domains, nt_domains;
 	bool ignore_case;
 	long workers, waiting;
@@ -86,7 +100,7 @@ struct conf_queue {
 	enum conf_handoff handoff;
 	const char *directory;
 	struct conf_durations retry;
-	int64_t patience_ms, warn_ms, expire_ms, reserve_octets;
+	int64_t patience_ms, warn_ms, expire_ms, future_ms, reserve_octets;
 	long active;
 	struct conf_place place;
 };
@@ -99,6 +113,7 @@ struct conf_log {
 struct conf {
 	/* Where not given: the machine's name; company_domain; hostname without its first label. */
 	const char *hostname, *company, *company_domain;
+	const char *refusal_footer; /* "": none */
 	const char *user, *login_user; /* "": no change; only when started as root */
 	const char *control;	       /* path of the control socket */
 	long loops;		       /* 0: one per processor */

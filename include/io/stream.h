@@ -32,12 +32,17 @@ struct stream_ops {
 	void (*secured)(void *user);
 	/* The connection is gone. Comes once, last, never inside a call of the user. */
 	void (*closed)(void *user, const struct fault *fault);
-	/* Dialled: the TCP connection stands. NULL for accepted ones. */
+	/* Dialled: the TCP connection stands. Accepted behind a proxy: its header has come. NULL for
+	 * others. */
 	void (*connected)(void *user);
 };
 
 /* Takes over a connected socket (always, also on failure; then NULL). */
 struct stream *stream_accept(struct loop *loop, int fd, const struct stream_ops *ops, void *user);
+/* The peer is a proxy: the first octets are a PROXY header (io/proxy.h), and connected() comes behind it,
+ * from when on the peer's address is the one that it told. Anything else closes with -EPROTO. Right
+ * after stream_accept(). The user minds the time. */
+void stream_expect_proxy(struct stream *s);
 
 /* Queues a copy; everything is sent in order. Nothing happens on a closing stream. A burst written
  * within one turn of the loop leaves in one TLS record and one system call where it fits. */
@@ -49,10 +54,13 @@ void stream_resume(struct stream *s);
 /* TLS from the next octet on, both ways. False, and the stream is closed with -EPROTO, when plain
  * octets of the peer are already here: what comes with STARTTLS is never executed. Octets written
  * before go out in plain text first. */
-bool stream_start_tls_server(struct stream *s, struct tls_identity *identity);
+bool stream_start_tls_server(struct stream *s, const struct tls_server_conf *conf);
 bool stream_start_tls_client(struct stream *s, struct tls_trust *trust, const char *host);
 /* NULL before TLS stands. */
 const char *stream_tls_describe(const struct stream *s);
+/* As tls_binding() and tls_peer_names(); once TLS stands. */
+int stream_tls_binding(struct stream *s, struct span name, struct buf *out);
+bool stream_tls_peer_names(struct stream *s, struct buf *out, const char **why);
 
 /* Sends what is queued (within 5 s), says close_notify, shuts our end and waits up to 2 s for the
  * peer's, so that the last reply arrives; then closes. No op but closed() is called any more. */

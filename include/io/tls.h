@@ -6,14 +6,17 @@
  * Owns     its GnuTLS session; a reference to its identity
  * Errors   a fault with GnuTLS's words; after any error, alert or end the session is dead and the
  *          connection with it: there is no way back to plain text
+ * Profiles modern: floor TLS 1.2, (EC)DHE and AEAD only. legacy: for mail programs of before 2008, on a
+ *          listener of its own: TLS 1.0 and up, a hello in the format of SSLv2, CBC and RSA key
+ *          exchange, only pairs with an RSA key
  * Source   floor TLS 1.2, (EC)DHE and AEAD only; renegotiation by the peer ends the connection; ALPN
  *          that does not offer "smtp" is refused; tickets with a key of the identity, new at each
  *          reload, rotated by GnuTLS
  */
 #pragma once
 
+#include "base/buf.h"
 #include "base/fault.h"
-#include "base/span.h"
 
 struct tls;
 /* Certificates and keys of a server. Counted: sessions keep theirs when a reload brings new ones. */
@@ -48,7 +51,19 @@ struct tls_wire {
 	void *user;
 };
 
-struct tls *tls_new_server(struct tls_identity *identity, const struct tls_wire *wire);
+enum tls_profile { TLS_MODERN, TLS_LEGACY };
+
+struct tls_server_conf {
+	struct tls_identity *identity;
+	enum tls_profile profile;
+	/* Asks for a certificate and verifies it; a client may have none. NULL: does not ask. */
+	struct tls_trust *clients;
+};
+
+/* Whether one of its pairs has an RSA key: else the legacy profile cannot serve. */
+bool tls_identity_has_rsa(const struct tls_identity *identity);
+
+struct tls *tls_new_server(const struct tls_server_conf *conf, const struct tls_wire *wire);
 /* host: for SNI and verification. trust NULL: nothing is verified (by explicit setting only). */
 struct tls *tls_new_client(struct tls_trust *trust, const char *host, const struct tls_wire *wire);
 void tls_free(struct tls **tls);
@@ -68,3 +83,12 @@ enum tls_result tls_write(struct tls *tls, struct span plain, struct fault *faul
 void tls_bye(struct tls *tls);
 /* "TLS1.3 ECDHE-SECP256R1 AES-128-GCM" for the log; lives as long as the session. */
 const char *tls_describe(struct tls *tls);
+
+/* Channel bindings (RFC 5929, 9266) by their names: "tls-exporter", "tls-server-end-point" (of the
+ * server's certificate, on either side), "tls-unique" (up to TLS 1.2 with extended master secret).
+ * Appends the octets. -ENOTSUP: this session has no such binding. */
+int tls_binding(struct tls *tls, struct span name, struct buf *out);
+/* Server: the names of the client's certificate, which was verified for this use: e-mail addresses of
+ * its alternative names, then its Microsoft UPN, then its common name; each ended by a NUL. False: it
+ * sent none, or one that does not verify (*why, for the log; NULL: none was sent). */
+bool tls_peer_names(struct tls *tls, struct buf *out, const char **why);

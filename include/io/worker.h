@@ -59,6 +59,9 @@ struct worker_ask {
 	struct buf request;	/* payload of the frame; wiped when it was sent */
 	struct buf answer;	/* payload; the caller's to wipe after done() */
 	int status;		/* 0, or the error */
+	/* In: 0, or the worker that is to answer, as `worker` said after an earlier ask: it waits for
+	 * that one; -ESTALE when that has gone. Out: who answered. */
+	uint64_t worker;
 	int64_t due_ms;		/* private */
 	void (*done)(struct worker_ask *ask);
 };

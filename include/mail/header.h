@@ -47,6 +47,7 @@ struct mail_scan {
 	bool has_date, has_message_id, has_from; /* in the message as it came */
 	bool is_too_long;			 /* the header section passed its cap */
 	bool has_8bit; /* any octet above 127 in what was passed on, header or body */
+	bool has_8bit_header; /* in the header section */
 	bool is_in_body;
 	/* The value of Message-ID, its own or the one added, unfolded, at most 250 octets; for the
 	 * log. Peer text. */

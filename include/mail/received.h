@@ -22,7 +22,7 @@ struct mail_received {
 	const char *by;		/* our host name */
 	struct span ehlo;	/* for `full`: only [A-Za-z0-9.:_-] and brackets are kept, 255 at most */
 	const char *address;	/* for `full`: "192.0.2.7" or "2001:db8::1" */
-	const char *protocol;	/* "ESMTPSA" */
+	const char *protocol;	/* "ESMTPSA", "UTF8SMTPSA" (RFC 6531 4.3) */
 	const char *id;
 	int64_t unix_ms;
 };

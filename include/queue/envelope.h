@@ -7,10 +7,11 @@
  *
  * Octets   numbers are little-endian; a text is its length in 4 octets and its octets, without NUL
  *
- *   envelope  version 2 (1), qid (8), sid (8), arrived_ms (8), size (8), header_octets (8),
- *             flags (1; 1: has_8bit), ret (1), account, sender, envid, number of recipients (4),
- *             each recipient: address, notify (1), orcpt
- *   version 1 has neither ret, envid, notify nor orcpt
+ *   envelope  version 3 (1), qid (8), sid (8), arrived_ms (8), size (8), header_octets (8),
+ *             form (1), flags (1; 1: is_utf8, 2: require_tls), release_ms (8), ret (1), account, sender,
+ *             envid, number of recipients (4), each recipient: address, notify (1), orcpt
+ *   version 2 has neither flags nor release_ms; its form is 0 or 1
+ *   version 1 has neither ret, envid, notify nor orcpt besides
  *
  *   note      version 2 (1), flags (1; 1: held, 2: warned), attempts (4), last_ms (8), next_ms (8),
  *             number of recipients (4); for each: state (1), code (2), class (1), subject (2),
@@ -26,6 +27,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "smtp/content.h"
 #include "smtp/dsn.h"
 #include "smtp/reply.h"
 
@@ -46,7 +48,10 @@ struct envelope {
 	int64_t arrived_ms;
 	uint64_t size;		/* content octets */
 	uint64_t header_octets; /* of the content: how far the header section goes */
-	bool has_8bit;
+	unsigned form;		/* of the content: enum smtp_form */
+	bool is_utf8;		/* the sender said SMTPUTF8 */
+	bool require_tls;	/* and REQUIRETLS */
+	int64_t release_ms;	/* FUTURERELEASE: not before then, by the wall clock; 0: at once */
 };
 
 /* With as many, whatever their addresses are and whatever was said of them, each of both fits into

@@ -59,6 +59,9 @@ struct handoff_conf {
 	struct span sender;
 	enum smtp_ret ret;
 	struct span envid;
+	bool is_utf8, require_tls; /* SMTPUTF8, REQUIRETLS were said */
+	int64_t release_ms; /* FUTURERELEASE, by the wall clock; 0: at once. With it nobody is asked:
+			       the message is stored, and its age counts from then */
 	/* The answer to recipient i; reply NULL: our own yes. One of class 5 means that the
 	 * recipient is no part of the message. host: who refused; NULL with a yes. */
 	void (*recipient)(void *user, size_t index, const struct smtp_reply *reply,
@@ -79,7 +82,7 @@ void handoff_recipient(struct handoff *h, struct span mailbox,
 void handoff_begin(struct handoff *h);
 /* Takes all of it; false: wait for room() before the next call. */
 bool handoff_put(struct handoff *h, struct span content);
-void handoff_finish(struct handoff *h, int64_t arrived_ms, uint64_t header_octets, bool has_8bit);
+void handoff_finish(struct handoff *h, int64_t arrived_ms, uint64_t header_octets, unsigned form);
 /* Nobody waits any more: no callback comes. Before handoff_finish() nothing is sent or kept; after it
  * the message goes its way, and unless the smarthost refuses it for everyone it is delivered or
  * stored. */

@@ -74,6 +74,7 @@ size_t queue_length(const struct queue *queue);
 	X(RATE, "rate", "due; the smarthost's rate allows no more messages now")                   \
 	X(RETRY, "retry", "pauses after an attempt that failed")                                   \
 	X(HELD, "held", "held by hand")                                                            \
+	X(FUTURE, "future", "its sender wants it to go later")                                     \
 	X(NOTICE, "notice", "its notice is being written")
 
 enum queue_stand {
@@ -91,7 +92,7 @@ struct queue_view {
 	const struct envelope *envelope;
 	const struct delivery *delivery;
 	enum queue_stand stand;
-	int64_t next_ms;   /* wall clock: the next attempt where stand is RETRY; else 0 */
+	int64_t next_ms;   /* wall clock: the next attempt where stand is RETRY or FUTURE; else 0 */
 	int64_t warn_ms, expire_ms; /* wall clock; warn_ms 0: not any more, or never */
 	size_t waiting;	   /* recipients */
 	const char *reason; /* stand NO_SMARTHOST: why each of them cannot be asked; else NULL */

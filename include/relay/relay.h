@@ -18,6 +18,11 @@
  * A smarthost that was left alone is tried again by one connection, when there is a job for it.
  * Jobs wait with their owner rather than here: it sends as many as relay_room() says.
  *
+ * What a smarthost does not take as it is, is converted (mail/convert.h) on its way to it: 8-bit and
+ * binary content, lines that are too long for SMTP, header fields beyond ASCII, domains beyond ASCII. Each
+ * smarthost gets what it can take. A message that cannot be converted is REFUSED with the reply that says
+ * why.
+ *
  * A kept connection that turns out to be dead before its peer said a word about the job is replaced
  * once, in silence. So is one that dies while an open job rests on it, between its recipients and its
  * content: those who have no verdict yet are asked again, accepted() may come a second time for the
@@ -30,6 +35,7 @@
 #include "base/secret.h"
 #include "io/dial.h"
 #include "io/log.h"
+#include "relay/learned.h"
 #include "smtp/client.h"
 
 struct relay;
@@ -53,8 +59,10 @@ struct relay_smarthost {
 	enum smtp_client_tls tls;
 	struct tls_trust *trust; /* NULL: not verified, by explicit setting */
 	const char *user;	 /* NULL: no login */
+	const char *keytab;	 /* Kerberos: the login is by GSSAPI, without a password; NULL: none */
 	struct span password;
 	struct relay_limit *limit;
+	struct relay_learned *learned; /* NULL: nobody asks. Lives like limit */
 	int64_t idle_ms;    /* an idle connection is closed after that */
 	int64_t connect_ms; /* for TCP, each address */
 	unsigned messages;  /* over one connection; 0: any number */
@@ -108,7 +116,8 @@ struct relay_verdict {
 	const char *smarthost; /* its label; NULL: none could be asked */
 	const char *host;      /* its host name, where smarthost is set */
 	const char *reason;    /* "smtp.example.net:587: connection refused"; NULL: see reply */
-	bool is_untried;       /* DEFERRED, and no smarthost was asked: this was no attempt */
+	bool is_untried;       /* DEFERRED, and no smarthost was asked: this was no attempt. Also one
+				  recipient too many for the smarthost's transaction: again at once */
 	bool takes_dsn; /* DELIVERED, to a smarthost that offers DSN: the rest of the way is its to
 			    tell of (RFC 3461 5.2.1) */
 };
@@ -165,6 +174,9 @@ bool relay_cancel(struct relay_job *job);
  * probe is under way; conf.room() comes when that is over. A job sent beyond that waits, or is given
  * back untried. */
 size_t relay_room(struct relay *relay);
+/* Opens a connection to each smarthost of which nothing is known yet, if one may be opened, to learn
+ * what it offers and whether it can be reached at all; it is then an idle one like any other. */
+void relay_probe(struct relay *relay);
 /* Ends the pauses: each smarthost may be asked at once. */
 void relay_hurry(struct relay *relay);
 /* New smarthosts after a reload: connections to the old ones are closed once idle. */

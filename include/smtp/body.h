@@ -12,6 +12,8 @@ struct smtp_body_decoder {
 	int state;	     /* private; 0 is the start of a line */
 	bool refuse_bare_lf; /* else a bare LF becomes CRLF */
 	bool has_bare_cr, has_bare_lf, has_nul;
+	bool has_long_lines; /* a line above SMTP_LINE_MOST (smtp/content.h), after changes */
+	size_t line;	     /* private: octets of the line under way */
 	uint64_t octets; /* content so far, after changes */
 };
 
@@ -29,6 +31,14 @@ enum smtp_body_step smtp_body_decode(struct smtp_body_decoder *d, struct span *i
 /* The content so far must not be accepted: a bare CR, a NUL, or a bare LF where refused. The end is
  * still searched for, so that the client reads its reply. */
 bool smtp_body_is_bad(const struct smtp_body_decoder *d);
+
+/* The same for content that comes in counted chunks (BDAT): no dots, and its end is known from
+ * outside. Takes octets from the front of *in, all of which belong to the content; MORE or CHUNK. A
+ * line end may stand across two chunks. end(): the content is complete; what a lone CR at its end
+ * means is judged then. */
+enum smtp_body_step smtp_chunk_decode(struct smtp_body_decoder *d, struct span *in,
+				      struct span *out);
+void smtp_chunk_decode_end(struct smtp_body_decoder *d);
 
 /* Out: dot-stuffing. The content has CRLF line ends only (the spool holds nothing else); should it
  * be otherwise, what goes out is clean all the same: a CR or LF alone becomes CRLF, a NUL nothing. */

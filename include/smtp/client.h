@@ -8,7 +8,7 @@
  * Errors   what is no SMTP reply, a reply that no command in whole sent asked for, or octets behind
  *          the 220 of STARTTLS: event LOST, and nothing more is ever sent. Once the engine is lost
  *          or ending, calls that belong to an earlier state have no effect
- * Source   RFC 5321, 2920, 3207, 4954, 1870, 6152, 3461
+ * Source   RFC 5321, 2920, 3207, 4954, 1870, 6152, 3030, 3461, 6531, 8689, 9422
  *
  * A message: an RCPT event for each recipient's reply (accepted ones too) as the replies come,
  * then, unless the connection is lost first, exactly one RESULT. It decides the recipients that
@@ -23,6 +23,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "smtp/content.h"
 #include "smtp/dsn.h"
 #include "smtp/reply.h"
 
@@ -35,7 +36,8 @@
 	X(REFUSED)   /* reply, phrase: set-up failed for a reason the peer gave; the engine QUITs: \
 			flush and close. Without a reply (code 0) phrase is the whole reason */    \
 	X(RCPT)	     /* index, reply: the verdict on one recipient */                              \
-	X(SEND_BODY) /* 354: call smtp_client_body() for all of the content, then _body_end() */   \
+	X(SEND_BODY) /* 354, or BDAT may be sent: call smtp_client_body() for all of the content,  \
+			then _body_end() */   \
 	X(RESULT)    /* reply, is_before_body: the verdict on the message (or on MAIL, or on DATA) \
 			for every recipient that no RCPT event refused. READY or LOST follows */   \
 	X(LOST)	     /* phrase, and reply when one caused it: the connection is of no more use */
@@ -56,6 +58,7 @@ struct smtp_client_event {
 	struct span text, data;
 	/* RESULT: true when the peer's words came before any content was sent; false after it */
 	bool is_before_body;
+	bool is_ours; /* RCPT, RESULT: the words are not the peer's, which was not asked */
 };
 
 enum smtp_client_tls {
@@ -72,8 +75,12 @@ struct smtp_client_conf {
 
 /* What the peer offered in its last EHLO. */
 struct smtp_client_offers {
-	bool pipelining, eightbitmime, size, starttls, auth, smtputf8, dsn, chunking;
+	bool pipelining, eightbitmime, size, starttls, auth, smtputf8, dsn, chunking, binarymime;
+	bool require_tls;
 	uint64_t size_octets; /* 0: no limit told */
+	/* LIMITS: messages over one connection, recipients of one message, domains of its recipients;
+	 * 0: no limit told. */
+	unsigned mail_most, rcpt_most, rcpt_domains_most;
 	char mechanisms[256];
 };
 
@@ -82,8 +89,10 @@ struct smtp_client_message {
 	const struct span *recipients;
 	size_t recipient_count;
 	uint64_t size;	   /* of the content; 0: unknown */
-	bool has_8bit;	   /* the content holds octets above 127 */
+	unsigned form;	   /* enum smtp_form of the content, as it will be given to body() */
 	bool may_be_8bit;  /* not known yet: BODY=8BITMIME is said where the peer offers it */
+	bool is_utf8;	   /* the sender said SMTPUTF8: said again where the peer offers it */
+	bool require_tls;  /* REQUIRETLS is said; 550 5.7.30 where the peer does not offer it */
 	enum smtp_ret ret; /* RFC 3461; only said where the peer offers DSN, like the next two, of
 			      which only valid ones are said (smtp/dsn.h) */
 	struct span envid;
@@ -107,9 +116,16 @@ void smtp_client_cancel_login(struct smtp_client *cl);
 void smtp_client_no_login(struct smtp_client *cl, const char *why);
 
 /* Only after READY; at least one recipient. Spans are copied at once. What the peer cannot take is
- * refused without asking it: RESULT with 554 5.6.3 (8-bit content without 8BITMIME), 552 5.3.4
- * (above its SIZE), 553 5.6.7 (an address beyond ASCII without SMTPUTF8) or 553 5.1.3 (a control in
- * an address), and the connection stays READY. */
+ * refused without asking it: RESULT with 554 5.6.3 (8-bit content without 8BITMIME, binary without
+ * BINARYMIME and CHUNKING), 552 5.3.4 (above its SIZE), 553 5.6.7 (a local part beyond ASCII, or an
+ * 8-bit header section of a message that is_utf8, without SMTPUTF8), 550 5.7.30 (REQUIRETLS) or 553
+ * 5.1.3 (a control in an address, a domain that is none), and the connection stays READY. A domain
+ * beyond ASCII is sent in A-labels where the peer does not offer SMTPUTF8. Recipients beyond the peer's
+ * RCPTMAX or RCPTDOMAINMAX get an RCPT event of 452 4.5.3 with is_ours: they need a transaction of their
+ * own.
+ *
+ * Content goes by BDAT where it is binary, or large (the engine's choice) and the peer offers CHUNKING;
+ * else by DATA. */
 void smtp_client_message(struct smtp_client *cl, const struct smtp_client_message *message);
 
 /* The same in steps, for a message whose recipients become known one by one. mail() begins the
@@ -136,7 +152,7 @@ void smtp_client_message(struct smtp_client *cl, const struct smtp_client_messag
 void smtp_client_mail(struct smtp_client *cl, const struct smtp_client_message *message);
 void smtp_client_recipient(struct smtp_client *cl, struct span mailbox,
 			   const struct smtp_rcpt_params *params);
-void smtp_client_content(struct smtp_client *cl, uint64_t size, bool has_8bit);
+void smtp_client_content(struct smtp_client *cl, uint64_t size, unsigned form);
 /* Before content(): the transaction is given up. RSET once what is due was answered, then READY; no
  * RCPT event and no RESULT come any more, not even one that waits to be taken by next(). */
 void smtp_client_reset(struct smtp_client *cl);

@@ -8,7 +8,8 @@
  *          next() or feed(), and no longer than the octets fed.
  * Units    octets; tickets count commands and are never 0
  * Source   RFC 5321, 2920 (PIPELINING), 3207 (STARTTLS), 4954 (AUTH), 1870 (SIZE), 6152
- *          (8BITMIME), 2034 (ENHANCEDSTATUSCODES), 3461 (DSN), 6409 (submission)
+ *          (8BITMIME), 2034 (ENHANCEDSTATUSCODES), 3030 (CHUNKING, BINARYMIME), 3461 (DSN), 4865
+ *          (FUTURERELEASE), 6409 (submission), 6531 (SMTPUTF8), 8689 (REQUIRETLS), 9422 (LIMITS)
  *
  * The engine answers by itself whatever needs no decision: EHLO, HELO, NOOP, RSET, HELP, VRFY, QUIT,
  * and each syntax and sequence error. The caller answers MAIL, RCPT, AUTH, AUTH_LINE, STARTTLS,
@@ -22,6 +23,13 @@
  *
  * After CLOSE and QUIT all input is ignored, next() says MORE, open tickets are void and what is
  * answered to them is ignored.
+ *
+ * BDAT: each chunk but the last is answered by the engine; those that follow a refused one are taken
+ * in, thrown away and refused. A message in chunks is BODY_BEGIN, BODY_CHUNKs and BODY_END (or
+ * BODY_BAD) like one by DATA.
+ *
+ * After a refused login the 530 that MAIL gets repeats the reason: some clients show only that.
+ * A refusal of RCPT names the recipient in angle brackets.
  */
 #pragma once
 
@@ -41,10 +49,11 @@
 	X(AUTH_CANCEL)/* the client sent "*", or broken base64: forget the login. Answered */      \
 	X(MAIL)	      /* path, mail */                                                             \
 	X(RCPT)	      /* path, rcpt */                                                             \
-	X(BODY_BEGIN) /* DATA with at least one accepted recipient: answer 354; 4xx/5xx end the       \
-			 transaction */      \
-	X(BODY_CHUNK) /* data: content octets, dots unstuffed, CRLF line ends. No ticket */        \
-	X(BODY_END)   /* the whole content came: answer 2xx, 4xx or 5xx */                         \
+	X(BODY_BEGIN) /* DATA, or the first BDAT, with at least one accepted recipient: answer 354    \
+			 (which BDAT's client does not see); 4xx/5xx end the transaction */      \
+	X(BODY_CHUNK) /* data: content octets, dots unstuffed, CRLF line ends (unless it is           \
+			 BINARYMIME: then as they came). No ticket */        \
+	X(BODY_END)   /* the whole content came; has_long_lines: answer 2xx, 4xx or 5xx */         \
 	X(BODY_BAD)   /* the content ended but is too big or malformed: drop it. Answered */       \
 	X(RESET)      /* RSET or EHLO ended an open transaction: forget it. The engine answers */              \
 	X(REFUSED)    /* ref, code, text: a 4xx or 5xx that has just been put in the output */     \
@@ -57,7 +66,7 @@ enum smtp_event_type {
 #undef X
 };
 
-enum smtp_body_type { SMTP_BODY_7BIT, SMTP_BODY_8BITMIME };
+enum smtp_body_type { SMTP_BODY_7BIT, SMTP_BODY_8BITMIME, SMTP_BODY_BINARYMIME };
 
 struct smtp_mail_params {
 	uint64_t size; /* 0: not given */
@@ -65,6 +74,11 @@ struct smtp_mail_params {
 	struct span auth; /* of AUTH=, decoded: a mailbox or "<>"; at == NULL: not given */
 	enum smtp_ret ret;
 	struct span envid; /* xtext, as sent; empty: not given */
+	bool is_utf8;	   /* SMTPUTF8 was said */
+	bool require_tls;  /* REQUIRETLS was said */
+	/* FUTURERELEASE, at most one of them: seconds from now; seconds since the epoch. 0: not
+	 * given. HOLDFOR is within conf.future_s; HOLDUNTIL is the caller's to judge. */
+	int64_t hold_for_s, hold_until_s;
 };
 
 struct smtp_event {
@@ -73,6 +87,7 @@ struct smtp_event {
 	unsigned ref;	 /* REFUSED: the N of "(ref SID-N)" */
 	int code;
 	bool is_esmtp, has_data;
+	bool has_long_lines; /* BODY_END */
 	struct span text, data;
 	struct smtp_path path;
 	struct smtp_mail_params mail;
@@ -82,7 +97,10 @@ struct smtp_event {
 
 struct smtp_server_conf {
 	const char *hostname;	/* in the greeting and in EHLO; must outlive the engine */
-	const char *mechanisms; /* "PLAIN LOGIN", as offered; must outlive the engine */
+	const char *mechanisms; /* "PLAIN LOGIN", as offered; must outlive the engine. "": AUTH is
+				   not offered */
+	const char *footer; /* at the end of every refusal, before its reference: "Help: +49 30 1234";
+			       NULL or "": none; must outlive the engine */
 	const char *sid;	/* for references; at most 32 octets, copied */
 	uint64_t message_octets;  /* SIZE; 0: no limit */
 	unsigned recipients;	  /* a message */
@@ -93,6 +111,10 @@ struct smtp_server_conf {
 	size_t auth_line_octets;  /* a base64 line with CRLF; RFC 4954 4.: 12288 */
 	size_t output_octets;	  /* next() says WAIT while more output than this is unsent */
 	bool refuse_bare_lf;
+	bool auth_line; /* "AUTH=PLAIN LOGIN" besides, for clients of before RFC 2554 */
+	bool offers_utf8, offers_require_tls;
+	uint64_t future_s;	  /* FUTURERELEASE: seconds ahead, at most; 0: not offered */
+	const char *future_until; /* and as a date: "2026-11-29T12:00:00Z"; must outlive the engine */
 	bool starttls_offered;	/* false with TLS from the first octet */
 	bool is_tls;		/* true with TLS from the first octet */
 	/* true: AUTH and MAIL work without TLS. Never set from a configuration; for the tests of
@@ -128,6 +150,9 @@ void smtp_server_sent(struct smtp_server *srv, size_t octets);
 /* The handshake after a 220 to STARTTLS is done: everything learned before is forgotten (RFC 3207
  * 4.2). */
 void smtp_server_tls_started(struct smtp_server *srv);
+/* From now on other mechanisms are offered (a certificate came with the handshake); they must
+ * outlive the engine. */
+void smtp_server_offer(struct smtp_server *srv, const char *mechanisms);
 
 /* Ends the session from outside: the reply (421...) goes out behind what is due, open tickets are
  * void (must not be answered any more), and next() says REFUSED and CLOSE. */

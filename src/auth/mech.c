@@ -1,9 +1,12 @@
 #include "auth/mech.h"
 
 static const struct auth_mech mechs[] = {
-	{ "PLAIN", { "" }, 1 },
+	{ .name = "PLAIN", .needs_password = true, .challenges = { "" }, .challenge_count = 1 },
 	/* Outlook Express knows no other wording than this one. */
-	{ "LOGIN", { "Username:", "Password:" }, 2 },
+	{ .name = "LOGIN",
+	  .needs_password = true,
+	  .challenges = { "Username:", "Password:" },
+	  .challenge_count = 2 },
 };
 
 const char auth_mech_names[] = "PLAIN LOGIN";

@@ -3,6 +3,7 @@
 #include "base/span.h"
 
 #include <arpa/inet.h>
+#include <stdlib.h>
 #include <strings.h>
 
 #define PATH_OCTETS 4096
@@ -145,8 +146,57 @@ const char *conf_judge_login(const char *value)
 
 const char *conf_judge_mechanism(const char *value)
 {
-	if (strcmp(value, "PLAIN") != 0 && strcmp(value, "LOGIN") != 0)
-		return "PLAIN, LOGIN";
+	static const char *const known[] = { "PLAIN",	 "LOGIN",    "SCRAM-SHA-256",
+					     "CRAM-MD5", "EXTERNAL", "GSSAPI" };
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strcmp(value, known[i]) == 0)
+			return NULL;
+	return "PLAIN, LOGIN, SCRAM-SHA-256 (which brings SCRAM-SHA-256-PLUS), CRAM-MD5, EXTERNAL, "
+	       "GSSAPI";
+}
+
+const char *conf_judge_account(const char *value)
+{
+	if (*value == '\0' || strlen(value) > 255 || !is_plain(value) ||
+	    !span_is_utf8(span_text(value)))
+		return "the name of an account, as posternctl user ls shows it";
+	return NULL;
+}
+
+/* Of what a reply line has room for, the reason needs the most. */
+const char *conf_judge_footer(const char *value)
+{
+	if (strlen(value) > 150)
+		return "a text of at most 150 octets";
+	for (const char *c = value; *c; c++)
+		if (*c < ' ' || *c > '~')
+			return "printable ASCII: mail programs show nothing else as it is";
+	return NULL;
+}
+
+const char *conf_judge_network(const char *value)
+{
+	static const char accepted[] =
+		"an address or a network, as \"192.0.2.7\", \"192.0.2.0/24\" or \"2001:db8::/32\"";
+	const char *slash = strchr(value, '/');
+	char address[64];
+	size_t n = slash ? (size_t)(slash - value) : strlen(value);
+	char *end;
+	long bits;
+
+	if (n == 0 || n >= sizeof(address))
+		return accepted;
+	memcpy(address, value, n);
+	address[n] = '\0';
+	if (!is_address(address))
+		return accepted;
+	if (slash == NULL)
+		return NULL;
+	bits = strtol(slash + 1, &end, 10);
+	if (slash[1] < '0' || slash[1] > '9' || *end ||
+	    bits > (strchr(address, ':') ? 128 : 32))
+		return accepted;
 	return NULL;
 }
 

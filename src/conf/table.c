@@ -26,6 +26,19 @@ static const struct conf_word listen_tls_words[] = {
 	{ NULL, 0 },
 };
 
+static const struct conf_word profile_words[] = {
+	{ "modern", CONF_PROFILE_MODERN },
+	{ "legacy", CONF_PROFILE_LEGACY },
+	{ NULL, 0 },
+};
+
+static const struct conf_word app_passwords_words[] = {
+	{ "optional", CONF_APP_PASSWORDS_OPTIONAL },
+	{ "none", CONF_APP_PASSWORDS_NONE },
+	{ "required", CONF_APP_PASSWORDS_REQUIRED },
+	{ NULL, 0 },
+};
+
 static const struct conf_word smarthost_tls_words[] = {
 	{ "starttls", CONF_SMARTHOST_STARTTLS },
 	{ "implicit", CONF_SMARTHOST_IMPLICIT },
@@ -96,6 +109,14 @@ static const struct conf_key top_keys[] = {
 	  .words = trace_words,
 	  .help = "What the trace header tells of the sender: the company, the client's address "
 		  "and name (full), or nothing (none)" },
+	{ .name = "refusal_footer",
+	  .type = CONF_TEXT,
+	  FIELD(conf, refusal_footer),
+	  .preset = "",
+	  .is_shown = true,
+	  .example = "Help: https://help.example.com/mail or +49 30 1234567",
+	  .judge = conf_judge_footer,
+	  .help = "Stands at the end of every refusal: where a user finds help; \"\": nothing" },
 	{ .name = "user",
 	  .type = CONF_TEXT,
 	  FIELD(conf, user),
@@ -147,6 +168,44 @@ static const struct conf_key listen_keys[] = {
 	  .words = listen_tls_words,
 	  .help = "starttls: TLS when the client asks for it, no login before; implicit: TLS from "
 		  "the first octet" },
+	{ .name = "mechanisms",
+	  .type = CONF_LIST,
+	  FIELD(conf_listen, mechanisms),
+	  .preset = "",
+	  .judge = conf_judge_mechanism,
+	  .help = "What is offered here, in place of login's mechanisms; {}: the same" },
+	{ .name = "users",
+	  .type = CONF_LIST,
+	  FIELD(conf_listen, users),
+	  .preset = "",
+	  .judge = conf_judge_account,
+	  .help = "The accounts that may log in here; {}: all" },
+	{ .name = "client_ca",
+	  .type = CONF_TEXT,
+	  FIELD(conf_listen, client_ca),
+	  .preset = "",
+	  .judge = conf_judge_path_or_none,
+	  .help = "PEM file of the authorities whose client certificates log in (EXTERNAL); \"\": "
+		  "none are asked for" },
+	{ .name = "proxies",
+	  .type = CONF_LIST,
+	  FIELD(conf_listen, proxies),
+	  .preset = "",
+	  .judge = conf_judge_network,
+	  .help = "Addresses or networks of the load balancers in front of this listener: they must "
+		  "speak the PROXY protocol (1 or 2), and nobody else may connect; {}: none" },
+	{ .name = "profile",
+	  .type = CONF_WORD,
+	  FIELD(conf_listen, profile),
+	  .preset = "modern",
+	  .words = profile_words,
+	  .help = "modern: TLS 1.2 and 1.3. legacy: also TLS 1.0, for mail programs of before 2008; "
+		  "only on a port of its own, with an RSA certificate, and for those in users" },
+	{ .name = "auth_line",
+	  .type = CONF_YESNO,
+	  FIELD(conf_listen, auth_line),
+	  .preset = "no",
+	  .help = "Offers the mechanisms also as AUTH=..., as Outlook Express 4 wants it" },
 	{ .name = NULL },
 };
 
@@ -181,13 +240,29 @@ static const struct conf_key login_keys[] = {
 	  FIELD(conf_login, users_file),
 	  .preset = "/etc/postern/users",
 	  .judge = conf_judge_path,
-	  .help = "For backend = users; readable by login_user only" },
+	  .help = "Names and password hashes of backend = users, and app passwords; readable by "
+		  "login_user only" },
 	{ .name = "saslauthd_socket",
 	  .type = CONF_TEXT,
 	  FIELD(conf_login, saslauthd_socket),
 	  .preset = "/run/saslauthd/mux",
 	  .judge = conf_judge_socket,
 	  .help = "For backend = saslauthd" },
+	{ .name = "app_passwords",
+	  .type = CONF_WORD,
+	  FIELD(conf_login, app_passwords),
+	  .preset = "optional",
+	  .words = app_passwords_words,
+	  .help = "Passwords for one device each (posternctl app-password), kept in users_file "
+		  "whatever the backend: optional: beside the account's own; required: in its place; "
+		  "none: not taken" },
+	{ .name = "keytab",
+	  .type = CONF_TEXT,
+	  FIELD(conf_login, keytab),
+	  .preset = "",
+	  .judge = conf_judge_path_or_none,
+	  .help = "For GSSAPI: the file with the key of smtp/HOSTNAME, readable by login_user; "
+		  "\"\": the system's" },
 	{ .name = "sasldb_file",
 	  .type = CONF_TEXT,
 	  FIELD(conf_login, sasldb_file),
@@ -205,7 +280,9 @@ static const struct conf_key login_keys[] = {
 	  FIELD(conf_login, mechanisms),
 	  .preset = "PLAIN, LOGIN",
 	  .judge = conf_judge_mechanism,
-	  .help = "What is offered to clients, after TLS only: PLAIN, LOGIN" },
+	  .help = "What is offered to clients, after TLS only: PLAIN, LOGIN; SCRAM-SHA-256 "
+		  "(with SCRAM-SHA-256-PLUS) for backend = users; CRAM-MD5 for backend = sasldb; "
+		  "GSSAPI with a keytab; EXTERNAL where a listener has a client_ca" },
 	{ .name = "domains",
 	  .type = CONF_LIST,
 	  FIELD(conf_login, domains),
@@ -304,6 +381,13 @@ static const struct conf_key smarthost_keys[] = {
 	  .example = "/etc/postern/smarthost.password",
 	  .judge = conf_judge_path_or_none,
 	  .help = "Its first line is the password; not readable by others" },
+	{ .name = "keytab",
+	  .type = CONF_TEXT,
+	  FIELD(conf_smarthost, keytab),
+	  .preset = "",
+	  .judge = conf_judge_path_or_none,
+	  .help = "Logs in by Kerberos (GSSAPI) with user's key from this file, in place of a "
+		  "password; \"\": not" },
 	{ .name = "plaintext_over_network",
 	  .type = CONF_YESNO,
 	  FIELD(conf_smarthost, plaintext_over_network),
@@ -533,6 +617,13 @@ static const struct conf_key queue_keys[] = {
 	  .least = 100,
 	  .most = 30 * DAY,
 	  .help = "How long delivery is tried before the sender gets a notice" },
+	{ .name = "future",
+	  .type = CONF_DURATION,
+	  FIELD(conf_queue, future_ms),
+	  .preset = "7d",
+	  .most = 365 * DAY,
+	  .help = "How far ahead a client may ask that its message be sent only then "
+		  "(FUTURERELEASE); 0: not at all" },
 	{ .name = "reserve",
 	  .type = CONF_SIZE,
 	  FIELD(conf_queue, reserve_octets),

@@ -92,4 +92,7 @@ const char *conf_judge_company(const char *value);
 const char *conf_judge_system_user(const char *value);
 const char *conf_judge_login(const char *value);
 const char *conf_judge_mechanism(const char *value);
+const char *conf_judge_account(const char *value);
+const char *conf_judge_footer(const char *value);
+const char *conf_judge_network(const char *value);
 const char *conf_judge_title(const char *value);

@@ -70,13 +70,13 @@ static bool may_start(struct stream *s)
 	return false;
 }
 
-bool stream_start_tls_server(struct stream *s, struct tls_identity *identity)
+bool stream_start_tls_server(struct stream *s, const struct tls_server_conf *conf)
 {
 	const struct tls_wire wire = { on_pull, on_push, s };
 
 	if (!may_start(s))
 		return false;
-	s->tls = tls_new_server(identity, &wire);
+	s->tls = tls_new_server(conf, &wire);
 	return true;
 }
 

@@ -97,8 +97,9 @@ static struct tls *new_session(unsigned flags, const struct tls_wire *wire)
 	return tls;
 }
 
-struct tls *tls_new_server(struct tls_identity *identity, const struct tls_wire *wire)
+struct tls *tls_new_server(const struct tls_server_conf *conf, const struct tls_wire *wire)
 {
+	struct tls_identity *identity = conf->identity;
 	static unsigned char smtp[] = "smtp";
 	const gnutls_datum_t protocol = { smtp, sizeof(smtp) - 1 };
 	/* One ticket, sent after the handshake, instead of the two that GnuTLS sends by itself. */

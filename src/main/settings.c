@@ -23,6 +23,8 @@ static void settings_free(struct submit_settings *submit)
 	tls_identity_unref(&s->submit.identity);
 	buf_fini(&s->hello);
 	free(s->mechanisms);
+	free(s->listens);
+	free(s->learned);
 	conf_free(&s->conf);
 	free(s);
 }
@@ -80,6 +82,8 @@ static int load_smarthost(struct settings *s, size_t i, struct smarthost_limits 
 		.user = c->user[0] ? c->user : NULL,
 		.password = secret_span(&s->passwords[i]),
 		.limit = smarthost_limits_get(limits, c->name),
+		.learned = smarthost_limits_learned(limits, c->name),
+		.keytab = c->keytab[0] ? c->keytab : NULL,
 		.idle_ms = c->idle_ms,
 		.connect_ms = c->connect_ms,
 		.messages = (unsigned)c->messages,
@@ -165,7 +169,17 @@ struct settings *settings_load(struct conf *conf, struct smarthost_limits *limit
 	s->smarthosts = mem_array(conf->smarthost_count, sizeof(*s->smarthosts));
 	join(&conf->login.mechanisms, &mechanisms);
 	s->mechanisms = buf_take_text(&mechanisms);
-	s->submit.mechanisms = s->mechanisms;
+	s->listens = mem_array(conf->listen_count, sizeof(*s->listens));
+	s->learned = mem_array(conf->smarthost_count, sizeof(*s->learned));
+	for (size_t i = 0; i < conf->listen_count; i++)
+		s->listens[i] = (struct submit_listen){ .conf = &conf->listens[i],
+							.mechanisms = s->mechanisms,
+							.mechanisms_external = s->mechanisms };
+	for (size_t i = 0; i < conf->smarthost_count; i++)
+		s->learned[i] = smarthost_limits_learned(limits, conf->smarthosts[i].name);
+	s->submit.listens = s->listens;
+	s->submit.learned = s->learned;
+	s->submit.learned_count = conf->smarthost_count;
 	if (settings_hello(conf, &s->hello, fault) < 0 || load_identity(s, fault) < 0)
 		goto fail;
 	for (size_t i = 0; i < conf->smarthost_count; i++)

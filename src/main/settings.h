@@ -19,6 +19,8 @@ struct settings {
 	struct secret *passwords;
 	struct relay_smarthost *smarthosts;
 	struct buf hello; /* for login workers */
+	struct submit_listen *listens;
+	struct relay_learned **learned;
 	char *mechanisms;
 };
 

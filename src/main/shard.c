@@ -134,7 +134,7 @@ static void on_accepted(void *user, int fd)
 {
 	struct door *door = user;
 
-	submit_accept(door->shard->submit, fd, &door->listen);
+	submit_accept(door->shard->submit, fd, door->listen.name);
 }
 
 void shard_listen(struct shard *shard, int fd, const struct conf_listen *listen)

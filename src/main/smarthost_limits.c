@@ -11,6 +11,7 @@ struct smarthost_limits {
 
 struct entry {
 	struct relay_limit *limit;
+	struct relay_learned *learned;
 	char *name;
 };
 
@@ -31,6 +32,7 @@ void smarthost_limits_free(struct smarthost_limits **limits)
 		return;
 	while ((entry = map_next(&(*limits)->names, &place))) {
 		relay_limit_free(&entry->limit);
+		relay_learned_free(&entry->learned);
 		free(entry->name);
 		free(entry);
 	}
@@ -39,7 +41,7 @@ void smarthost_limits_free(struct smarthost_limits **limits)
 	*limits = NULL;
 }
 
-struct relay_limit *smarthost_limits_get(struct smarthost_limits *limits, const char *smarthost)
+static struct entry *find(struct smarthost_limits *limits, const char *smarthost)
 {
 	struct entry *entry = map_get(&limits->names, span_text(smarthost));
 
@@ -47,7 +49,19 @@ struct relay_limit *smarthost_limits_get(struct smarthost_limits *limits, const 
 		entry = mem_new(struct entry);
 		entry->name = mem_text(smarthost);
 		entry->limit = relay_limit_new(1, 0);
+		entry->learned = relay_learned_new();
 		map_put(&limits->names, span_text(entry->name), entry);
 	}
-	return entry->limit;
+	return entry;
+}
+
+struct relay_limit *smarthost_limits_get(struct smarthost_limits *limits, const char *smarthost)
+{
+	return find(limits, smarthost)->limit;
+}
+
+struct relay_learned *smarthost_limits_learned(struct smarthost_limits *limits,
+					       const char *smarthost)
+{
+	return find(limits, smarthost)->learned;
 }

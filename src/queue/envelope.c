@@ -58,7 +58,7 @@ void envelope_encode(const struct envelope *e, struct buf *out)
 	wire_put_number(out, (uint64_t)e->arrived_ms, 8);
 	wire_put_number(out, e->size, 8);
 	wire_put_number(out, e->header_octets, 8);
-	wire_put_number(out, e->has_8bit ? FLAG_8BIT : 0, 1);
+	wire_put_number(out, e->form, 1);
 	wire_put_number(out, e->ret, 1);
 	wire_put_text(out, e->account);
 	wire_put_text(out, e->sender);
@@ -106,7 +106,7 @@ static void take_envelope(struct wire *w, struct envelope *e)
 	e->arrived_ms = (int64_t)wire_take_number(w, 8);
 	e->size = wire_take_number(w, 8);
 	e->header_octets = wire_take_number(w, 8);
-	e->has_8bit = wire_take_number(w, 1) & FLAG_8BIT;
+	e->form = (unsigned)wire_take_number(w, 1);
 	take_ret(w, e);
 	e->account = wire_take_text(w);
 	e->sender = wire_take_text(w);

@@ -129,13 +129,13 @@ bool handoff_put(struct handoff *h, struct span content)
 	return has_room;
 }
 
-void handoff_finish(struct handoff *h, int64_t arrived_ms, uint64_t header_octets, bool has_8bit)
+void handoff_finish(struct handoff *h, int64_t arrived_ms, uint64_t header_octets, unsigned form)
 {
 	require(h->state == HANDOFF_OPEN && h->has_begun);
 	timer_clear(h->queue->conf.loop, &h->timer);
 	h->arrived_ms = arrived_ms;
 	h->header_octets = header_octets;
-	h->has_8bit = has_8bit;
+	h->form = form;
 	end_begin(h);
 }
 

@@ -112,7 +112,7 @@ static void commit(struct handoff *h)
 			      .ret = h->conf.ret,
 			      .arrived_ms = h->arrived_ms,
 			      .header_octets = h->header_octets,
-			      .has_8bit = h->has_8bit };
+			      .form = h->form };
 
 	h->state = HANDOFF_COMMITTING;
 	timer_clear(h->queue->conf.loop, &h->timer);

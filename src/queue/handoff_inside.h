@@ -77,7 +77,7 @@ struct handoff {
 	struct stow *stow;
 	int64_t arrived_ms;
 	uint64_t header_octets;
-	bool has_8bit;
+	unsigned form;
 	struct pass *pass;     /* NULL: none is under way */
 	struct queued *queued; /* ADOPTED */
 	struct timer timer;    /* patience, or how long a connection is held */

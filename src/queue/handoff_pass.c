@@ -96,7 +96,7 @@ static void set_content(struct handoff *h, struct pass *p)
 {
 	stow_content(h->stow, &p->content, on_more, p);
 	p->job.message.size = stow_octets(h->stow);
-	p->job.message.has_8bit = h->has_8bit;
+	p->job.message.form = h->form;
 }
 
 void pass_send(struct handoff *h)

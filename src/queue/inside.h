@@ -90,7 +90,7 @@ struct queued {
 	uint32_t recipient_count;
 	unsigned state : 3; /* enum queued_state */
 	unsigned ret : 2;
-	bool has_8bit : 1;
+	unsigned form : 4; /* enum smtp_form */
 	bool is_held : 1;
 	bool is_warned : 1;
 	bool is_recovered : 1; /* and no attempt of it has ended since */

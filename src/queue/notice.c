@@ -207,7 +207,7 @@ static void take_facts(struct notice *n, const struct notice_conf *conf)
 	dsn->envid = span_text(e->envid);
 	dsn->recipients = n->recipients;
 	dsn->is_full = wants_full(n, conf);
-	dsn->is_full_8bit = e->has_8bit;
+	dsn->is_full_8bit = (e->form & SMTP_FORM_8BIT) != 0;
 	dsn->is_expired = conf->is_expired;
 	dsn->is_by_hand = conf->is_by_hand;
 	dsn->arrived_ms = e->arrived_ms;
@@ -247,7 +247,7 @@ static void commit(struct notice *n)
 				     .envid = mem_text(""),
 				     .arrived_ms = n->dsn.now_ms,
 				     .header_octets = n->header_octets,
-				     .has_8bit = mail_dsn_is_8bit(&n->dsn) };
+				     .form = mail_dsn_is_8bit(&n->dsn) ? SMTP_FORM_8BIT : 0 };
 	struct buf text = { 0 };
 
 	queued_content_fini(&n->content);

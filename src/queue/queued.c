@@ -26,7 +26,7 @@ struct queued *queued_new(struct queue *queue, const struct envelope *envelope)
 	q->born_ms = loop_now_ms(queue->conf.loop);
 	q->recipient_count = (uint32_t)envelope->recipient_count;
 	q->ret = (unsigned)envelope->ret & 3;
-	q->has_8bit = envelope->has_8bit;
+	q->form = envelope->form & 15;
 	q->state = QUEUED_LINE;
 	envelope_strings_put(envelope, q->strings);
 	list_push_back(&queue->messages, &q->all);
@@ -113,7 +113,7 @@ void queued_envelope(struct queued *q, struct envelope_recipient *recipients, st
 				  .arrived_ms = q->arrived_ms,
 				  .size = q->size,
 				  .header_octets = q->header_octets,
-				  .has_8bit = q->has_8bit };
+				  .form = q->form };
 	envelope_strings_view(q->strings, recipients, out);
 }
 

@@ -93,7 +93,7 @@ static void fill_message(struct smtp_client_message *out, const struct envelope 
 {
 	out->sender = span_text(e->sender);
 	out->size = e->size;
-	out->has_8bit = e->has_8bit;
+	out->form = e->form;
 	out->ret = e->ret;
 	out->envid = span_text(e->envid);
 }

@@ -82,7 +82,7 @@ void conn_content(struct conn *conn)
 {
 	const struct smtp_client_message *m = &conn->attempt->job->message;
 
-	smtp_client_content(conn->engine, m->size, m->has_8bit);
+	smtp_client_content(conn->engine, m->size, m->form);
 	conn_turn_soon(conn);
 }
 

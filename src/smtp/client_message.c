@@ -57,7 +57,7 @@ static const struct smtp_reply *judge_message(const struct smtp_client_offers *o
 {
 	const struct smtp_reply *why = judge_addresses(o, m);
 
-	if (!why && m->has_8bit && !o->eightbitmime)
+	if (!why && (m->form & SMTP_FORM_8BIT) && !o->eightbitmime)
 		why = &no_8bit;
 	return why ? why : judge_size(o, m->size);
 }
@@ -116,7 +116,7 @@ static void add_mail(struct smtp_client *cl, const struct smtp_client_message *m
 	struct client_envelope *e = &cl->envelope;
 	struct buf line = { 0 };
 
-	e->says_8bit = o->eightbitmime && (m->has_8bit || m->may_be_8bit);
+	e->says_8bit = o->eightbitmime && ((m->form & SMTP_FORM_8BIT) || m->may_be_8bit);
 	e->says_utf8 = o->smtputf8 && needs_smtputf8(m);
 	put_address(&line, "MAIL FROM:<", m->sender);
 	if (o->size && m->size)
@@ -196,21 +196,21 @@ void smtp_client_recipient(struct smtp_client *cl, struct span mailbox,
 }
 
 static const struct smtp_reply *judge_content(const struct smtp_client *cl, uint64_t size,
-					      bool has_8bit)
+					      unsigned form)
 {
-	if (has_8bit && !cl->envelope.says_8bit)
+	if ((form & SMTP_FORM_8BIT) && !cl->envelope.says_8bit)
 		return cl->offers.eightbitmime ? &needs_8bit : &no_8bit;
 	return judge_size(&cl->offers, size);
 }
 
-void smtp_client_content(struct smtp_client *cl, uint64_t size, bool has_8bit)
+void smtp_client_content(struct smtp_client *cl, uint64_t size, unsigned form)
 {
 	const struct smtp_reply *why;
 
 	if (!is_open(cl))
 		return;
 	cl->envelope.is_whole = true;
-	why = judge_content(cl, size, has_8bit);
+	why = judge_content(cl, size, form);
 	if (why)
 		client_push_early_result(cl, why);
 	else
@@ -235,5 +235,5 @@ void smtp_client_message(struct smtp_client *cl, const struct smtp_client_messag
 		return;
 	smtp_client_mail(cl, message);
 	if (cl->state != CLIENT_READY)
-		smtp_client_content(cl, message->size, message->has_8bit);
+		smtp_client_content(cl, message->size, message->form);
 }

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { TURNED_AWAY_MOST = 16 };
 
@@ -12,7 +13,7 @@ static struct smtp_server *engine_new(const struct session *s)
 	const struct conf *conf = s->settings->conf;
 	struct smtp_server_conf ec = {
 		.hostname = conf->hostname,
-		.mechanisms = s->settings->mechanisms,
+		.mechanisms = s->settings->listens[0].mechanisms,
 		.sid = s->sid_text,
 		.message_octets = (uint64_t)conf->limits.message_octets,
 		.recipients = (unsigned)conf->limits.recipients,
@@ -77,11 +78,22 @@ static void welcome(struct session *s, const struct conf_listen *listen)
 		return;
 	}
 	timer_set(s->submit->conf.loop, &s->deadline, s->settings->conf->limits.handshake_ms);
-	stream_start_tls_server(s->stream, s->submit->conf.settings->identity);
+	stream_start_tls_server(
+		s->stream,
+		&(struct tls_server_conf){ .identity = s->submit->conf.settings->identity });
 }
 
-void submit_accept(struct submit *submit, int fd, const struct conf_listen *listen)
+static const struct conf_listen *find_listen(const struct conf *conf, const char *name)
 {
+	for (size_t i = 0; i < conf->listen_count; i++)
+		if (strcmp(conf->listens[i].name, name) == 0)
+			return &conf->listens[i];
+	return &conf->listens[0];
+}
+
+void submit_accept(struct submit *submit, int fd, const char *listener)
+{
+	const struct conf_listen *listen = find_listen(submit->conf.settings->conf, listener);
 	struct session *s = mem_new(struct session);
 	const struct conf_limits *limits;
 	enum gate_verdict verdict;

@@ -334,5 +334,5 @@ void message_on_end(struct session *s, const struct smtp_event *ev)
 	m->is_whole = true;
 	prepare_log(s, m);
 	handoff_finish(m->handoff, m->arrived_ms, m->trace_octets + m->scan.header_put,
-		       m->scan.has_8bit);
+		       m->scan.has_8bit ? SMTP_FORM_8BIT : 0);
 }

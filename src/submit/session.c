@@ -124,7 +124,9 @@ static void on_starttls(struct session *s, const struct smtp_event *ev)
 	buf_clear(&s->ehlo);
 	s->is_handshaking = true;
 	timer_set(s->submit->conf.loop, &s->deadline, s->settings->conf->limits.handshake_ms);
-	if (!stream_start_tls_server(s->stream, s->submit->conf.settings->identity)) {
+	if (!stream_start_tls_server(
+		    s->stream,
+		    &(struct tls_server_conf){ .identity = s->submit->conf.settings->identity })) {
 		s->is_closing = true;
 		s->reason = "octets sent together with STARTTLS";
 	}

@@ -57,7 +57,7 @@ static void send_message(struct user *u)
 	m.params = params;
 	m.envid = span_text("1");
 	m.size = 100;
-	m.has_8bit = u->messages == 2;
+	m.form = u->messages == 2 ? SMTP_FORM_8BIT : 0;
 	u->is_sending = true;
 	u->is_open = u->in_steps;
 	u->is_given_up = false;

@@ -306,7 +306,7 @@ static void finish(struct client *c)
 	c->state = CLIENT_WAITING;
 	c->letter->finished_ms = world.now_ms;
 	handoff_finish(c->handoff, wall_now_ms(), (uint64_t)(end - c->letter->content.at) + 2,
-		       c->letter->has_8bit);
+		       c->letter->has_8bit ? SMTP_FORM_8BIT : 0);
 	watch(c, the_daemon.patience_ms * 3 + 20000);
 	if (once_in(12))
 		event_set(&c->leave, pick_skewed(20000));

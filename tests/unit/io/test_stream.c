@@ -88,7 +88,7 @@ static void transfer_both_ways(bool with_tls)
 	}
 	if (with_tls) {
 		t[0].side.on_secured = t[1].side.on_secured = send_more;
-		assert_true(stream_start_tls_server(t[0].side.stream, identity));
+		assert_true(stream_start_tls_server(t[0].side.stream, &(struct tls_server_conf){ .identity = identity }));
 		assert_true(stream_start_tls_client(t[1].side.stream, trust, "localhost"));
 	} else {
 		send_more(&t[0].side);
@@ -149,7 +149,7 @@ static void secured_octets_pass_between_threads(void **state)
 		p[i].t.side.on_drained = p[i].t.side.on_secured = send_more;
 		side_open(&p[i].t.side, meeting.loops[i], fds[i]);
 	}
-	assert_true(stream_start_tls_server(p[0].t.side.stream, identity));
+	assert_true(stream_start_tls_server(p[0].t.side.stream, &(struct tls_server_conf){ .identity = identity }));
 	assert_true(stream_start_tls_client(p[1].t.side.stream, trust, "localhost"));
 	loop_start(meeting.loops[0]);
 	loop_start(meeting.loops[1]);
@@ -318,7 +318,7 @@ static size_t start_tls_on_demand(struct side *side, struct span octets)
 	buf_put_span(&side->got, span_first(octets, line + 1));
 	if (!side->is_secured && span_istarts(octets, "STARTTLS")) {
 		stream_write(side->stream, span_text("220 go ahead\r\n"));
-		assert_true(stream_start_tls_server(side->stream, identity));
+		assert_true(stream_start_tls_server(side->stream, &(struct tls_server_conf){ .identity = identity }));
 	}
 	return line + 1;
 }
@@ -390,7 +390,7 @@ static void octets_kept_before_starttls_end_the_stream(void **state)
 	side_open(&side, loop, fds[0]);
 	assert_int_equal(send(fds[1], "RSET\r\n", 6, 0), 6);
 	run_until(loop, has_six, &most);
-	assert_false(stream_start_tls_server(side.stream, identity));
+	assert_false(stream_start_tls_server(side.stream, &(struct tls_server_conf){ .identity = identity }));
 	close(fds[1]);
 	run_until(loop, is_closed, &side);
 	assert_int_equal(side.fault.code, -EPROTO);
@@ -490,7 +490,7 @@ static void plain_text_after_close_notify_is_not_heard(void **state)
 	(void)state;
 	tcp_pair(fds);
 	side_open(&side, loop, fds[0]);
-	assert_true(stream_start_tls_server(side.stream, identity));
+	assert_true(stream_start_tls_server(side.stream, &(struct tls_server_conf){ .identity = identity }));
 	peer_start(&peer, fds[1], close_notify_then_plain, NULL);
 	run_until(loop, is_closed, &side);
 	assert_span_text(buf_span(&side.got), "BODY");
@@ -564,7 +564,7 @@ static void ends_are_told_apart(void **state)
 		tcp_pair(fds);
 		side_open(&side, loop, fds[0]);
 		if (cases[i].with_tls)
-			assert_true(stream_start_tls_server(side.stream, identity));
+			assert_true(stream_start_tls_server(side.stream, &(struct tls_server_conf){ .identity = identity }));
 		peer_start(&peer, fds[1], cases[i].peer, NULL);
 		run_until(loop, is_closed, &side);
 		assert_int_equal(side.fault.code, cases[i].code);
@@ -603,7 +603,7 @@ static void client_refuses_a_wrong_certificate(void **state)
 	tcp_pair(fds);
 	side_open(&server, loop, fds[0]);
 	side_open(&client, loop, fds[1]);
-	assert_true(stream_start_tls_server(server.stream, identity));
+	assert_true(stream_start_tls_server(server.stream, &(struct tls_server_conf){ .identity = identity }));
 	assert_true(stream_start_tls_client(client.stream, trust, "smtp.example.com"));
 	stream_write(client.stream, span_text("AUTH PLAIN secret\r\n"));
 	run_until(loop, is_closed, &client);

@@ -60,7 +60,7 @@ static void pair_open(struct pair *p, struct tls_identity *identity, struct tls_
 	*p = (struct pair){ .server_result = TLS_AGAIN, .client_result = TLS_AGAIN };
 	p->server_end.peer = &p->client_end;
 	p->client_end.peer = &p->server_end;
-	p->server = tls_new_server(identity, &server);
+	p->server = tls_new_server(&(struct tls_server_conf){ .identity = identity }, &server);
 	p->client = tls_new_client(trust, host, &client);
 }
 
@@ -330,7 +330,7 @@ static void raw_open(struct raw *r, struct tls_identity *identity, const char *p
 	*r = (struct raw){ .server_result = TLS_AGAIN };
 	r->end.peer = &r->server_end;
 	r->server_end.peer = &r->end;
-	r->server = tls_new_server(identity, &wire);
+	r->server = tls_new_server(&(struct tls_server_conf){ .identity = identity }, &wire);
 	gnutls_init(&r->session, GNUTLS_CLIENT | GNUTLS_NONBLOCK);
 	gnutls_certificate_allocate_credentials(&r->credentials);
 	gnutls_credentials_set(r->session, GNUTLS_CRD_CERTIFICATE, r->credentials);

@@ -21,7 +21,7 @@ static struct envelope sample(size_t recipients)
 			      .arrived_ms = 1795299114123,
 			      .size = 1ull << 40,
 			      .header_octets = 512,
-			      .has_8bit = true };
+			      .form = SMTP_FORM_8BIT };
 
 	for (size_t i = 0; i < recipients; i++) {
 		char text[64];
@@ -39,7 +39,7 @@ static void assert_same(const struct envelope *a, const struct envelope *b)
 {
 	assert_true(a->qid == b->qid && a->sid == b->sid && a->size == b->size);
 	assert_true(a->arrived_ms == b->arrived_ms && a->header_octets == b->header_octets);
-	assert_int_equal(a->has_8bit, b->has_8bit);
+	assert_int_equal(a->form, b->form);
 	assert_string_equal(a->account, b->account);
 	assert_string_equal(a->sender, b->sender);
 	assert_string_equal(a->envid, b->envid);
@@ -84,7 +84,7 @@ static void null_sender_comes_back(void **state)
 	assert_string_equal(back.recipients[0].orcpt, "");
 	assert_int_equal(back.recipients[0].notify, 0);
 	assert_int_equal(back.ret, SMTP_RET_NONE);
-	assert_false(back.has_8bit);
+	assert_int_equal(back.form, 0);
 	envelope_fini(&e);
 	envelope_fini(&back);
 	buf_fini(&out);
@@ -218,7 +218,7 @@ static void version_1_is_read(void **state)
 	assert_int_equal(e.sid, 42);
 	assert_int_equal(e.size, 1000);
 	assert_int_equal(e.header_octets, 100);
-	assert_true(e.has_8bit);
+	assert_int_equal(e.form, SMTP_FORM_8BIT);
 	assert_string_equal(e.account, "alice");
 	assert_string_equal(e.sender, "a@b");
 	assert_string_equal(e.envid, "");

@@ -284,7 +284,7 @@ static void what_is_stored_is_what_came(void **state)
 	assert_int_equal(e->recipients[0].notify, SMTP_NOTIFY_SUCCESS);
 	assert_int_equal(e->size, client.content.len);
 	assert_int_equal(e->header_octets, 40);
-	assert_true(e->has_8bit);
+	assert_int_equal(e->form, SMTP_FORM_8BIT);
 	assert_true(hall.queued.is_kept);
 	assert_int_equal(hall.queued.reserved, client.content.len);
 	assert_memory_equal(hall.queued.memory.at, client.content.at, client.content.len);

@@ -215,7 +215,7 @@ static void the_relay_is_told_what_the_sender_asked_for(void **state)
 
 	(void)state;
 	e.ret = SMTP_RET_HDRS;
-	e.has_8bit = true;
+	e.form = SMTP_FORM_8BIT;
 	envelope_add_recipient(&e, span_text("carol@example.net"), &params);
 	queue_add(house.queue, &e, NULL, 0);
 	house_run();
@@ -223,7 +223,7 @@ static void the_relay_is_told_what_the_sender_asked_for(void **state)
 	assert_span_text(m->sender, "alice@example.com");
 	assert_span_text(m->envid, "QQ314159");
 	assert_int_equal(m->ret, SMTP_RET_HDRS);
-	assert_true(m->has_8bit);
+	assert_int_equal(m->form, SMTP_FORM_8BIT);
 	assert_int_equal(m->size, 1000);
 	assert_int_equal(m->recipient_count, 2);
 	assert_int_equal(m->params[0].notify, SMTP_NOTIFY_NEVER);

@@ -406,7 +406,7 @@ static void test_failed(void **state)
 	assert_int_equal(e->sid, 8);
 	assert_int_equal(e->ret, SMTP_RET_NONE);
 	assert_int_equal(e->arrived_ms, WALL);
-	assert_false(e->has_8bit);
+	assert_int_equal(e->form, 0);
 	assert_memory_equal(buf_span(&last()->content).at + e->header_octets, "\r\n--=_", 6);
 
 	buf_put_char(&last()->content, '\0');
@@ -507,7 +507,7 @@ static void test_ret(void **state)
 		bool is_full = cases[i / 2].is_full;
 		char *text;
 
-		work.envelope.has_8bit = i % 2;
+		work.envelope.form = i % 2 ? SMTP_FORM_8BIT : 0;
 		work.envelope.ret = cases[i / 2].ret;
 		conf.action = cases[i / 2].action;
 		set_recipient(0, cases[i / 2].code, cases[i / 2].status, "words");
@@ -515,7 +515,7 @@ static void test_ret(void **state)
 		assert_int_equal(strstr(text, "message/rfc822") != NULL, is_full);
 		assert_int_equal(strstr(text, "Hello") != NULL, is_full);
 		assert_int_equal(strstr(text, "text/rfc822-headers") == NULL, is_full);
-		assert_int_equal(last()->envelope.has_8bit, is_full && i % 2);
+		assert_int_equal(last()->envelope.form != 0, is_full && i % 2);
 		free(text);
 	}
 }
@@ -703,7 +703,7 @@ static void test_utf8_sender(void **state)
 	text = make();
 	assert_has(text, "To: <j\xC3\xB6rg@example.com>\r\n");
 	assert_string_equal(last()->envelope.recipients[0].address, "j\xC3\xB6rg@example.com");
-	assert_true(last()->envelope.has_8bit);
+	assert_int_equal(last()->envelope.form, SMTP_FORM_8BIT);
 	free(text);
 }
 

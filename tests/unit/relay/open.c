@@ -169,7 +169,7 @@ static void content_is_refused_where_it_cannot_go(void **state)
 	one_smarthost(NULL);
 	begin("bob@x.net");
 	rig_until(&rig, is_answered, NULL);
-	job.job.message.has_8bit = true;
+	job.job.message.form = SMTP_FORM_8BIT;
 	job_content(&job);
 	assert_false(job.is_done);
 	rig_until(&rig, job_is_done, &job);

@@ -723,7 +723,7 @@ static void eight_bit_for_a_seven_bit_peer_is_refused(void **state)
 	fake.offers = NULL;
 	one_smarthost();
 	job_init(&job, "alice@example.com", "bob@example.net", "\r\nGr\xc3\xbc\xc3\x9f\r\n");
-	job.job.message.has_8bit = true;
+	job.job.message.form = SMTP_FORM_8BIT;
 	relay_send(rig.relay, &job.job);
 	rig_until(&rig, job_is_done, &job);
 	assert_int_equal(job.verdicts[0].outcome, RELAY_REFUSED);

@@ -100,7 +100,7 @@ static void with_message(struct run *r, const char *what,
 		recipients[0] = span_text("\xC3\xBC@y");
 	if (strstr(what, "control"))
 		recipients[0] = span_text("a\r\nDATA\r\n@y");
-	m.has_8bit = strstr(what, "8bit") != NULL;
+	m.form = strstr(what, "8bit") ? SMTP_FORM_8BIT : 0;
 	m.may_be_8bit = strstr(what, "maybe") != NULL;
 	m.size = strstr(what, "size") ? 1000 : 0;
 	if (strstr(what, "dsn")) {
