@@ -14,9 +14,12 @@
 	X(sessions_refused, "client connections turned away by a limit")                           \
 	X(tls_handshakes, "TLS handshakes with clients finished")                                  \
 	X(tls_failures, "TLS handshakes with clients failed")                                      \
+	X(tls_legacy, "of the finished, those on listeners of the legacy profile")                 \
 	X(logins_ok, "logins accepted")                                                            \
+	X(logins_legacy, "of the accepted, those on listeners of the legacy profile")              \
 	X(logins_failed, "logins refused: wrong name or password")                                 \
 	X(logins_unavailable, "logins answered 454: the back end gave no verdict")                 \
+	X(sessions_unserved, "client connections answered 421: logins could not be checked")       \
 	X(messages_accepted, "messages answered 250")                                              \
 	X(messages_refused, "messages refused after DATA")                                         \
 	X(messages_passed, "of the accepted, those that the smarthost took while the client waited") \

@@ -1,5 +1,6 @@
 #include "session.h"
 
+#include "backend.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -7,28 +8,6 @@
 #include <string.h>
 
 enum { TURNED_AWAY_MOST = 16 };
-
-static struct smtp_server *engine_new(const struct session *s)
-{
-	const struct conf *conf = s->settings->conf;
-	struct smtp_server_conf ec = {
-		.hostname = conf->hostname,
-		.mechanisms = s->settings->listens[0].mechanisms,
-		.sid = s->sid_text,
-		.message_octets = (uint64_t)conf->limits.message_octets,
-		.recipients = (unsigned)conf->limits.recipients,
-		.errors = (unsigned)conf->limits.errors,
-		.login_failures = (unsigned)conf->limits.login_failures,
-		.line_octets = (size_t)conf->limits.line_octets,
-		.auth_line_octets = 12288 + 2, /* RFC 4954 section 4 */
-		.output_octets = SESSION_OUTPUT_MARK,
-		.refuse_bare_lf = conf->limits.refuse_bare_lf,
-		.starttls_offered = !s->is_implicit,
-		.is_tls = s->is_implicit,
-	};
-
-	return smtp_server_new(&ec);
-}
 
 /* A session too many is told so where that costs no handshake, and while not too many others are being
  * told: each keeps its socket until the client has read it. */
@@ -60,46 +39,128 @@ static void turn_away(struct session *s, enum gate_verdict verdict)
 	session_resume(s);
 }
 
-static void welcome(struct session *s, const struct conf_listen *listen)
+struct tls_server_conf session_tls_conf(const struct session *s)
+{
+	static const enum tls_profile profiles[] = {
+		[CONF_PROFILE_MODERN] = TLS_MODERN, [CONF_PROFILE_LEGACY] = TLS_LEGACY
+	};
+
+	return (struct tls_server_conf){ .identity = s->submit->conf.settings->identity,
+					 .profile = profiles[s->listen->conf->profile],
+					 .clients = s->listen->clients };
+}
+
+void session_welcome(struct session *s)
+{
+	static const struct smtp_reply down =
+		SMTP_REPLY(421, 4, 3, 2,
+			   "Logins cannot be checked right now; your password is not the problem, "
+			   "try again in a few minutes");
+
+	if (!backend_is_down(s->submit)) {
+		session_greet(s, NULL);
+		return;
+	}
+	counter_add(&s->submit->conf.counters->sessions_unserved, 1);
+	session_greet(s, &down);
+	session_resume(s);
+}
+
+static void log_accept(struct session *s)
+{
+	struct logline l;
+
+	session_log_start(s, &l, LOG_LEVEL_INFO, "accept");
+	logline_text(&l, "address", s->address);
+	logline_number(&l, "port", stream_peer_port(s->stream));
+	logline_text(&l, "listener", s->listen->conf->name);
+	session_log_put(s, &l);
+}
+
+static void admit(struct session *s)
 {
 	struct counters *counters = s->submit->conf.counters;
-	struct logline l;
+	struct tls_server_conf tls = session_tls_conf(s);
 
 	s->has_entered = true;
 	counter_add(&counters->sessions_opened, 1);
 	counter_add(&counters->sessions_open, 1);
-	session_log_start(s, &l, LOG_LEVEL_INFO, "accept");
-	logline_text(&l, "address", s->address);
-	logline_number(&l, "port", stream_peer_port(s->stream));
-	logline_text(&l, "listener", listen->name);
-	session_log_put(s, &l);
+	log_accept(s);
 	if (!s->is_implicit) {
-		session_greet(s, NULL);
+		session_welcome(s);
 		return;
 	}
 	timer_set(s->submit->conf.loop, &s->deadline, s->settings->conf->limits.handshake_ms);
-	stream_start_tls_server(
-		s->stream,
-		&(struct tls_server_conf){ .identity = s->submit->conf.settings->identity });
+	stream_start_tls_server(s->stream, &tls);
 }
 
-static const struct conf_listen *find_listen(const struct conf *conf, const char *name)
+/* Whom we speak to is known. */
+static void begin(struct session *s)
 {
-	for (size_t i = 0; i < conf->listen_count; i++)
-		if (strcmp(conf->listens[i].name, name) == 0)
-			return &conf->listens[i];
-	return &conf->listens[0];
+	const struct conf_limits *limits = &s->settings->conf->limits;
+	enum gate_verdict verdict;
+
+	snprintf(s->address, sizeof(s->address), "%s", stream_peer_address(s->stream));
+	gate_address_parse(s->address, &s->gate_address);
+	verdict = gate_enter(s->submit->conf.gate, &s->gate_address, limits->sessions,
+			     limits->sessions_per_address);
+	if (verdict == GATE_OPEN)
+		admit(s);
+	else
+		turn_away(s, verdict);
+}
+
+void session_on_proxied(void *user)
+{
+	struct session *s = user;
+
+	if (s->is_closing)
+		return;
+	s->is_awaiting_proxy = false;
+	begin(s);
+}
+
+/* Only our own load balancers may say who a client is; anybody else has no business on that port. */
+static void await_proxy(struct session *s)
+{
+	const char *address = stream_peer_address(s->stream);
+	struct logline l;
+
+	for (size_t i = 0; i < s->listen->proxy_count; i++) {
+		if (!network_has(&s->listen->proxies[i], address))
+			continue;
+		s->is_awaiting_proxy = true;
+		stream_expect_proxy(s->stream);
+		timer_set(s->submit->conf.loop, &s->deadline,
+			  s->settings->conf->limits.handshake_ms);
+		return;
+	}
+	session_log_start(s, &l, LOG_LEVEL_WARN, "not-a-proxy");
+	logline_text(&l, "address", address);
+	logline_text(&l, "listener", s->listen->conf->name);
+	session_log_put(s, &l);
+	s->reason = "not one of this listener's proxies";
+	s->is_closing = true;
+	stream_abort(s->stream);
+}
+
+/* A listener lives as long as the daemon, the settings may be newer. */
+static const struct submit_listen *find_listen(const struct submit_settings *settings,
+					       const char *name)
+{
+	for (size_t i = 0; i < settings->conf->listen_count; i++)
+		if (strcmp(settings->conf->listens[i].name, name) == 0)
+			return &settings->listens[i];
+	return NULL;
 }
 
 void submit_accept(struct submit *submit, int fd, const char *listener)
 {
-	const struct conf_listen *listen = find_listen(submit->conf.settings->conf, listener);
 	struct session *s = mem_new(struct session);
-	const struct conf_limits *limits;
-	enum gate_verdict verdict;
 
 	s->submit = submit;
 	s->settings = submit->conf.settings;
+	s->listen = find_listen(s->settings, listener);
 	s->stream = stream_accept(submit->conf.loop, fd, &session_stream_ops, s);
 	if (s->stream == NULL) {
 		free(s);
@@ -107,18 +168,20 @@ void submit_accept(struct submit *submit, int fd, const char *listener)
 	}
 	atomic_fetch_add(&s->settings->refs, 1);
 	list_push_back(&submit->sessions, &s->node);
-	limits = &s->settings->conf->limits;
 	s->sid = atomic_fetch_add(submit->conf.next_sid, 1);
 	id_format(s->sid, s->sid_text);
-	s->is_implicit = listen->tls == CONF_LISTEN_IMPLICIT;
 	s->deadline.fire = session_on_deadline;
-	snprintf(s->address, sizeof(s->address), "%s", stream_peer_address(s->stream));
-	gate_address_parse(s->address, &s->gate_address);
-	s->engine = engine_new(s);
-	verdict = gate_enter(submit->conf.gate, &s->gate_address, limits->sessions,
-			     limits->sessions_per_address);
-	if (verdict == GATE_OPEN)
-		welcome(s, listen);
+	if (s->listen == NULL) { /* its section is gone: nobody is served there till the restart */
+		s->reason = "no such listener any more";
+		s->is_closing = true;
+		stream_abort(s->stream);
+		return;
+	}
+	s->is_implicit = s->listen->conf->tls == CONF_LISTEN_IMPLICIT;
+	s->mechanisms = s->listen->mechanisms;
+	s->engine = session_engine_new(s);
+	if (s->listen->proxy_count)
+		await_proxy(s);
 	else
-		turn_away(s, verdict);
+		begin(s);
 }

@@ -1,24 +1,10 @@
-#include "session.h"
+#include "login.h"
 
-#include "auth/frame.h"
-#include "auth/mech.h"
+#include "backend.h"
 #include "base/mem.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-/* Lives until the worker's answer is here, also when the session is gone before. */
-struct login {
-	struct worker_ask ask;
-	struct session *session; /* NULL: nobody waits any more */
-	struct submit *submit;
-	unsigned ticket;
-	bool is_asked;
-	const struct auth_mech *mech;
-	struct buf responses[AUTH_RESPONSES_MAX];
-	unsigned response_count;
-	char *name; /* as the worker read it, for the log */
-};
 
 static void login_free(struct login *login)
 {
@@ -30,6 +16,26 @@ static void login_free(struct login *login)
 	free(login);
 }
 
+static void on_ended(struct worker_ask *ask)
+{
+	login_free(work_entry(ask, struct login, ask));
+}
+
+/* The worker need not keep a conversation that nobody goes on with. */
+static void end_conversation(struct submit *submit, struct login *login)
+{
+	const struct auth_request request = { .mechanism = span_text(login->mech->name),
+					      .conversation = login->conversation,
+					      .is_end = true };
+
+	login->session = NULL;
+	buf_wipe(&login->ask.request);
+	buf_wipe(&login->ask.answer);
+	auth_request_encode(&request, &login->ask.request);
+	login->ask.done = on_ended;
+	worker_ask(submit->conf.logins, &login->ask);
+}
+
 void login_drop(struct session *s)
 {
 	struct login *login = s->login;
@@ -39,6 +45,8 @@ void login_drop(struct session *s)
 		return;
 	if (login->is_asked)
 		login->session = NULL;
+	else if (login->is_talking)
+		end_conversation(s->submit, login);
 	else
 		login_free(login);
 }
@@ -48,106 +56,86 @@ const char *login_last_name(const struct session *s)
 	return s->login ? s->login->name : NULL;
 }
 
-/* An accepted login with a detail: the users file has a flaw, and its former content is in use. */
-static enum log_level login_level(const struct auth_answer *a)
+static bool is_named(const struct conf_list *users, const char *account)
 {
-	if (a->verdict == AUTH_UNAVAILABLE)
-		return LOG_LEVEL_ERROR;
-	return a->verdict == AUTH_OK && a->detail.len ? LOG_LEVEL_WARN : LOG_LEVEL_INFO;
+	for (size_t i = 0; i < users->count; i++)
+		if (strcmp(users->at[i], account) == 0)
+			return true;
+	return users->count == 0;
 }
 
-static void log_login(struct session *s, const struct login *login, const struct auth_answer *a)
+/* Whether the account may use this listener. It was the right password: to say so tells nobody
+ * anything that another port would not. */
+static const struct smtp_reply *admit(struct session *s, const struct login *login,
+				      const struct auth_answer *answer)
 {
-	struct logline l;
+	static const struct smtp_reply not_here =
+		SMTP_REPLY(535, 5, 7, 8,
+			   "This port is kept for certain accounts; set the outgoing server to "
+			   "port 465 or 587");
 
-	session_log_start(s, &l, login_level(a), "login");
-	logline_text(&l, "verdict", auth_verdict_name(a->verdict));
-	if (a->account.len)
-		logline_span(&l, "account", a->account);
-	logline_text(&l, "mech", login->mech->name);
-	logline_text(&l, "address", s->address);
-	if (a->detail.len)
-		logline_span(&l, "detail", a->detail);
-	session_log_put(s, &l);
+	if (login->name == NULL || !is_named(&s->listen->conf->users, login->name))
+		return &not_here;
+	free(s->account);
+	free(s->credential);
+	s->account = mem_text(login->name);
+	s->credential = mem_text_n(answer->credential.at, answer->credential.len);
+	if (s->submit->conf.used)
+		s->submit->conf.used(s->submit->conf.user, s->account, s->credential, s->address);
+	if (s->listen->conf->profile == CONF_PROFILE_LEGACY)
+		counter_add(&s->submit->conf.counters->logins_legacy, 1);
+	return NULL;
 }
 
-static void count_login(struct counters *counters, enum auth_verdict verdict)
+static void challenge(struct session *s, unsigned ticket, struct span octets)
 {
-	if (verdict == AUTH_OK)
-		counter_add(&counters->logins_ok, 1);
-	else if (verdict == AUTH_UNAVAILABLE)
-		counter_add(&counters->logins_unavailable, 1);
-	else
-		counter_add(&counters->logins_failed, 1);
-}
-
-static const struct smtp_reply verdict_replies[] = {
-	[AUTH_OK] = SMTP_REPLY(235, 2, 7, 0, "Logged in"),
-	[AUTH_WRONG] = SMTP_REPLY(535, 5, 7, 8,
-				  "User name or password not accepted; check both in the "
-				  "settings of the outgoing server"),
-	[AUTH_MALFORMED] = SMTP_REPLY(501, 5, 5, 2, "The login was sent in a malformed way"),
-	[AUTH_UNAVAILABLE] = SMTP_REPLY(454, 4, 7, 0,
-					"Logins cannot be checked right now; your "
-					"password may be right, try again later"),
-};
-
-static const char *why_no_answer(int status)
-{
-	switch (status) {
-	case 0:
-		return "the login worker's answer is malformed";
-	case -ETIMEDOUT:
-		return "no login worker answered in time (login.deadline, login.workers)";
-	case -EAGAIN:
-		return "too many logins wait (login.waiting), or no login worker can be started";
-	default:
-		return "the login worker ended before it answered";
-	}
-}
-
-static void answer_of(const struct worker_ask *ask, struct auth_answer *out)
-{
-	if (ask->status == 0 && auth_answer_decode(buf_span(&ask->answer), out) == 0)
-		return;
-	*out = (struct auth_answer){ .verdict = AUTH_UNAVAILABLE };
-	out->detail = span_text(why_no_answer(ask->status));
+	smtp_server_answer(s->engine, ticket, &(struct smtp_reply){ .code = 334, .text = octets });
 }
 
 static void on_answer(struct worker_ask *ask)
 {
 	struct login *login = work_entry(ask, struct login, ask);
 	struct session *s = login->session;
+	const struct smtp_reply *reply;
 	struct auth_answer answer;
 
 	login->is_asked = false;
-	if (s == NULL) {
+	if (s == NULL) { /* and the submit may be gone: the worker forgets by itself */
 		login_free(login);
 		return;
 	}
-	answer_of(ask, &answer);
-	log_login(s, login, &answer);
-	count_login(s->submit->conf.counters, answer.verdict);
+	login_answer_of(ask, &answer);
+	login->is_talking = answer.verdict == AUTH_CONTINUE;
+	backend_heard(s->submit, ask->status, answer.verdict);
+	if (login->is_talking) {
+		challenge(s, login->ticket, answer.challenge);
+		buf_wipe(&login->ask.answer);
+		session_resume(s);
+		return;
+	}
 	free(login->name);
 	login->name = answer.account.len ? mem_text_n(answer.account.at, answer.account.len) : NULL;
+	reply = login_reply(answer.verdict);
 	if (answer.verdict == AUTH_OK) {
-		free(s->account);
-		s->account = mem_text(login->name ? login->name : "");
+		const struct smtp_reply *refusal = admit(s, login, &answer);
+
+		if (refusal) {
+			answer.verdict = AUTH_WRONG;
+			answer.detail = span_text("not among the users of this listener");
+			reply = refusal;
+		}
 	}
-	session_answer(s, login->ticket, &verdict_replies[answer.verdict]);
+	login_log(s, login, &answer);
+	login_count(s->submit->conf.counters, answer.verdict);
+	session_answer(s, login->ticket, reply);
 }
 
-static void ask_worker(struct session *s)
+static void ask_worker(struct session *s, const struct auth_request *request)
 {
 	struct login *login = s->login;
-	struct auth_request request = { .mechanism = span_text(login->mech->name) };
 
-	for (unsigned i = 0; i < login->response_count; i++)
-		request.responses[i] = buf_span(&login->responses[i]);
-	request.response_count = login->response_count;
-	auth_request_encode(&request, &login->ask.request);
-	for (unsigned i = 0; i < login->response_count; i++)
-		buf_wipe(&login->responses[i]);
+	buf_wipe(&login->ask.request);
+	auth_request_encode(request, &login->ask.request);
 	login->ask.home = s->submit->conf.loop;
 	login->ask.done = on_answer;
 	login->is_asked = true;
@@ -155,46 +143,94 @@ static void ask_worker(struct session *s)
 }
 
 /* The next prompt, or, with all responses here, the question to a worker. */
-static void go_on(struct session *s, unsigned ticket)
+static void go_on_whole(struct session *s, unsigned ticket)
+{
+	struct login *login = s->login;
+	struct auth_request request = { .mechanism = span_text(login->mech->name),
+					.names = buf_span(&s->certificate_names) };
+
+	login->ticket = ticket;
+	if (login->response_count < login->mech->challenge_count) {
+		challenge(s, ticket, span_text(login->mech->challenges[login->response_count]));
+		return;
+	}
+	for (unsigned i = 0; i < login->response_count; i++)
+		request.responses[i] = buf_span(&login->responses[i]);
+	request.response_count = login->response_count;
+	ask_worker(s, &request);
+}
+
+/* "p=tls-exporter,..." at the front of SCRAM's first response names the binding that the client
+ * wants; nothing else in it is looked at here. */
+static struct span binding_named(struct span first)
+{
+	if (first.len < 2 || memcmp(first.at, "p=", 2) != 0)
+		return (struct span){ 0 };
+	first = span_from(first, 2);
+	return span_first(first, span_find(first, ','));
+}
+
+static void go_on_talking(struct session *s, unsigned ticket, const struct span *response)
+{
+	struct login *login = s->login;
+	struct buf binding = { 0 };
+	struct auth_request request = { .mechanism = span_text(login->mech->name),
+					.conversation = login->conversation,
+					.has_binding = login_has_binding(s) };
+
+	login->ticket = ticket;
+	if (response) {
+		request.responses[0] = *response;
+		request.response_count = 1;
+		if (!login->is_talking)
+			request.binding = binding_named(*response);
+	}
+	if (request.binding.len && request.binding.len <= AUTH_MECHANISMS_OCTETS_MAX &&
+	    stream_tls_binding(s->stream, request.binding, &binding) == 0)
+		request.binding_data = buf_span(&binding);
+	ask_worker(s, &request);
+	buf_wipe(&binding);
+}
+
+/* Some mechanisms begin with the client, which may have left its first words out of the command. */
+static void go_on(struct session *s, unsigned ticket, const struct span *response)
 {
 	struct login *login = s->login;
 
-	login->ticket = ticket;
-	if (login->response_count == login->mech->challenge_count) {
-		ask_worker(s);
+	if (login->mech->kind == AUTH_MECH_CONVERSATION) {
+		if (response || login->mech->is_server_first)
+			go_on_talking(s, ticket, response);
+		else
+			challenge(s, ticket, span_text(""));
 		return;
 	}
-	smtp_server_answer(s->engine, ticket,
-			   &(struct smtp_reply){
-				   .code = 334,
-				   .text = span_text(
-					   login->mech->challenges[login->response_count]),
-			   });
+	if (response)
+		buf_put_span(&login->responses[login->response_count++], *response);
+	go_on_whole(s, ticket);
 }
 
 void login_on_auth(struct session *s, const struct smtp_event *ev)
 {
+	static const struct smtp_reply unknown =
+		SMTP_REPLY(504, 5, 5, 4, "This way to log in is not offered");
 	const struct auth_mech *mech = auth_mech_find(ev->text);
 
 	login_drop(s);
 	if (mech == NULL) {
-		smtp_server_answer(s->engine, ev->ticket,
-				   &SMTP_REPLY(504, 5, 5, 4, "This way to log in is not offered"));
+		smtp_server_answer(s->engine, ev->ticket, &unknown);
 		return;
 	}
 	s->login = mem_new(struct login);
 	s->login->session = s;
-	s->login->submit = s->submit;
 	s->login->mech = mech;
-	if (ev->has_data)
-		buf_put_span(&s->login->responses[s->login->response_count++], ev->data);
-	go_on(s, ev->ticket);
+	random_fill(&s->login->conversation, sizeof(s->login->conversation));
+	s->login->conversation |= 1; /* 0 means none */
+	go_on(s, ev->ticket, ev->has_data ? &ev->data : NULL);
 }
 
 void login_on_line(struct session *s, const struct smtp_event *ev)
 {
-	buf_put_span(&s->login->responses[s->login->response_count++], ev->data);
-	go_on(s, ev->ticket);
+	go_on(s, ev->ticket, &ev->data);
 }
 
 void login_on_cancel(struct session *s, const struct smtp_event *ev)

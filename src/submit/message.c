@@ -27,7 +27,7 @@ struct message {
 	uint64_t octets;       /* put into the hand-off */
 	uint64_t trace_octets; /* of them, our Received field */
 	unsigned ticket;       /* of the content's end */
-	bool is_whole;
+	bool is_whole, is_utf8, is_binary;
 	char qid[ID_TEXT_MAX];
 	struct logline accepted; /* made while the session is there, put at the end */
 };
@@ -57,6 +57,11 @@ void message_drop(struct session *s)
 	message_free(m);
 }
 
+bool message_is_whole(const struct session *s)
+{
+	return s->message && s->message->is_whole;
+}
+
 uint64_t message_octets(const struct session *s)
 {
 	return s->message ? s->message->octets : 0;
@@ -74,7 +79,8 @@ static void on_recipient(void *user, size_t index, const struct smtp_reply *repl
 static void on_room(void *user);
 static void on_done(void *user, const struct handoff_end *end);
 
-static struct message *message_new(struct session *s, const struct smtp_event *ev)
+static struct message *message_new(struct session *s, const struct smtp_event *ev,
+				   int64_t release_ms)
 {
 	const struct conf_queue *conf = &s->settings->conf->queue;
 	struct message *m = mem_new(struct message);
@@ -84,6 +90,8 @@ static struct message *message_new(struct session *s, const struct smtp_event *e
 	m->counters = s->submit->conf.counters;
 	m->sid = s->sid;
 	m->sender = mem_text_n(ev->path.mailbox.at, ev->path.mailbox.len);
+	m->is_utf8 = ev->mail.is_utf8;
+	m->is_binary = ev->mail.body == SMTP_BODY_BINARYMIME;
 	m->handoff = handoff_new(&(struct handoff_conf){
 		.queue = s->submit->conf.queue,
 		.is_hybrid = conf->handoff == CONF_HANDOFF_HYBRID,
@@ -93,6 +101,9 @@ static struct message *message_new(struct session *s, const struct smtp_event *e
 		.sender = ev->path.mailbox,
 		.ret = ev->mail.ret,
 		.envid = ev->mail.envid,
+		.is_utf8 = ev->mail.is_utf8,
+		.require_tls = ev->mail.require_tls,
+		.release_ms = release_ms,
 		.recipient = on_recipient,
 		.room = on_room,
 		.done = on_done,
@@ -104,10 +115,17 @@ static struct message *message_new(struct session *s, const struct smtp_event *e
 
 void message_on_mail(struct session *s, const struct smtp_event *ev)
 {
+	const struct smtp_reply *refusal;
 	struct fault why = { 0 };
+	int64_t release_ms;
 	struct logline l;
 
 	message_drop(s);
+	refusal = envelope_judge_mail(s, ev, &release_ms);
+	if (refusal) {
+		smtp_server_answer(s->engine, ev->ticket, refusal);
+		return;
+	}
 	if (!spool_may_accept(s->submit->conf.spool, &why)) {
 		session_log_start(s, &l, LOG_LEVEL_ERROR, "spool-unavailable");
 		logline_text(&l, "reason", why.text);
@@ -118,14 +136,19 @@ void message_on_mail(struct session *s, const struct smtp_event *ev)
 				    "The server has no room for mail now; try again later"));
 		return;
 	}
-	s->message = message_new(s, ev);
+	s->message = message_new(s, ev, release_ms);
 	smtp_server_answer(s->engine, ev->ticket, &SMTP_REPLY(250, 2, 1, 0, "Sender accepted"));
 }
 
 void message_on_rcpt(struct session *s, const struct smtp_event *ev)
 {
+	const struct smtp_reply *refusal = envelope_judge_rcpt(s, ev);
 	struct message *m = s->message;
 
+	if (refusal) {
+		smtp_server_answer(s->engine, ev->ticket, refusal);
+		return;
+	}
 	if (m->recipient_count == m->ticket_room) {
 		m->ticket_room = m->ticket_room ? m->ticket_room * 2 : 4;
 		m->tickets = mem_resize(m->tickets, m->ticket_room * sizeof(*m->tickets));
@@ -247,7 +270,7 @@ static void put_trace(struct message *m)
 		.by = conf->hostname,
 		.ehlo = buf_span(&s->ehlo),
 		.address = s->address,
-		.protocol = "ESMTPSA",
+		.protocol = m->is_utf8 ? "UTF8SMTPSA" : "ESMTPSA",
 		.id = m->qid,
 		.unix_ms = m->arrived_ms,
 	};
@@ -314,6 +337,14 @@ static const struct smtp_reply *refusal_of(const struct mail_scan *scan)
 	return mail_scan_is_loop(scan) ? &loop : NULL;
 }
 
+static unsigned form_of(const struct message *m, const struct smtp_event *end)
+{
+	return (m->scan.has_8bit ? SMTP_FORM_8BIT : 0) |
+	       (m->scan.has_8bit_header ? SMTP_FORM_8BIT_HEADER : 0) |
+	       (end->has_long_lines ? SMTP_FORM_LONG_LINES : 0) |
+	       (m->is_binary ? SMTP_FORM_BINARY : 0);
+}
+
 void message_on_end(struct session *s, const struct smtp_event *ev)
 {
 	const struct smtp_reply *refusal = refusal_of(&s->message->scan);
@@ -334,5 +365,5 @@ void message_on_end(struct session *s, const struct smtp_event *ev)
 	m->is_whole = true;
 	prepare_log(s, m);
 	handoff_finish(m->handoff, m->arrived_ms, m->trace_octets + m->scan.header_put,
-		       m->scan.has_8bit ? SMTP_FORM_8BIT : 0);
+		       form_of(m, ev));
 }

@@ -119,14 +119,15 @@ static void on_ehlo(struct session *s, const struct smtp_event *ev)
 
 static void on_starttls(struct session *s, const struct smtp_event *ev)
 {
+	struct tls_server_conf tls;
+
 	smtp_server_answer(s->engine, ev->ticket, &SMTP_REPLY(220, 2, 0, 0, "Ready to start TLS"));
 	flush(s);
 	buf_clear(&s->ehlo);
 	s->is_handshaking = true;
 	timer_set(s->submit->conf.loop, &s->deadline, s->settings->conf->limits.handshake_ms);
-	if (!stream_start_tls_server(
-		    s->stream,
-		    &(struct tls_server_conf){ .identity = s->submit->conf.settings->identity })) {
+	tls = session_tls_conf(s);
+	if (!stream_start_tls_server(s->stream, &tls)) {
 		s->is_closing = true;
 		s->reason = "octets sent together with STARTTLS";
 	}
@@ -210,12 +211,21 @@ static void stop_between_messages(struct session *s)
 			     "stopping");
 }
 
+/* A login that was withdrawn ends, but who has sent a message as a whole hears what became of it. */
+static void end_revoked(struct session *s)
+{
+	if (s->is_revoked && !s->is_closing && !message_is_whole(s))
+		session_shut(s, &SMTP_REPLY(421, 4, 7, 0, "Your login was withdrawn; log in again"),
+			     "login withdrawn");
+}
+
 static void after_events(struct session *s)
 {
 	if (s->is_closing)
 		return;
 	flush(s);
 	stop_between_messages(s);
+	end_revoked(s);
 	if (!s->is_closing)
 		mind_deadline(s);
 }
@@ -276,6 +286,11 @@ void session_shut(struct session *s, const struct smtp_reply *reply, const char 
 	if (s->is_closing)
 		return;
 	s->reason = reason;
+	if (s->is_awaiting_proxy) { /* nobody there to speak to yet */
+		s->is_closing = true;
+		stream_abort(s->stream);
+		return;
+	}
 	login_drop(s);
 	message_drop(s);
 	s->is_held = false;
@@ -288,9 +303,10 @@ void session_on_deadline(struct timer *timer)
 {
 	struct session *s = timer_entry(timer, struct session, deadline);
 
-	if (s->is_handshaking || (s->is_implicit && !s->is_secured)) {
+	if (s->is_awaiting_proxy || s->is_handshaking || (s->is_implicit && !s->is_secured)) {
 		s->is_closing = true;
-		s->reason = "no TLS handshake in time";
+		s->reason = s->is_awaiting_proxy ? "no PROXY header in time"
+						 : "no TLS handshake in time";
 		stream_abort(s->stream);
 		return;
 	}
@@ -321,11 +337,14 @@ static void on_secured(void *user)
 	s->is_secured = true;
 	s->is_handshaking = false;
 	counter_add(&s->submit->conf.counters->tls_handshakes, 1);
+	if (s->listen->conf->profile == CONF_PROFILE_LEGACY)
+		counter_add(&s->submit->conf.counters->tls_legacy, 1);
 	session_log_start(s, &l, LOG_LEVEL_INFO, "tls");
 	logline_text(&l, "tls", stream_tls_describe(s->stream));
 	session_log_put(s, &l);
+	session_offer_login(s);
 	if (s->is_implicit) {
-		session_greet(s, NULL);
+		session_welcome(s);
 		return;
 	}
 	smtp_server_tls_started(s->engine);
@@ -350,7 +369,9 @@ static void session_free(struct session *s)
 		s->settings->freed(s->settings);
 	list_remove(&submit->sessions, &s->node);
 	buf_fini(&s->ehlo);
+	buf_fini(&s->certificate_names);
 	free(s->account);
+	free(s->credential);
 	free(s);
 	if (submit->is_stopping && list_is_empty(&submit->sessions))
 		loop_post(submit->conf.loop, &submit->free_work);
@@ -361,9 +382,9 @@ static void on_closed(void *user, const struct fault *fault)
 	struct session *s = user;
 	struct logline l;
 
-	if (!s->is_secured && s->reason == NULL && fault->code == -EPROTO)
+	if (!s->is_secured && s->reason == NULL && fault->code == -EPROTO && s->has_entered)
 		counter_add(&s->submit->conf.counters->tls_failures, 1);
-	if (s->has_entered) {
+	if (s->has_entered || s->is_awaiting_proxy) {
 		session_log_start(s, &l, LOG_LEVEL_INFO, "closed");
 		logline_text(&l, "reason", s->reason ? s->reason : fault->text);
 		logline_number(&l, "messages", s->accepted);
@@ -376,5 +397,6 @@ const struct stream_ops session_stream_ops = {
 	.data = on_data,
 	.drained = on_drained,
 	.secured = on_secured,
+	.connected = session_on_proxied,
 	.closed = on_closed,
 };

@@ -21,6 +21,7 @@ enum { SESSION_OUTPUT_MARK = 64 * 1024 };
 
 struct login;
 struct message;
+struct probe;
 
 struct submit {
 	struct submit_conf conf;
@@ -32,6 +33,7 @@ struct submit {
 	void *freed_user;
 	unsigned turned_away; /* of the sessions, those that hear only that there is no room */
 	struct buf scratch;   /* what a chunk of content becomes; used within one event */
+	struct probe *probe;  /* whether logins can be checked: this loop asks. NULL: not */
 };
 
 struct session {
@@ -39,7 +41,11 @@ struct session {
 	struct list_node node;
 	struct stream *stream;
 	struct smtp_server *engine;
-	struct submit_settings *settings; /* a reference */
+	struct submit_settings *settings;   /* a reference */
+	const struct submit_listen *listen; /* of these settings */
+	const char *mechanisms;		    /* what is offered once TLS stands */
+	struct buf certificate_names;	    /* of the client's certificate, each ended by a NUL */
+	char future_until[32];		    /* how far FUTURERELEASE goes, as a date */
 	struct gate_address gate_address;
 	struct timer deadline;
 	enum smtp_server_phase phase;
@@ -49,13 +55,16 @@ struct session {
 	char sid_text[ID_TEXT_MAX];
 	char address[48];
 	struct buf ehlo;
-	char *account; /* NULL before login */
+	char *account;	  /* NULL before login */
+	char *credential; /* "": the account's own password; else the app password's id */
 	struct login *login;
 	struct message *message;
 	unsigned accepted; /* messages answered 250 */
 	bool has_entered;  /* counted by the gate */
 	bool is_turned_away;
-	bool is_implicit; /* TLS from the first octet */
+	bool is_awaiting_proxy; /* its header, before anything else */
+	bool is_revoked;	/* ends as soon as no message is under way */
+	bool is_implicit;	/* TLS from the first octet */
 	bool is_secured;
 	bool is_handshaking; /* STARTTLS was answered, TLS does not stand yet */
 	bool is_held;	     /* the hand-off has no room: no more events until it has */
@@ -96,6 +105,29 @@ void login_drop(struct session *s);
 /* The name last tried, for the log; NULL: none. */
 const char *login_last_name(const struct session *s);
 
+/* accept.c */
+/* The greeting, or why there is none. */
+void session_welcome(struct session *s);
+/* The proxy has said whom it speaks for. */
+void session_on_proxied(void *user);
+/* With what TLS is started: the newest certificates, the listener's own way. */
+struct tls_server_conf session_tls_conf(const struct session *s);
+
+/* offer.c */
+/* What the smarthosts behind can take. */
+struct relay_ability session_ability(const struct session *s);
+/* The engine, with what this session is offered. */
+struct smtp_server *session_engine_new(struct session *s);
+/* TLS stands: a client certificate may add a mechanism. */
+void session_offer_login(struct session *s);
+
+/* envelope.c */
+/* What speaks against MAIL or RCPT as it was said; NULL: nothing. The reply is a
+ * constant. */
+const struct smtp_reply *envelope_judge_mail(const struct session *s, const struct smtp_event *ev,
+					     int64_t *release_ms_out);
+const struct smtp_reply *envelope_judge_rcpt(const struct session *s, const struct smtp_event *ev);
+
 /* message.c */
 void message_on_mail(struct session *s, const struct smtp_event *ev);
 void message_on_rcpt(struct session *s, const struct smtp_event *ev);
@@ -106,5 +138,7 @@ void message_on_end(struct session *s, const struct smtp_event *ev);
 void message_on_void(struct session *s, const struct smtp_event *ev);
 /* Forgets the message under way, if any; one that has come whole goes its way without us. */
 void message_drop(struct session *s);
+/* A message is under way whose end the client waits for. */
+bool message_is_whole(const struct session *s);
 /* Content octets taken so far. */
 uint64_t message_octets(const struct session *s);

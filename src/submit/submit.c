@@ -1,5 +1,7 @@
 #include "session.h"
 
+#include "backend.h"
+
 #include "base/mem.h"
 
 #include <stdlib.h>
@@ -50,11 +52,30 @@ void submit_renew(struct submit *submit, struct submit_settings *settings)
 		old->freed(old);
 }
 
+/* session_resume() may end a session, which then leaves the list in a later turn. */
+size_t submit_revoke(struct submit *submit, const char *account, const char *credential)
+{
+	size_t count = 0;
+
+	list_each (&submit->sessions, node) {
+		struct session *s = list_entry(node, struct session, node);
+
+		if (s->is_closing || s->account == NULL || strcmp(s->account, account) != 0 ||
+		    (credential && strcmp(s->credential, credential) != 0))
+			continue;
+		s->is_revoked = true;
+		count++;
+		session_resume(s);
+	}
+	return count;
+}
+
 void submit_free(struct submit *submit, int64_t grace_ms, void (*freed)(void *user), void *user)
 {
 	submit->freed = freed;
 	submit->freed_user = user;
 	submit->is_stopping = true;
+	backend_leave(submit);
 	if (list_is_empty(&submit->sessions)) {
 		loop_post(submit->conf.loop, &submit->free_work);
 		return;
