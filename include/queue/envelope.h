@@ -13,7 +13,8 @@
  *   version 2 has neither flags nor release_ms; its form is 0 or 1
  *   version 1 has neither ret, envid, notify nor orcpt besides
  *
- *   note      version 2 (1), flags (1; 1: held, 2: warned), attempts (4), last_ms (8), next_ms (8),
+ *   note      version 2 (1), flags (1; 1: held, 2: warned), attempts (4), last_ms (8), next_ms (8; of a
+ *             message that waits for its release: release_ms),
  *             number of recipients (4); for each: state (1), code (2), class (1), subject (2),
  *             detail (2), flags (1; 1: there is a text, 2: a smarthost, 4: its notice is still to
  *             be made), text, smarthost; number of tries (4); for each: first_ms (8), last_ms (8),
@@ -53,6 +54,9 @@ struct envelope {
 	bool require_tls;	/* and REQUIRETLS */
 	int64_t release_ms;	/* FUTURERELEASE: not before then, by the wall clock; 0: at once */
 };
+
+/* A later release is none that can be kept: the end of the year 9999. */
+#define ENVELOPE_RELEASE_MOST_MS INT64_C(253402300799999)
 
 /* With as many, whatever their addresses are and whatever was said of them, each of both fits into
  * a record of the spool's (16 MiB). */

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+enum { NOTE_VERSION = 2 };
 enum { FLAG_HELD = 1, FLAG_WARNED = 2 };
 enum { FLAG_TEXT = 1, FLAG_SMARTHOST = 2, FLAG_OWED = 4 };
 enum { STATUS_OCTETS_LEAST = 17, TRY_OCTETS_LEAST = 40 };
@@ -152,7 +153,7 @@ static void put_try(struct buf *out, const struct delivery_try *t)
 void delivery_encode(const struct delivery *d, struct buf *out)
 {
 	require(d->recipient_count <= UINT32_MAX && d->try_count <= DELIVERY_TRIES_MOST);
-	wire_put_number(out, WIRE_VERSION, 1);
+	wire_put_number(out, NOTE_VERSION, 1);
 	wire_put_number(out, (d->is_held ? FLAG_HELD : 0u) | (d->is_warned ? FLAG_WARNED : 0u), 1);
 	wire_put_number(out, d->attempts, 4);
 	wire_put_number(out, (uint64_t)d->last_ms, 8);
@@ -248,7 +249,7 @@ int delivery_decode(struct span in, struct delivery *out)
 {
 	struct delivery d = { 0 };
 	struct wire w;
-	int status = wire_begin(&w, in);
+	int status = wire_begin(&w, in, NOTE_VERSION);
 
 	if (status)
 		return status;

@@ -9,8 +9,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { FLAG_8BIT = 1 };
+enum { ENVELOPE_VERSION = 3 };
+enum { FLAG_UTF8 = 1, FLAG_REQUIRE_TLS = 2 };
 enum {
+	FORM_FLAGS =
+		SMTP_FORM_8BIT | SMTP_FORM_8BIT_HEADER | SMTP_FORM_LONG_LINES | SMTP_FORM_BINARY,
 	NOTIFY_FLAGS =
 		SMTP_NOTIFY_NEVER | SMTP_NOTIFY_SUCCESS | SMTP_NOTIFY_FAILURE | SMTP_NOTIFY_DELAY
 };
@@ -52,13 +55,18 @@ void envelope_add_recipient(struct envelope *e, struct span mailbox,
 void envelope_encode(const struct envelope *e, struct buf *out)
 {
 	require(e->recipient_count <= UINT32_MAX);
-	wire_put_number(out, WIRE_VERSION, 1);
+	require(e->release_ms >= 0 && e->release_ms <= ENVELOPE_RELEASE_MOST_MS);
+	wire_put_number(out, ENVELOPE_VERSION, 1);
 	wire_put_number(out, e->qid, 8);
 	wire_put_number(out, e->sid, 8);
 	wire_put_number(out, (uint64_t)e->arrived_ms, 8);
 	wire_put_number(out, e->size, 8);
 	wire_put_number(out, e->header_octets, 8);
 	wire_put_number(out, e->form, 1);
+	wire_put_number(out,
+			(e->is_utf8 ? FLAG_UTF8 : 0u) | (e->require_tls ? FLAG_REQUIRE_TLS : 0u),
+			1);
+	wire_put_number(out, (uint64_t)e->release_ms, 8);
 	wire_put_number(out, e->ret, 1);
 	wire_put_text(out, e->account);
 	wire_put_text(out, e->sender);
@@ -97,6 +105,24 @@ static void take_ret(struct wire *w, struct envelope *e)
 	e->ret = (enum smtp_ret)ret;
 }
 
+/* Of what later versions have, the first two knew only whether there are octets above 127. */
+static void take_form(struct wire *w, struct envelope *e)
+{
+	uint64_t form = wire_take_number(w, 1);
+	uint64_t flags = w->version >= 3 ? wire_take_number(w, 1) : 0;
+	uint64_t release_ms = w->version >= 3 ? wire_take_number(w, 8) : 0;
+
+	if (w->version < 3)
+		form &= SMTP_FORM_8BIT;
+	if (form & ~(uint64_t)FORM_FLAGS || flags & ~(uint64_t)(FLAG_UTF8 | FLAG_REQUIRE_TLS) ||
+	    release_ms > (uint64_t)ENVELOPE_RELEASE_MOST_MS)
+		w->is_bad = true;
+	e->form = (unsigned)form;
+	e->is_utf8 = flags & FLAG_UTF8;
+	e->require_tls = flags & FLAG_REQUIRE_TLS;
+	e->release_ms = (int64_t)release_ms;
+}
+
 static void take_envelope(struct wire *w, struct envelope *e)
 {
 	size_t count;
@@ -106,7 +132,7 @@ static void take_envelope(struct wire *w, struct envelope *e)
 	e->arrived_ms = (int64_t)wire_take_number(w, 8);
 	e->size = wire_take_number(w, 8);
 	e->header_octets = wire_take_number(w, 8);
-	e->form = (unsigned)wire_take_number(w, 1);
+	take_form(w, e);
 	take_ret(w, e);
 	e->account = wire_take_text(w);
 	e->sender = wire_take_text(w);
@@ -120,7 +146,7 @@ int envelope_decode(struct span in, struct envelope *out)
 {
 	struct envelope e = { 0 };
 	struct wire w;
-	int status = wire_begin(&w, in);
+	int status = wire_begin(&w, in, ENVELOPE_VERSION);
 
 	if (status)
 		return status;

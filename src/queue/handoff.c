@@ -76,6 +76,14 @@ static void on_timer(struct timer *timer)
 		end_out_of_time(h);
 }
 
+static int64_t release_of(const struct handoff_conf *conf)
+{
+	if (conf->release_ms < 0)
+		return 0;
+	return conf->release_ms < ENVELOPE_RELEASE_MOST_MS ? conf->release_ms
+							   : ENVELOPE_RELEASE_MOST_MS;
+}
+
 struct handoff *handoff_new(const struct handoff_conf *conf)
 {
 	struct handoff *h = mem_new(struct handoff);
@@ -85,6 +93,7 @@ struct handoff *handoff_new(const struct handoff_conf *conf)
 	h->account = mem_text(conf->account ? conf->account : "");
 	h->sender = mem_text_n(conf->sender.at, conf->sender.len);
 	h->envid = mem_text_n(conf->envid.at, conf->envid.len);
+	h->conf.release_ms = release_of(conf);
 	h->turn.run = run_turn;
 	h->timer.fire = on_timer;
 	h->stow = stow_new(&(struct stow_conf){ .queue = conf->queue,

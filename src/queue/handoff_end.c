@@ -112,7 +112,10 @@ static void commit(struct handoff *h)
 			      .ret = h->conf.ret,
 			      .arrived_ms = h->arrived_ms,
 			      .header_octets = h->header_octets,
-			      .form = h->form };
+			      .form = h->form,
+			      .is_utf8 = h->conf.is_utf8,
+			      .require_tls = h->conf.require_tls,
+			      .release_ms = h->conf.release_ms };
 
 	h->state = HANDOFF_COMMITTING;
 	timer_clear(h->queue->conf.loop, &h->timer);

@@ -91,6 +91,8 @@ struct queued {
 	unsigned state : 3; /* enum queued_state */
 	unsigned ret : 2;
 	unsigned form : 4; /* enum smtp_form */
+	bool is_utf8 : 1;
+	bool require_tls : 1;
 	bool is_held : 1;
 	bool is_warned : 1;
 	bool is_recovered : 1; /* and no attempt of it has ended since */

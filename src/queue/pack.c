@@ -6,17 +6,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Envelopes: sender, envid, and for each recipient notify in one octet, address, orcpt; texts end in
- * NUL. */
+/* Envelopes: one octet that is 1 where a release date follows in eight, sender, envid, and for each
+ * recipient notify in one octet, address, orcpt; texts end in NUL. */
 
 static size_t text_octets(const char *text)
 {
 	return (text ? strlen(text) : 0) + 1;
 }
 
+static size_t release_octets(int64_t release_ms)
+{
+	return release_ms ? 1 + sizeof(release_ms) : 1;
+}
+
 size_t envelope_strings_octets(const struct envelope *e)
 {
-	size_t n = text_octets(e->sender) + text_octets(e->envid);
+	size_t n = release_octets(e->release_ms) + text_octets(e->sender) + text_octets(e->envid);
 
 	for (size_t i = 0; i < e->recipient_count; i++)
 		n += 1 + text_octets(e->recipients[i].address) +
@@ -34,7 +39,10 @@ static char *put_text(char *at, const char *text)
 
 void envelope_strings_put(const struct envelope *e, char *at)
 {
-	at = put_text(at, e->sender);
+	*at = e->release_ms != 0;
+	if (e->release_ms)
+		memcpy(at + 1, &e->release_ms, sizeof(e->release_ms));
+	at = put_text(at + release_octets(e->release_ms), e->sender);
 	at = put_text(at, e->envid);
 	for (size_t i = 0; i < e->recipient_count; i++) {
 		*at++ = (char)e->recipients[i].notify;
@@ -51,8 +59,19 @@ static char *take_text(char **at)
 	return text;
 }
 
+int64_t envelope_strings_release(const char *at)
+{
+	int64_t release_ms = 0;
+
+	if (*at)
+		memcpy(&release_ms, at + 1, sizeof(release_ms));
+	return release_ms;
+}
+
 void envelope_strings_view(char *at, struct envelope_recipient *recipients, struct envelope *out)
 {
+	out->release_ms = envelope_strings_release(at);
+	at += release_octets(out->release_ms);
 	out->sender = take_text(&at);
 	out->envid = take_text(&at);
 	out->recipients = recipients;

@@ -1,6 +1,7 @@
 /* queue/pack.h: what is known of a message in few octets, for the time that it waits.
  *
- * Shape    envelope_strings: one run of octets with all texts of an envelope but the account's;
+ * Shape    envelope_strings: one run of octets with all texts of an envelope but the account's, and
+ *          its release date, which hardly any has;
  *          struct delivery_pack: a struct delivery in one block, where a text that was said to many
  *          is kept once
  * Owns     a view borrows: its texts are those of the pack, its arrays those of the scratch
@@ -23,7 +24,9 @@ void pack_scratch_fini(struct pack_scratch *scratch);
 
 size_t envelope_strings_octets(const struct envelope *e);
 void envelope_strings_put(const struct envelope *e, char *at);
-/* Fills sender, envid and the recipients; `recipients` has room for out->recipient_count. */
+/* 0: at once. */
+int64_t envelope_strings_release(const char *at);
+/* Fills release_ms, sender, envid and the recipients; `recipients` has room for out->recipient_count. */
 void envelope_strings_view(char *at, struct envelope_recipient *recipients, struct envelope *out);
 
 /* NULL: there is nothing to say. is_held and is_warned are kept by the message. */

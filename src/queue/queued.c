@@ -27,6 +27,8 @@ struct queued *queued_new(struct queue *queue, const struct envelope *envelope)
 	q->recipient_count = (uint32_t)envelope->recipient_count;
 	q->ret = (unsigned)envelope->ret & 3;
 	q->form = envelope->form & 15;
+	q->is_utf8 = envelope->is_utf8;
+	q->require_tls = envelope->require_tls;
 	q->state = QUEUED_LINE;
 	envelope_strings_put(envelope, q->strings);
 	list_push_back(&queue->messages, &q->all);
@@ -113,7 +115,9 @@ void queued_envelope(struct queued *q, struct envelope_recipient *recipients, st
 				  .arrived_ms = q->arrived_ms,
 				  .size = q->size,
 				  .header_octets = q->header_octets,
-				  .form = q->form };
+				  .form = q->form,
+				  .is_utf8 = q->is_utf8,
+				  .require_tls = q->require_tls };
 	envelope_strings_view(q->strings, recipients, out);
 }
 

@@ -94,6 +94,8 @@ static void fill_message(struct smtp_client_message *out, const struct envelope 
 	out->sender = span_text(e->sender);
 	out->size = e->size;
 	out->form = e->form;
+	out->is_utf8 = e->is_utf8;
+	out->require_tls = e->require_tls;
 	out->ret = e->ret;
 	out->envid = span_text(e->envid);
 }

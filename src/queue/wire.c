@@ -63,13 +63,13 @@ size_t wire_take_count(struct wire *w, size_t least)
 	return (size_t)n;
 }
 
-int wire_begin(struct wire *w, struct span in)
+int wire_begin(struct wire *w, struct span in, uint64_t newest)
 {
 	*w = (struct wire){ .left = in };
 	w->version = wire_take_number(w, 1);
 	if (w->is_bad || w->version == 0)
 		return -EINVAL;
-	return w->version <= WIRE_VERSION ? 0 : -ENOTSUP;
+	return w->version <= newest ? 0 : -ENOTSUP;
 }
 
 bool wire_is_whole(const struct wire *w)

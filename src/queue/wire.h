@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "queue/envelope.h"
 
-enum { WIRE_VERSION = 2, WIRE_TEXT_LEAST = 4 };
+enum { WIRE_TEXT_LEAST = 4 };
 
 struct wire {
 	struct span left;
@@ -20,8 +20,8 @@ struct wire {
 void wire_put_number(struct buf *out, uint64_t value, unsigned octets);
 void wire_put_text(struct buf *out, const char *text);
 
-/* Takes the version: -EINVAL where there is none, -ENOTSUP for a later one. */
-int wire_begin(struct wire *w, struct span in);
+/* Takes the version: -EINVAL where there is none, -ENOTSUP for one that is later than `newest`. */
+int wire_begin(struct wire *w, struct span in, uint64_t newest);
 uint64_t wire_take_number(struct wire *w, unsigned octets);
 /* NULL: it did not fit, or holds a NUL, which would shorten it behind our back. */
 char *wire_take_text(struct wire *w);

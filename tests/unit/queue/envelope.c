@@ -21,7 +21,9 @@ static struct envelope sample(size_t recipients)
 			      .arrived_ms = 1795299114123,
 			      .size = 1ull << 40,
 			      .header_octets = 512,
-			      .form = SMTP_FORM_8BIT };
+			      .form = SMTP_FORM_8BIT | SMTP_FORM_BINARY,
+			      .is_utf8 = true,
+			      .release_ms = 1795299999999 };
 
 	for (size_t i = 0; i < recipients; i++) {
 		char text[64];
@@ -40,6 +42,9 @@ static void assert_same(const struct envelope *a, const struct envelope *b)
 	assert_true(a->qid == b->qid && a->sid == b->sid && a->size == b->size);
 	assert_true(a->arrived_ms == b->arrived_ms && a->header_octets == b->header_octets);
 	assert_int_equal(a->form, b->form);
+	assert_int_equal(a->is_utf8, b->is_utf8);
+	assert_int_equal(a->require_tls, b->require_tls);
+	assert_true(a->release_ms == b->release_ms);
 	assert_string_equal(a->account, b->account);
 	assert_string_equal(a->sender, b->sender);
 	assert_string_equal(a->envid, b->envid);
@@ -113,7 +118,7 @@ static void later_version_is_told_apart(void **state)
 
 	(void)state;
 	envelope_encode(&e, &out);
-	out.at[out.from] = 3;
+	out.at[out.from] = 4;
 	assert_int_equal(envelope_decode(buf_span(&out), &back), -ENOTSUP);
 	out.at[out.from] = 0;
 	assert_int_equal(envelope_decode(buf_span(&out), &back), -EINVAL);
@@ -133,7 +138,8 @@ static void lies_are_refused(void **state)
 {
 	struct envelope e = sample(1), back;
 	struct buf out = { 0 };
-	size_t account = 1 + 5 * 8 + 1 + 1;
+	size_t form = 1 + 5 * 8, flags = form + 1, release = flags + 1;
+	size_t account = release + 8 + 1;
 	size_t count = account + 4 + strlen("alice") + 4 + strlen("alice@example.com") + 4 +
 		       strlen("QQ+2B314159");
 
@@ -157,6 +163,19 @@ static void lies_are_refused(void **state)
 	buf_clear(&out);
 	envelope_encode(&e, &out);
 	out.at[out.from + count + 4 + 4 + strlen("user0@example.net")] = 16;
+	assert_int_equal(envelope_decode(buf_span(&out), &back), -EINVAL);
+	/* A form and flags that no version has, and a release after all times. */
+	buf_clear(&out);
+	envelope_encode(&e, &out);
+	out.at[out.from + form] = 16;
+	assert_int_equal(envelope_decode(buf_span(&out), &back), -EINVAL);
+	buf_clear(&out);
+	envelope_encode(&e, &out);
+	out.at[out.from + flags] = 4;
+	assert_int_equal(envelope_decode(buf_span(&out), &back), -EINVAL);
+	buf_clear(&out);
+	envelope_encode(&e, &out);
+	out.at[out.from + release + 6] = 1;
 	assert_int_equal(envelope_decode(buf_span(&out), &back), -EINVAL);
 	envelope_fini(&e);
 	buf_fini(&out);
@@ -188,7 +207,7 @@ static void damage_is_survived(void **state)
 	buf_fini(&out);
 }
 
-/* Records as version 1 wrote them: a spool outlives an upgrade. */
+/* Records as they were written: a spool outlives an upgrade. */
 
 static const char old_envelope[] =
 	"\x01\x15\x00\x00\x00\x00\x00\x00\x00\x2A\x00\x00\x00\x00\x00\x00\x00"
@@ -199,6 +218,29 @@ static const char old_envelope[] =
 	"a@b\x02\x00\x00\x00\x03\x00\x00\x00"
 	"c@d\x03\x00\x00\x00"
 	"e@f";
+
+static const char envelope_2[] =
+	"\x02\x15\x00\x00\x00\x00\x00\x00\x00\x2A\x00\x00\x00\x00\x00\x00\x00"
+	"\xCB\x24\x95\xFF\xA1\x01\x00\x00\xE8\x03\x00\x00\x00\x00\x00\x00"
+	"\x64\x00\x00\x00\x00\x00\x00\x00\x01\x02"
+	"\x05\x00\x00\x00"
+	"alice\x03\x00\x00\x00"
+	"a@b\x02\x00\x00\x00"
+	"QQ\x01\x00\x00\x00\x03\x00\x00\x00"
+	"c@d\x06\x0A\x00\x00\x00"
+	"rfc822;c@d";
+
+static const char envelope_3[] =
+	"\x03\x15\x00\x00\x00\x00\x00\x00\x00\x2A\x00\x00\x00\x00\x00\x00\x00"
+	"\xCB\x24\x95\xFF\xA1\x01\x00\x00\xE8\x03\x00\x00\x00\x00\x00\x00"
+	"\x64\x00\x00\x00\x00\x00\x00\x00\x0D\x02"
+	"\xCC\x24\x95\xFF\xA1\x01\x00\x00\x01"
+	"\x05\x00\x00\x00"
+	"alice\x03\x00\x00\x00"
+	"a@b\x02\x00\x00\x00"
+	"QQ\x01\x00\x00\x00\x03\x00\x00\x00"
+	"c@d\x06\x0A\x00\x00\x00"
+	"rfc822;c@d";
 
 static const char old_note[] =
 	"\x01\x07\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00\x06\x00\x00\x00\x00\x00\x00\x00"
@@ -245,6 +287,60 @@ static void version_1_is_read(void **state)
 	assert_string_equal(d.recipients[0].smarthost, "main");
 	assert_null(d.recipients[1].text);
 	delivery_fini(&d);
+}
+
+static void assert_one_of_two_versions(const struct envelope *e)
+{
+	assert_int_equal(e->qid, 21);
+	assert_int_equal(e->sid, 42);
+	assert_true(e->arrived_ms == 0x1A1FF9524CB);
+	assert_int_equal(e->size, 1000);
+	assert_int_equal(e->header_octets, 100);
+	assert_string_equal(e->account, "alice");
+	assert_string_equal(e->sender, "a@b");
+	assert_string_equal(e->envid, "QQ");
+	assert_int_equal(e->recipient_count, 1);
+	assert_string_equal(e->recipients[0].address, "c@d");
+	assert_int_equal(e->recipients[0].notify, SMTP_NOTIFY_SUCCESS | SMTP_NOTIFY_FAILURE);
+	assert_string_equal(e->recipients[0].orcpt, "rfc822;c@d");
+}
+
+static void version_2_is_read(void **state)
+{
+	struct span in = span_of(envelope_2, sizeof(envelope_2) - 1);
+	struct envelope e, cut;
+
+	(void)state;
+	assert_int_equal(envelope_decode(in, &e), 0);
+	assert_one_of_two_versions(&e);
+	assert_int_equal(e.form, SMTP_FORM_8BIT);
+	assert_int_equal(e.ret, SMTP_RET_HDRS);
+	assert_false(e.is_utf8 || e.require_tls);
+	assert_int_equal(e.release_ms, 0);
+	envelope_fini(&e);
+	for (size_t n = 0; n < in.len; n++)
+		assert_int_equal(envelope_decode(span_first(in, n), &cut), -EINVAL);
+}
+
+/* The octets of now, which every later version has to read. */
+static void version_3_is_as_laid_down(void **state)
+{
+	struct span in = span_of(envelope_3, sizeof(envelope_3) - 1);
+	struct buf out = { 0 };
+	struct envelope e;
+
+	(void)state;
+	assert_int_equal(envelope_decode(in, &e), 0);
+	assert_one_of_two_versions(&e);
+	assert_int_equal(e.form, SMTP_FORM_8BIT | SMTP_FORM_LONG_LINES | SMTP_FORM_BINARY);
+	assert_int_equal(e.ret, SMTP_RET_FULL);
+	assert_true(e.require_tls && !e.is_utf8);
+	assert_true(e.release_ms == 0x1A1FF9524CC);
+	envelope_encode(&e, &out);
+	assert_int_equal(out.len, in.len);
+	assert_memory_equal(buf_span(&out).at, in.at, in.len);
+	envelope_fini(&e);
+	buf_fini(&out);
 }
 
 /* Tries: what the same attempt or the one before it heard is joined. */
@@ -483,6 +579,8 @@ int main(void)
 		cmocka_unit_test(lies_are_refused),
 		cmocka_unit_test(damage_is_survived),
 		cmocka_unit_test(version_1_is_read),
+		cmocka_unit_test(version_2_is_read),
+		cmocka_unit_test(version_3_is_as_laid_down),
 		cmocka_unit_test(the_same_is_counted),
 		cmocka_unit_test(of_many_tries_the_first_and_last_are_kept),
 		cmocka_unit_test(delivery_comes_back),

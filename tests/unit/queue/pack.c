@@ -125,7 +125,8 @@ static void strings_come_back(void **state)
 	(void)state;
 	for (size_t n = 0; n < sizeof(counts) / sizeof(counts[0]); n++) {
 		struct envelope e = { .sender = mem_text(n % 2 ? "" : "alice@example.com"),
-				      .envid = n % 2 ? mem_text("QQ") : NULL };
+				      .envid = n % 2 ? mem_text("QQ") : NULL,
+				      .release_ms = n % 2 ? 0 : 0x7755443322110000 };
 		struct envelope view = { .recipient_count = counts[n] };
 		struct envelope_recipient places[100];
 		char *at;
@@ -140,6 +141,8 @@ static void strings_come_back(void **state)
 		at = malloc(envelope_strings_octets(&e));
 		envelope_strings_put(&e, at);
 		envelope_strings_view(at, places, &view);
+		assert_true(envelope_strings_release(at) == e.release_ms);
+		assert_true(view.release_ms == e.release_ms);
 		assert_string_equal(view.sender, e.sender);
 		assert_string_equal(view.envid, e.envid ? e.envid : "");
 		for (size_t i = 0; i < counts[n]; i++) {
