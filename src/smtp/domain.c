@@ -7,16 +7,17 @@ static bool is_let_dig(unsigned char c)
 	return ascii_is_alnum(c) || c == '_' || c >= 128;
 }
 
-/* sub-domain = Let-dig [Ldh-str] */
+/* sub-domain = Let-dig [Ldh-str] ; or a U-label, whose length counts in its ASCII form (RFC 5890
+ * 2.3.2.1), which is not for here. */
 static size_t label_length(struct span in)
 {
 	size_t n = 0;
 
 	while (n < in.len && (is_let_dig(in.at[n]) || in.at[n] == '-'))
 		n++;
-	if (n == 0 || n > LABEL_MOST || in.at[0] == '-' || in.at[n - 1] == '-')
+	if (n == 0 || in.at[0] == '-' || in.at[n - 1] == '-')
 		return 0;
-	return n;
+	return n > LABEL_MOST && span_is_ascii(span_first(in, n)) ? 0 : n;
 }
 
 /* Domain = sub-domain *("." sub-domain) */
