@@ -93,6 +93,46 @@ static int check_listens(const struct conf *conf, struct fault *fault)
 	return 0;
 }
 
+static bool has_word(const struct conf_list *list, const char *word)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (strcmp(list->at[i], word) == 0)
+			return true;
+	return false;
+}
+
+static const char *listen_wrong(const struct conf *conf, const struct conf_listen *l)
+{
+	const struct conf_list *offered =
+		l->mechanisms.count ? &l->mechanisms : &conf->login.mechanisms;
+	bool has_external = has_word(offered, "EXTERNAL");
+
+	if (l->profile == CONF_PROFILE_LEGACY && l->users.count == 0)
+		return "profile = legacy is for a few: name them, as users = { \"alice\" }";
+	if (l->mechanisms.count && has_external && *l->client_ca == '\0')
+		return "EXTERNAL needs client_ca, the authorities of the client certificates";
+	if (*l->client_ca && !has_external)
+		return "client_ca is of no use without EXTERNAL among the mechanisms; add it here "
+		       "or "
+		       "to those of login";
+	if (offered->count == 1 && has_external && *l->client_ca == '\0')
+		return "nobody could log in: EXTERNAL is the only mechanism, and it needs "
+		       "client_ca";
+	return NULL;
+}
+
+static int check_listen_ways(const struct conf *conf, struct fault *fault)
+{
+	for (size_t i = 0; i < conf->listen_count; i++) {
+		const char *wrong = listen_wrong(conf, &conf->listens[i]);
+
+		if (wrong)
+			return place_fault(fault, &conf->listens[i].place, "listen",
+					   conf->listens[i].name, wrong);
+	}
+	return 0;
+}
+
 static int check_certificates(const struct conf *conf, struct fault *fault)
 {
 	for (size_t i = 0; i < conf->certificate_count; i++) {
@@ -126,7 +166,11 @@ static const char *smarthost_wrong(const struct conf_smarthost *s)
 	if (is_plain && is_far && !s->plaintext_over_network)
 		return "tls = none is for this machine only (localhost, 127.0.0.1, ::1); use "
 		       "starttls or implicit, or set plaintext_over_network = yes";
-	if (*s->user && *s->password_file == '\0')
+	if (*s->keytab && *s->user == '\0')
+		return "keytab is given without user, the name whose key it holds";
+	if (*s->keytab && *s->password_file)
+		return "keytab and password_file are both given; the login is by one of them";
+	if (*s->user && *s->password_file == '\0' && *s->keytab == '\0')
 		return "user is given without password_file";
 	if (*s->password_file && *s->user == '\0')
 		return "password_file is given without user";
@@ -201,6 +245,8 @@ int conf_check(const struct conf *conf, const char *file, const struct conf_read
 
 	if (r == 0)
 		r = check_listens(conf, fault);
+	if (r == 0)
+		r = check_listen_ways(conf, fault);
 	if (r == 0)
 		r = check_certificates(conf, fault);
 	if (r == 0)

@@ -194,8 +194,7 @@ const char *conf_judge_network(const char *value)
 	if (slash == NULL)
 		return NULL;
 	bits = strtol(slash + 1, &end, 10);
-	if (slash[1] < '0' || slash[1] > '9' || *end ||
-	    bits > (strchr(address, ':') ? 128 : 32))
+	if (slash[1] < '0' || slash[1] > '9' || *end || bits > (strchr(address, ':') ? 128 : 32))
 		return accepted;
 	return NULL;
 }

@@ -5,6 +5,7 @@
 #include "password_file.h"
 #include "privileges.h"
 #include "settings.h"
+#include "settings_listen.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -58,6 +59,29 @@ static void check_certificates(const struct conf *conf, struct check_report *rep
 	}
 }
 
+static void check_listens(const struct conf *conf, struct check_report *report)
+{
+	struct tls_pair *pairs = calloc(conf->certificate_count, sizeof(*pairs));
+	struct tls_identity *identity;
+	struct fault fault = { 0 };
+
+	for (size_t i = 0; pairs && i < conf->certificate_count; i++)
+		pairs[i] =
+			(struct tls_pair){ conf->certificates[i].chain, conf->certificates[i].key };
+	identity = pairs ? tls_identity_load(pairs, conf->certificate_count, &fault) : NULL;
+	free(pairs);
+	for (size_t i = 0; identity && i < conf->listen_count; i++) {
+		struct submit_listen listen = { 0 };
+
+		if (settings_listen_load(identity, conf, &conf->listens[i], &listen, &fault) < 0) {
+			report->faults++;
+			fprintf(report->out, "%s\n", fault.text);
+		}
+		settings_listen_fini(&listen);
+	}
+	tls_identity_unref(&identity);
+}
+
 static void check_smarthost(const struct conf_smarthost *c, struct check_report *report)
 {
 	struct secret password = { 0 };
@@ -70,7 +94,7 @@ static void check_smarthost(const struct conf_smarthost *c, struct check_report 
 			check_fault(report, &c->place, "smarthost \"%s\": %s", c->name, fault.text);
 		tls_trust_unref(&trust);
 	}
-	if (c->user[0] && password_file_read(c->password_file, &password, &fault) < 0)
+	if (c->password_file[0] && password_file_read(c->password_file, &password, &fault) < 0)
 		check_fault(report, &c->place, "smarthost \"%s\": %s", c->name, fault.text);
 	secret_fini(&password);
 }
@@ -129,6 +153,7 @@ static void check_as_daemon(const struct conf *conf, struct check_report *report
 {
 	check_hello(conf, report);
 	check_certificates(conf, report);
+	check_listens(conf, report);
 	for (size_t i = 0; i < conf->smarthost_count; i++)
 		check_smarthost(&conf->smarthosts[i], report);
 	check_spool(conf, report);

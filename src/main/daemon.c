@@ -35,6 +35,7 @@ struct daemon {
 	struct worker_spawner *spawner;
 	struct worker_pool *logins;
 	struct submit_gate *gate;
+	struct submit_backend *backend;
 	struct watchdog *watchdog;
 	struct ctl *ctl;
 	struct shard **shards;
@@ -160,6 +161,7 @@ static void make_shards(struct daemon *d, unsigned loops)
 			.sasl = d->sasl,
 			.logins = d->logins,
 			.gate = d->gate,
+			.backend = d->backend,
 			.settings = d->settings,
 			.next_sid = &d->next_sid,
 			.memory = &d->memory,
@@ -208,7 +210,7 @@ static bool same_listens(const struct conf *a, const struct conf *b)
 		const struct conf_listen *x = &a->listens[i], *y = &b->listens[i];
 
 		if (strcmp(x->name, y->name) != 0 || strcmp(x->address, y->address) != 0 ||
-		    x->port != y->port || x->tls != y->tls)
+		    x->port != y->port)
 			return false;
 	}
 	return true;
@@ -239,7 +241,7 @@ static void warn_about_fixed(struct daemon *d, const struct conf *old, const str
 	    old->queue.reserve_octets == new->queue.reserve_octets)
 		return;
 	fault_set(&fault, 0,
-		  "listen sections, loops, user, login_user, control, log, limits.memory, "
+		  "the names, addresses and ports of listen sections, loops, user, login_user, control, log, limits.memory, "
 		  "login.workers, login.waiting, login.deadline, queue.directory and "
 		  "queue.reserve change only with a restart");
 	log_fault(d, LOG_LEVEL_WARN, "reload-incomplete", &fault);
@@ -371,6 +373,7 @@ static void start_threads(struct daemon *d, struct worker_spawner *spawner, unsi
 	d->reads = lane_new("spool-reads", READ_THREADS);
 	d->sasl = lane_new("sasl-client", SASL_THREADS);
 	d->gate = submit_gate_new(seed, descriptors_for_sessions(d->settings->conf, loops));
+	d->backend = submit_backend_new();
 	warn_about_descriptors(d, loops);
 	d->spawner = spawner;
 	d->logins = make_logins(d);
@@ -480,6 +483,7 @@ void daemon_close(struct daemon **daemon)
 		loop_free(&d->loop);
 	watchdog_free(&d->watchdog);
 	submit_gate_free(&d->gate);
+	submit_backend_free(&d->backend);
 	if (d->log) {
 		log_event(d, "stopped");
 		log_free(&d->log);

@@ -3,6 +3,7 @@
 #include "auth/frame.h"
 #include "base/mem.h"
 #include "password_file.h"
+#include "settings_listen.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -22,7 +23,8 @@ static void settings_free(struct submit_settings *submit)
 	free(s->smarthosts);
 	tls_identity_unref(&s->submit.identity);
 	buf_fini(&s->hello);
-	free(s->mechanisms);
+	for (size_t i = 0; i < s->conf->listen_count && s->listens; i++)
+		settings_listen_fini(&s->listens[i]);
 	free(s->listens);
 	free(s->learned);
 	conf_free(&s->conf);
@@ -71,7 +73,8 @@ static int load_smarthost(struct settings *s, size_t i, struct smarthost_limits 
 		if (s->trusts[i] == NULL)
 			goto fail;
 	}
-	if (c->user[0] && password_file_read(c->password_file, &s->passwords[i], fault) < 0)
+	if (c->password_file[0] &&
+	    password_file_read(c->password_file, &s->passwords[i], fault) < 0)
 		goto fail;
 	s->smarthosts[i] = (struct relay_smarthost){
 		.name = c->name,
@@ -96,15 +99,6 @@ fail:
 	return fault->code;
 }
 
-static void join(const struct conf_list *list, struct buf *out)
-{
-	for (size_t i = 0; i < list->count; i++) {
-		if (i)
-			buf_put_char(out, ' ');
-		buf_put_text(out, list->at[i]);
-	}
-}
-
 static size_t copy_names(const struct conf_list *list, struct span *out)
 {
 	for (size_t i = 0; i < list->count && i < AUTH_NAMES_MAX; i++)
@@ -119,6 +113,11 @@ int settings_hello(const struct conf *conf, struct buf *out, struct fault *fault
 		[CONF_BACKEND_SASLAUTHD] = AUTH_BACKEND_SASLAUTHD,
 		[CONF_BACKEND_SASLDB] = AUTH_BACKEND_SASLDB,
 	};
+	static const enum auth_app_passwords app_passwords[] = {
+		[CONF_APP_PASSWORDS_OPTIONAL] = AUTH_APP_PASSWORDS_OPTIONAL,
+		[CONF_APP_PASSWORDS_NONE] = AUTH_APP_PASSWORDS_NONE,
+		[CONF_APP_PASSWORDS_REQUIRED] = AUTH_APP_PASSWORDS_REQUIRED,
+	};
 	const struct conf_login *c = &conf->login;
 	struct buf mechanisms = { 0 };
 	struct auth_hello hello = {
@@ -130,9 +129,11 @@ int settings_hello(const struct conf *conf, struct buf *out, struct fault *fault
 		.hostname = span_text(conf->hostname),
 		.ignore_case = c->ignore_case,
 		.cache_seconds = (uint32_t)(c->cache_ms / 1000),
+		.keytab = span_text(c->keytab),
+		.app_passwords = app_passwords[c->app_passwords],
 	};
 
-	join(&c->mechanisms, &mechanisms);
+	settings_all_mechanisms(conf, &mechanisms);
 	hello.mechanisms = buf_span(&mechanisms);
 	hello.domain_count = copy_names(&c->domains, hello.domains);
 	hello.nt_domain_count = copy_names(&c->nt_domains, hello.nt_domains);
@@ -158,7 +159,6 @@ struct settings *settings_load(struct conf *conf, struct smarthost_limits *limit
 			       struct fault *fault)
 {
 	struct settings *s = mem_new(struct settings);
-	struct buf mechanisms = { 0 };
 
 	s->conf = conf;
 	s->submit.refs = 1;
@@ -167,14 +167,8 @@ struct settings *settings_load(struct conf *conf, struct smarthost_limits *limit
 	s->trusts = mem_array(conf->smarthost_count, sizeof(*s->trusts));
 	s->passwords = mem_array(conf->smarthost_count, sizeof(*s->passwords));
 	s->smarthosts = mem_array(conf->smarthost_count, sizeof(*s->smarthosts));
-	join(&conf->login.mechanisms, &mechanisms);
-	s->mechanisms = buf_take_text(&mechanisms);
 	s->listens = mem_array(conf->listen_count, sizeof(*s->listens));
 	s->learned = mem_array(conf->smarthost_count, sizeof(*s->learned));
-	for (size_t i = 0; i < conf->listen_count; i++)
-		s->listens[i] = (struct submit_listen){ .conf = &conf->listens[i],
-							.mechanisms = s->mechanisms,
-							.mechanisms_external = s->mechanisms };
 	for (size_t i = 0; i < conf->smarthost_count; i++)
 		s->learned[i] = smarthost_limits_learned(limits, conf->smarthosts[i].name);
 	s->submit.listens = s->listens;
@@ -182,6 +176,10 @@ struct settings *settings_load(struct conf *conf, struct smarthost_limits *limit
 	s->submit.learned_count = conf->smarthost_count;
 	if (settings_hello(conf, &s->hello, fault) < 0 || load_identity(s, fault) < 0)
 		goto fail;
+	for (size_t i = 0; i < conf->listen_count; i++)
+		if (settings_listen_load(s->submit.identity, conf, &conf->listens[i],
+					 &s->listens[i], fault) < 0)
+			goto fail;
 	for (size_t i = 0; i < conf->smarthost_count; i++)
 		if (load_smarthost(s, i, limits, fault) < 0)
 			goto fail;

@@ -18,10 +18,9 @@ struct settings {
 	struct tls_trust **trusts; /* one a smarthost, NULL where nothing is verified */
 	struct secret *passwords;
 	struct relay_smarthost *smarthosts;
-	struct buf hello; /* for login workers */
-	struct submit_listen *listens;
+	struct buf hello;	       /* for login workers */
+	struct submit_listen *listens; /* their networks, trusts and texts are ours */
 	struct relay_learned **learned;
-	char *mechanisms;
 };
 
 /* Takes conf over, also on failure. Certificates, keys, CA and password files are read now, by the

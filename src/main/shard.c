@@ -1,4 +1,4 @@
-#include "shard.h"
+#include "shard_inside.h"
 
 #include "base/mem.h"
 #include "io/listen.h"
@@ -16,7 +16,7 @@ enum { FINISH_MS = 10 * 1000 };
 struct door {
 	struct list_node node;
 	struct shard *shard;
-	struct conf_listen listen; /* its name is ours */
+	char *name; /* of its section */
 	struct listener *listener;
 };
 
@@ -24,22 +24,6 @@ struct renewal {
 	struct work work;
 	struct shard *shard;
 	struct settings *settings;
-};
-
-struct shard {
-	struct shard_conf conf;
-	struct spool *spool;
-	struct loop *loop;
-	struct smarthost_logins logins;
-	struct relay *relay;
-	struct queue *queue;
-	struct submit *submit;
-	struct list doors;
-	struct work stop_work, stopped_work;
-	int64_t grace_ms;
-	unsigned ending; /* of queue and relay, how many have not ended yet */
-	void (*stopped)(void *user);
-	void *stopped_user;
 };
 
 static struct queue_conf queue_conf_of(struct shard *shard, struct settings *settings)
@@ -125,6 +109,9 @@ void shard_serve(struct shard *shard, struct spool *spool)
 		.spool = spool,
 		.logins = shard->conf.logins,
 		.gate = shard->conf.gate,
+		.backend = shard->conf.backend,
+		.used = shard->conf.used,
+		.user = shard->conf.user,
 		.settings = &shard->conf.settings->submit,
 		.next_sid = shard->conf.next_sid,
 	});
@@ -134,7 +121,7 @@ static void on_accepted(void *user, int fd)
 {
 	struct door *door = user;
 
-	submit_accept(door->shard->submit, fd, door->listen.name);
+	submit_accept(door->shard->submit, fd, door->name);
 }
 
 void shard_listen(struct shard *shard, int fd, const struct conf_listen *listen)
@@ -142,8 +129,7 @@ void shard_listen(struct shard *shard, int fd, const struct conf_listen *listen)
 	struct door *door = mem_new(struct door);
 
 	door->shard = shard;
-	door->listen = *listen;
-	door->listen.name = mem_text(listen->name);
+	door->name = mem_text(listen->name);
 	door->listener = listen_start(shard->loop, fd, on_accepted, door);
 	list_push_back(&shard->doors, &door->node);
 }
@@ -212,6 +198,7 @@ static void on_sessions_ended(void *user)
 {
 	struct shard *shard = user;
 
+	shard->submit = NULL;
 	shard->ending = 2;
 	queue_free(shard->queue, on_queue_ended, shard);
 	relay_free(shard->relay, FINISH_MS, on_part_ended, shard);
@@ -252,7 +239,7 @@ void shard_free(struct shard **shard)
 	while ((node = list_pop_front(&s->doors))) {
 		struct door *door = list_entry(node, struct door, node);
 
-		free((char *)(uintptr_t)door->listen.name);
+		free((char *)(uintptr_t)door->name);
 		free(door);
 	}
 	free(s);

@@ -21,6 +21,10 @@ struct shard_conf {
 	struct lane *lookups, *reads, *sasl;
 	struct worker_pool *logins;
 	struct submit_gate *gate;
+	struct submit_backend *backend;
+	/* As in struct submit_conf. */
+	void (*used)(void *user, const char *account, const char *credential, const char *address);
+	void *user;
 	struct settings *settings;
 	_Atomic uint64_t *next_sid;
 	_Atomic int64_t *memory;
@@ -36,6 +40,9 @@ void shard_listen(struct shard *shard, int fd, const struct conf_listen *listen)
 void shard_start(struct shard *shard);
 /* Not after shard_stop(). */
 void shard_renew(struct shard *shard, struct settings *settings);
+/* Ends sessions as submit_revoke() does, and waits until that is done: never from a loop. Not after
+ * shard_stop(). Returns how many. */
+size_t shard_revoke(struct shard *shard, const char *account, const char *credential);
 /* No new sessions; those within a message get grace_ms; then queue and relay finish or park what is
  * under way. stopped() on the main loop. */
 void shard_stop(struct shard *shard, int64_t grace_ms, void (*stopped)(void *user), void *user);
