@@ -7,10 +7,13 @@
  *
  * A login whose challenges are constant (auth/mech.h: PLAIN, LOGIN, EXTERNAL) is asked for as a whole:
  * mechanism and all the client's responses in order. One whose challenges depend on what was said
- * (SCRAM, GSSAPI, CRAM-MD5) is a conversation: each response is a request with the same number, sent to
- * the worker that answered CONTINUE before. Between two of them the worker serves others: no worker is
- * held while a client thinks. It keeps AUTH_CONVERSATIONS_MAX of them, each for AUTH_CONVERSATION_MS;
- * the oldest goes first, and its next request is UNAVAILABLE.
+ * (SCRAM, GSSAPI, CRAM-MD5) is a conversation: each response is a request with the same mechanism and
+ * number, sent to the worker that answered CONTINUE before; the first one has no response where the
+ * client sent no initial one. Between two of them the worker serves others: no worker is held while a
+ * client thinks. It keeps AUTH_CONVERSATIONS_MAX of them, each for AUTH_CONVERSATION_MS; the oldest goes
+ * first, and its next request is UNAVAILABLE. Any verdict but CONTINUE ends a conversation. Where a
+ * mechanism has its last word with success (SCRAM), it comes as one more challenge, to which the client
+ * has an empty response (RFC 4954 section 4), and then OK.
  */
 #pragma once
 
@@ -27,10 +30,11 @@ enum {
 	AUTH_MECHANISMS_OCTETS_MAX = 255, /* of the list, and of the one asked for */
 	AUTH_RESPONSE_OCTETS_MAX = 12288, /* one response, decoded */
 	AUTH_DETAIL_OCTETS_MAX = 1024,
-	AUTH_CHALLENGE_OCTETS_MAX = 9216, /* one challenge, not in base64 */
-	AUTH_BINDING_OCTETS_MAX = 256,
-	AUTH_ANSWER_OCTETS_MAX = 12288, /* what an encoded answer never exceeds */
-	AUTH_FRAME_OCTETS_MAX = 65536, /* what no frame exceeds */
+	AUTH_CHALLENGE_OCTETS_MAX = 9216,   /* one challenge, not in base64 */
+	AUTH_BINDING_OCTETS_MAX = 256,	    /* name and data, each */
+	AUTH_CERTIFICATE_OCTETS_MAX = 4096, /* all names of a client certificate */
+	AUTH_ANSWER_OCTETS_MAX = 12288,	    /* what an encoded answer never exceeds */
+	AUTH_FRAME_OCTETS_MAX = 65536,	    /* what no frame exceeds */
 };
 
 /* Beside the account's own password, none, or in its place: then that one gets AUTH_APP_REQUIRED. */
@@ -63,12 +67,14 @@ struct auth_request {
 	/* Empty: no login; the answer says whether the back end can be asked: OK or UNAVAILABLE. */
 	struct span mechanism;
 	uint64_t conversation; /* 0: a whole login. The asker's number, new for each attempt */
-	bool is_end;	       /* the conversation is given up: no responses; the answer means nothing */
-	/* -PLUS: what the client named in its first response ("tls-exporter"), and the octets; data
-	 * empty: this connection has no such binding. */
+	bool is_next; /* not its first request: UNAVAILABLE when the worker has forgotten it */
+	bool is_end;  /* the conversation is given up: no responses; the answer means nothing */
+	/* -PLUS: what the client named in its first response (auth_mech_binding(): "tls-exporter"), and
+	 * the octets; data empty: this connection has no such binding. With the first request. */
 	struct span binding, binding_data;
 	bool has_binding; /* SCRAM: a -PLUS was offered to this client, so "y" is an attack */
-	/* EXTERNAL: the names of the verified client certificate, each ended by a NUL. */
+	/* EXTERNAL: the names of the verified client certificate, each ended by a NUL. Those beyond
+	 * AUTH_CERTIFICATE_OCTETS_MAX are left out. */
 	struct span names;
 	struct span responses[AUTH_RESPONSES_MAX];
 	size_t response_count;
@@ -76,12 +82,12 @@ struct auth_request {
 
 #define AUTH_VERDICTS(X)                                                                           \
 	X(OK, "ok")                                                                                \
-	X(WRONG, "wrong")	      /* name or password */                                       \
-	X(MALFORMED, "malformed")     /* the client's response */                                  \
-	X(UNAVAILABLE, "unavailable") /* the back end gave no verdict */                           \
-	X(CONTINUE, "continue")	      /* challenge is for the client */                            \
+	X(WRONG, "wrong")			 /* name or password */                            \
+	X(MALFORMED, "malformed")		 /* the client's response */                       \
+	X(UNAVAILABLE, "unavailable")		 /* the back end gave no verdict */                \
+	X(CONTINUE, "continue")			 /* challenge is for the client */                 \
 	X(APP_REQUIRED, "app-password-required") /* right, but only app passwords may be used */   \
-	X(EXPIRED, "expired")	      /* an app password past its end; not told to the client */
+	X(EXPIRED, "expired") /* an app password past its end; not told to the client */
 
 enum auth_verdict {
 #define X(name, text) AUTH_##name,
@@ -95,8 +101,8 @@ struct auth_answer {
 	enum auth_verdict verdict;
 	/* Canonical, where one could be read from the response; for the log too. */
 	struct span account;
-	struct span detail; /* for the log only, never for the client */
-	struct span challenge; /* CONTINUE */
+	struct span detail;	/* for the log only, never for the client */
+	struct span challenge;	/* CONTINUE */
 	struct span credential; /* OK: the id of the app password that was used; empty: none was */
 };
 

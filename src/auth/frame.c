@@ -33,6 +33,12 @@ static void put_octet(struct buf *out, unsigned octet)
 	buf_put_char(out, (char)octet);
 }
 
+static void put_long_number(struct buf *out, uint64_t n)
+{
+	put_number(out, (uint32_t)n);
+	put_number(out, (uint32_t)(n >> 32));
+}
+
 static void put_span(struct buf *out, struct span s)
 {
 	put_number(out, (uint32_t)s.len);
@@ -92,6 +98,13 @@ static uint32_t take_number(struct reader *r)
 	       (uint32_t)s.at[3] << 24;
 }
 
+static uint64_t take_long_number(struct reader *r)
+{
+	uint64_t low = take_number(r);
+
+	return low | (uint64_t)take_number(r) << 32;
+}
+
 static struct span take_span(struct reader *r, size_t most)
 {
 	uint32_t n = take_number(r);
@@ -132,6 +145,7 @@ bool auth_hello_fits(const struct auth_hello *h)
 	       h->sasldb_file.len <= AUTH_PATH_OCTETS_MAX && h->realm.len <= AUTH_NAME_OCTETS_MAX &&
 	       h->hostname.len <= AUTH_NAME_OCTETS_MAX &&
 	       h->mechanisms.len <= AUTH_MECHANISMS_OCTETS_MAX &&
+	       h->keytab.len <= AUTH_PATH_OCTETS_MAX &&
 	       spans_fit(h->domains, h->domain_count, AUTH_NAMES_MAX, AUTH_NAME_OCTETS_MAX) &&
 	       spans_fit(h->nt_domains, h->nt_domain_count, AUTH_NAMES_MAX, AUTH_NAME_OCTETS_MAX);
 }
@@ -151,6 +165,8 @@ void auth_hello_encode(const struct auth_hello *hello, struct buf *out)
 	put_spans(out, hello->nt_domains, hello->nt_domain_count);
 	put_octet(out, hello->ignore_case);
 	put_number(out, hello->cache_seconds);
+	put_span(out, hello->keytab);
+	put_octet(out, hello->app_passwords);
 }
 
 int auth_hello_decode(struct span in, struct auth_hello *out)
@@ -171,18 +187,61 @@ int auth_hello_decode(struct span in, struct auth_hello *out)
 		take_spans(&r, out->nt_domains, AUTH_NAMES_MAX, AUTH_NAME_OCTETS_MAX);
 	out->ignore_case = take_octet(&r, 1) != 0;
 	out->cache_seconds = take_number(&r);
+	out->keytab = take_span(&r, AUTH_PATH_OCTETS_MAX);
+	out->app_passwords = (enum auth_app_passwords)take_octet(&r, AUTH_APP_PASSWORDS_REQUIRED);
 	return finish(&r);
+}
+
+static bool request_fits(const struct auth_request *request)
+{
+	return request->mechanism.len <= AUTH_MECHANISMS_OCTETS_MAX &&
+	       request->binding.len <= AUTH_BINDING_OCTETS_MAX &&
+	       request->binding_data.len <= AUTH_BINDING_OCTETS_MAX &&
+	       spans_fit(request->responses, request->response_count, AUTH_RESPONSES_MAX,
+			 AUTH_RESPONSE_OCTETS_MAX);
+}
+
+/* Whole names only: half of one is another one. */
+static struct span names_that_fit(struct span names)
+{
+	struct span fitting = span_first(names, AUTH_CERTIFICATE_OCTETS_MAX);
+
+	while (fitting.len && fitting.at[fitting.len - 1] != '\0')
+		fitting.len--;
+	return fitting;
 }
 
 void auth_request_encode(const struct auth_request *request, struct buf *out)
 {
-	bool fits = request->mechanism.len <= AUTH_MECHANISMS_OCTETS_MAX &&
-		    spans_fit(request->responses, request->response_count, AUTH_RESPONSES_MAX,
-			      AUTH_RESPONSE_OCTETS_MAX);
+	static const struct span nothing[2];
 
 	put_octet(out, KIND_REQUEST);
 	put_span(out, span_first(request->mechanism, AUTH_MECHANISMS_OCTETS_MAX));
-	put_spans(out, request->responses, fits ? request->response_count : 0);
+	put_long_number(out, request->conversation);
+	put_octet(out, request->is_next);
+	put_octet(out, request->is_end);
+	put_span(out, span_first(request->binding, AUTH_BINDING_OCTETS_MAX));
+	put_span(out, span_first(request->binding_data, AUTH_BINDING_OCTETS_MAX));
+	put_octet(out, request->has_binding);
+	put_span(out, names_that_fit(request->names));
+	if (request->is_end)
+		put_spans(out, NULL, 0);
+	else if (request_fits(request))
+		put_spans(out, request->responses, request->response_count);
+	else /* of a conversation none is right at its start, and two are never */
+		put_spans(out, nothing, request->conversation ? 2 : 0);
+}
+
+/* What one of our encoders would not have made. */
+static bool request_makes_sense(const struct auth_request *request)
+{
+	struct span names = request->names;
+
+	if (request->conversation == 0 && (request->is_next || request->is_end))
+		return false;
+	if (request->is_end && request->response_count)
+		return false;
+	return names.len == 0 || names.at[names.len - 1] == '\0';
 }
 
 int auth_request_decode(struct span in, struct auth_request *out)
@@ -192,18 +251,29 @@ int auth_request_decode(struct span in, struct auth_request *out)
 	*out = (struct auth_request){ 0 };
 	take_kind(&r, KIND_REQUEST);
 	out->mechanism = take_span(&r, AUTH_MECHANISMS_OCTETS_MAX);
+	out->conversation = take_long_number(&r);
+	out->is_next = take_octet(&r, 1) != 0;
+	out->is_end = take_octet(&r, 1) != 0;
+	out->binding = take_span(&r, AUTH_BINDING_OCTETS_MAX);
+	out->binding_data = take_span(&r, AUTH_BINDING_OCTETS_MAX);
+	out->has_binding = take_octet(&r, 1) != 0;
+	out->names = take_span(&r, AUTH_CERTIFICATE_OCTETS_MAX);
 	out->response_count =
 		take_spans(&r, out->responses, AUTH_RESPONSES_MAX, AUTH_RESPONSE_OCTETS_MAX);
-	return finish(&r);
+	return finish(&r) < 0 || !request_makes_sense(out) ? -EINVAL : 0;
 }
 
 void auth_answer_encode(const struct auth_answer *answer, struct buf *out)
 {
 	require(answer->account.len <= AUTH_NAME_OCTETS_MAX);
+	require(answer->challenge.len <= AUTH_CHALLENGE_OCTETS_MAX);
+	require(answer->credential.len <= AUTH_NAME_OCTETS_MAX);
 	put_octet(out, KIND_ANSWER);
 	put_octet(out, answer->verdict);
 	put_span(out, answer->account);
 	put_span(out, span_first(answer->detail, AUTH_DETAIL_OCTETS_MAX));
+	put_span(out, answer->challenge);
+	put_span(out, answer->credential);
 }
 
 int auth_answer_decode(struct span in, struct auth_answer *out)
@@ -215,6 +285,8 @@ int auth_answer_decode(struct span in, struct auth_answer *out)
 	out->verdict = (enum auth_verdict)take_octet(&r, VERDICT_COUNT - 1);
 	out->account = take_span(&r, AUTH_NAME_OCTETS_MAX);
 	out->detail = take_span(&r, AUTH_DETAIL_OCTETS_MAX);
+	out->challenge = take_span(&r, AUTH_CHALLENGE_OCTETS_MAX);
+	out->credential = take_span(&r, AUTH_NAME_OCTETS_MAX);
 	if (finish(&r) < 0)
 		/* Whoever forgets to look at what is returned must not find a login accepted. */
 		*out = (struct auth_answer){ .verdict = AUTH_UNAVAILABLE };
