@@ -239,7 +239,7 @@ void shard_free(struct shard **shard)
 	while ((node = list_pop_front(&s->doors))) {
 		struct door *door = list_entry(node, struct door, node);
 
-		free((char *)(uintptr_t)door->name);
+		free(door->name);
 		free(door);
 	}
 	free(s);

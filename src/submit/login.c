@@ -160,22 +160,13 @@ static void go_on_whole(struct session *s, unsigned ticket)
 	ask_worker(s, &request);
 }
 
-/* "p=tls-exporter,..." at the front of SCRAM's first response names the binding that the client
- * wants; nothing else in it is looked at here. */
-static struct span binding_named(struct span first)
-{
-	if (first.len < 2 || memcmp(first.at, "p=", 2) != 0)
-		return (struct span){ 0 };
-	first = span_from(first, 2);
-	return span_first(first, span_find(first, ','));
-}
-
 static void go_on_talking(struct session *s, unsigned ticket, const struct span *response)
 {
 	struct login *login = s->login;
 	struct buf binding = { 0 };
 	struct auth_request request = { .mechanism = span_text(login->mech->name),
 					.conversation = login->conversation,
+					.is_next = login->is_talking,
 					.has_binding = login_has_binding(s) };
 
 	login->ticket = ticket;
@@ -183,7 +174,7 @@ static void go_on_talking(struct session *s, unsigned ticket, const struct span 
 		request.responses[0] = *response;
 		request.response_count = 1;
 		if (!login->is_talking)
-			request.binding = binding_named(*response);
+			request.binding = auth_mech_binding(*response);
 	}
 	if (request.binding.len && request.binding.len <= AUTH_MECHANISMS_OCTETS_MAX &&
 	    stream_tls_binding(s->stream, request.binding, &binding) == 0)
