@@ -1,5 +1,7 @@
 #include "smtp/body.h"
 
+#include "smtp/content.h"
+
 /* Where in a line we are. In:
  *
  *   START  at the start of a line          DOT     behind a dot at the start of a line
@@ -9,7 +11,9 @@
  * RFC 5321 4.5.2: "When a line of mail text is received by the SMTP server, it checks the line. If
  * the line is composed of a single period, it is treated as the end of mail indicator. If the first
  * character is a period and there are other characters on the line, the first character is
- * deleted." A line begins behind a CRLF and nowhere else: not behind a bare LF that we mend. */
+ * deleted." A line begins behind a CRLF and nowhere else: not behind a bare LF that we mend.
+ *
+ * In chunks a dot means nothing: START is TEXT, and only CR is told from it. */
 enum { START, TEXT, CR, DOT, DOT_CR };
 
 static const unsigned char crlf[2] = { '\r', '\n' };
@@ -41,15 +45,15 @@ static size_t plain_length(struct span in)
 }
 
 /* The octets from the front that are content as they stand: whole lines that do not begin with a
- * dot, and text. *state is that behind them. */
-static size_t run_length(struct span in, int *state)
+ * dot (where dots mean something), and text. *state is that behind them. */
+static size_t run_length(struct span in, bool has_dots, int *state)
 {
 	size_t n = 0;
 
 	while (n < in.len) {
 		unsigned char c = in.at[n];
 
-		if (c > '\r' && (c != '.' || *state != START)) {
+		if (c > '\r' && (c != '.' || *state != START || !has_dots)) {
 			*state = TEXT;
 			n += plain_length(span_from(in, n));
 		} else if (c == '\r' && n + 1 < in.len && in.at[n + 1] == '\n') {
@@ -65,11 +69,27 @@ static size_t run_length(struct span in, int *state)
 	return n;
 }
 
+/* In what is given, each LF has its CR before it. */
+static void measure_lines(struct smtp_body_decoder *d, struct span chunk)
+{
+	while (chunk.len && !d->has_long_lines) {
+		size_t n = span_find(chunk, '\n');
+		bool is_ended = n < chunk.len;
+
+		d->line += n - is_ended;
+		d->has_long_lines = d->line > SMTP_LINE_MOST;
+		if (is_ended)
+			d->line = 0;
+		chunk = span_from(chunk, n + 1);
+	}
+}
+
 static enum smtp_body_step give(struct smtp_body_decoder *d, struct span chunk, struct span *out)
 {
 	if (smtp_body_is_bad(d))
 		return SMTP_BODY_MORE;
 	d->octets += chunk.len;
+	measure_lines(d, chunk);
 	*out = chunk;
 	return SMTP_BODY_CHUNK;
 }
@@ -83,7 +103,7 @@ static enum smtp_body_step mend_lf(struct smtp_body_decoder *d, struct span *out
 }
 
 /* The one octet c, in the states and cases that run_length() leaves. */
-static enum smtp_body_step step_octet(struct smtp_body_decoder *d, unsigned char c,
+static enum smtp_body_step step_octet(struct smtp_body_decoder *d, bool has_dots, unsigned char c,
 				      struct span *out)
 {
 	bool is_behind_cr = d->state == CR || d->state == DOT_CR;
@@ -102,7 +122,7 @@ static enum smtp_body_step step_octet(struct smtp_body_decoder *d, unsigned char
 	d->has_nul |= c == 0;
 	if (c == '\r')
 		d->state = d->state == DOT ? DOT_CR : CR;
-	else if (c == '.' && d->state == START)
+	else if (c == '.' && d->state == START && has_dots)
 		d->state = DOT;
 	else
 		d->state = TEXT;
@@ -116,7 +136,8 @@ static bool may_run(const struct smtp_body_decoder *d, unsigned char c)
 	return d->state == START || d->state == TEXT;
 }
 
-enum smtp_body_step smtp_body_decode(struct smtp_body_decoder *d, struct span *in, struct span *out)
+static enum smtp_body_step decode(struct smtp_body_decoder *d, bool has_dots, struct span *in,
+				  struct span *out)
 {
 	while (in->len) {
 		enum smtp_body_step step;
@@ -125,7 +146,7 @@ enum smtp_body_step smtp_body_decode(struct smtp_body_decoder *d, struct span *i
 		if (may_run(d, in->at[0])) {
 			int state = d->state == DOT ? TEXT : d->state;
 
-			run = span_first(*in, run_length(*in, &state));
+			run = span_first(*in, run_length(*in, has_dots, &state));
 			if (run.len)
 				d->state = state;
 		}
@@ -133,13 +154,29 @@ enum smtp_body_step smtp_body_decode(struct smtp_body_decoder *d, struct span *i
 			*in = span_from(*in, run.len);
 			step = give(d, run, out);
 		} else {
-			step = step_octet(d, in->at[0], out);
+			step = step_octet(d, has_dots, in->at[0], out);
 			*in = span_from(*in, 1);
 		}
 		if (step != SMTP_BODY_MORE)
 			return step;
 	}
 	return SMTP_BODY_MORE;
+}
+
+enum smtp_body_step smtp_body_decode(struct smtp_body_decoder *d, struct span *in, struct span *out)
+{
+	return decode(d, true, in, out);
+}
+
+enum smtp_body_step smtp_chunk_decode(struct smtp_body_decoder *d, struct span *in,
+				      struct span *out)
+{
+	return decode(d, false, in, out);
+}
+
+void smtp_chunk_decode_end(struct smtp_body_decoder *d)
+{
+	d->has_bare_cr |= d->state == CR;
 }
 
 /* Out: START, TEXT, and CR behind a CR that went out as CRLF already. */
@@ -169,7 +206,7 @@ void smtp_body_encode(struct smtp_body_encoder *e, struct span content, struct b
 		size_t n = 0;
 
 		if (e->state != CR || content.at[0] != '\n')
-			n = run_length(content, &state);
+			n = run_length(content, true, &state);
 		if (n) {
 			buf_put(out, content.at, n);
 			e->state = state;

@@ -50,6 +50,28 @@ static void check_decoder(struct span in, size_t piece, bool refuse_bare_lf)
 	buf_fini(&r.content);
 }
 
+static void check_chunk_decoder(struct span in, size_t piece, bool refuse_bare_lf)
+{
+	struct body_reference r = { .is_chunked = true, .refuse_bare_lf = refuse_bare_lf };
+	struct smtp_body_decoder d = { .refuse_bare_lf = refuse_bare_lf };
+	struct buf content = { 0 };
+
+	body_reference_run(&r, in);
+	body_reference_end(&r);
+	for (; in.len; in = span_from(in, piece)) {
+		struct span rest = span_first(in, piece), chunk;
+
+		while (smtp_chunk_decode(&d, &rest, &chunk) == SMTP_BODY_CHUNK)
+			buf_put_span(&content, chunk);
+		require(rest.len == 0);
+	}
+	smtp_chunk_decode_end(&d);
+	require(smtp_body_is_bad(&d) == r.is_bad && d.octets == content.len);
+	require(span_eq(buf_span(&content), buf_span(&r.content)));
+	buf_fini(&content);
+	buf_fini(&r.content);
+}
+
 /* Whatever goes out, in any pieces, is one clean content and nothing behind it. */
 static void check_encoder(struct span in, size_t piece)
 {
@@ -82,6 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	piece = 1 + data[0] / 2 % 32;
 	check_decoder(in, piece, data[0] & 1);
 	check_decoder(in, in.len + 1, data[0] & 1);
+	check_chunk_decoder(in, piece, data[0] & 1);
 	check_encoder(in, piece);
 	return 0;
 }

@@ -8,6 +8,7 @@
 
 struct body_reference {
 	enum { REF_START, REF_TEXT, REF_CR, REF_DOT, REF_DOT_CR } state;
+	bool is_chunked; /* no dots, and no end within */
 	bool refuse_bare_lf, is_bad, is_ended;
 	struct buf content; /* up to what is bad */
 };
@@ -32,13 +33,19 @@ static inline void body_reference_step(struct body_reference *r, unsigned char c
 		r->is_bad |= is_behind_cr || c == 0 || (c == '\n' && r->refuse_bare_lf);
 		if (c == '\r') {
 			r->state = r->state == REF_DOT ? REF_DOT_CR : REF_CR;
-		} else if (c == '.' && r->state == REF_START) {
+		} else if (c == '.' && r->state == REF_START && !r->is_chunked) {
 			r->state = REF_DOT;
 		} else {
 			body_reference_put(r, c == '\n' ? "\r\n" : &octet, c == '\n' ? 2 : 1);
 			r->state = REF_TEXT;
 		}
 	}
+}
+
+/* The end of chunked content. */
+static inline void body_reference_end(struct body_reference *r)
+{
+	r->is_bad |= r->state == REF_CR;
 }
 
 /* Returns how many octets were used up. */

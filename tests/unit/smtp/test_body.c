@@ -15,12 +15,16 @@ struct outcome {
 	unsigned char content[64];
 };
 
-static void take(struct smtp_body_decoder *d, struct span in, struct outcome *o)
+typedef enum smtp_body_step decode_step(struct smtp_body_decoder *d, struct span *in,
+					struct span *out);
+
+static void take(decode_step *decode_next, struct smtp_body_decoder *d, struct span in,
+		 struct outcome *o)
 {
 	struct span rest = in, chunk;
 	enum smtp_body_step step = SMTP_BODY_CHUNK;
 
-	while (!o->is_ended && (step = smtp_body_decode(d, &rest, &chunk)) != SMTP_BODY_MORE) {
+	while (!o->is_ended && (step = decode_next(d, &rest, &chunk)) != SMTP_BODY_MORE) {
 		if (step == SMTP_BODY_END) {
 			o->is_ended = true;
 			break;
@@ -37,9 +41,23 @@ static struct outcome decode(struct span in, size_t cut, bool refuse_bare_lf)
 	struct smtp_body_decoder d = { .refuse_bare_lf = refuse_bare_lf };
 	struct outcome o = { 0 };
 
-	take(&d, span_first(in, cut), &o);
+	take(smtp_body_decode, &d, span_first(in, cut), &o);
 	if (!o.is_ended)
-		take(&d, span_from(in, cut), &o);
+		take(smtp_body_decode, &d, span_from(in, cut), &o);
+	o.is_bad = smtp_body_is_bad(&d);
+	if (d.octets != o.length)
+		fail_msg("counted %llu of %zu", (unsigned long long)d.octets, o.length);
+	return o;
+}
+
+static struct outcome decode_chunks(struct span in, size_t cut, bool refuse_bare_lf)
+{
+	struct smtp_body_decoder d = { .refuse_bare_lf = refuse_bare_lf };
+	struct outcome o = { 0 };
+
+	take(smtp_chunk_decode, &d, span_first(in, cut), &o);
+	take(smtp_chunk_decode, &d, span_from(in, cut), &o);
+	smtp_chunk_decode_end(&d);
 	o.is_bad = smtp_body_is_bad(&d);
 	if (d.octets != o.length)
 		fail_msg("counted %llu of %zu", (unsigned long long)d.octets, o.length);
@@ -52,21 +70,30 @@ static bool agrees(const struct outcome *o, const struct body_reference *r, size
 	       span_eq(span_of(o->content, o->length), buf_span(&r->content));
 }
 
-static void compare(struct span in, bool refuse_bare_lf)
+static void compare_one(struct span in, bool is_chunked, bool refuse_bare_lf)
 {
-	struct body_reference r = { .refuse_bare_lf = refuse_bare_lf };
+	struct body_reference r = { .is_chunked = is_chunked, .refuse_bare_lf = refuse_bare_lf };
 	size_t used = body_reference_run(&r, in);
 
+	if (is_chunked)
+		body_reference_end(&r);
 	for (size_t cut = 0; cut <= in.len; cut++) {
-		struct outcome o = decode(in, cut, refuse_bare_lf);
+		struct outcome o = is_chunked ? decode_chunks(in, cut, refuse_bare_lf)
+					      : decode(in, cut, refuse_bare_lf);
 
 		if (agrees(&o, &r, used))
 			continue;
 		for (size_t i = 0; i < in.len; i++)
 			fprintf(stderr, "%02x ", in.at[i]);
-		fail_msg("differs, cut at %zu", cut);
+		fail_msg("differs, %s cut at %zu", is_chunked ? "in chunks" : "as lines", cut);
 	}
 	buf_fini(&r.content);
+}
+
+static void compare(struct span in, bool refuse_bare_lf)
+{
+	compare_one(in, false, refuse_bare_lf);
+	compare_one(in, true, refuse_bare_lf);
 }
 
 /* All strings of up to seven octets, behind a line's start and behind text, whole and in two. */
@@ -171,6 +198,77 @@ static void what_is_content(void **state)
 	}
 }
 
+static void what_is_content_in_chunks(void **state)
+{
+	static const struct {
+		const char *in, *content;
+		bool is_bad, refuse_bare_lf;
+	} cases[] = {
+		{ "", "", false, false },
+		{ "x", "x", false, false },
+		{ ".\r\n", ".\r\n", false, false },
+		{ "\r\n.\r\nMAIL", "\r\n.\r\nMAIL", false, true },
+		{ "..x\n.\n", "..x\r\n.\r\n", false, false },
+		{ "a\nb", "a", true, true },
+		{ "a\rb", "a", true, false },
+		{ "a\r", "a", true, false },
+		{ "a\r\r\n", "a", true, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct span in = span_text(cases[i].in);
+
+		for (size_t cut = 0; cut <= in.len; cut++) {
+			struct outcome o = decode_chunks(in, cut, cases[i].refuse_bare_lf);
+
+			assert_int_equal(o.is_bad, cases[i].is_bad);
+			assert_span_text(span_of(o.content, o.length), cases[i].content);
+		}
+	}
+}
+
+static bool has_long_lines(decode_step *decode_next, struct span in, size_t cut)
+{
+	struct smtp_body_decoder d = { 0 };
+	struct span pieces[2] = { span_first(in, cut), span_from(in, cut) }, chunk;
+
+	for (int i = 0; i < 2; i++)
+		while (decode_next(&d, &pieces[i], &chunk) == SMTP_BODY_CHUNK)
+			;
+	return d.has_long_lines;
+}
+
+/* A dot before a line of `octets`, which DATA takes away; behind it what ends the line. */
+static void check_long_line(size_t octets, const char *end, bool is_long, bool is_long_in_chunks)
+{
+	struct buf in = { 0 };
+
+	buf_put_text(&in, "x\r\n.");
+	memset(buf_room(&in, octets), 'y', octets);
+	buf_grew(&in, octets);
+	buf_put_text(&in, end);
+	for (size_t cut = 0; cut <= in.len; cut++) {
+		assert_int_equal(has_long_lines(smtp_body_decode, buf_span(&in), cut), is_long);
+		assert_int_equal(has_long_lines(smtp_chunk_decode, buf_span(&in), cut),
+				 is_long_in_chunks);
+	}
+	buf_fini(&in);
+}
+
+static void tells_of_long_lines(void **state)
+{
+	(void)state;
+	check_long_line(997, "\r\nx\r\n", false, false);
+	check_long_line(998, "\r\nx\r\n", false, true);
+	check_long_line(999, "\r\nx\r\n", true, true);
+	check_long_line(998, "\nx\r\n", false, true);
+	check_long_line(999, "\nx\r\n", true, true);
+	check_long_line(997, "", false, false);
+	check_long_line(998, "", false, true);
+	check_long_line(996, "\r\n..\r\n", false, false);
+}
+
 static void encode(struct span in, size_t cut, struct buf *out)
 {
 	struct smtp_body_encoder e = { 0 };
@@ -265,6 +363,8 @@ int main(void)
 		cmocka_unit_test(within_long_lines),
 		cmocka_unit_test(false_ends),
 		cmocka_unit_test(what_is_content),
+		cmocka_unit_test(what_is_content_in_chunks),
+		cmocka_unit_test(tells_of_long_lines),
 		cmocka_unit_test(encodes_cleanly_however_split),
 		cmocka_unit_test(content_comes_back),
 		cmocka_unit_test(encodes_an_open_last_line),
