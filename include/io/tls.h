@@ -6,12 +6,15 @@
  * Owns     its GnuTLS session; a reference to its identity
  * Errors   a fault with GnuTLS's words; after any error, alert or end the session is dead and the
  *          connection with it: there is no way back to plain text
- * Profiles modern: floor TLS 1.2, (EC)DHE and AEAD only. legacy: for mail programs of before 2008, on a
- *          listener of its own: TLS 1.0 and up, a hello in the format of SSLv2, CBC and RSA key
- *          exchange, only pairs with an RSA key
- * Source   floor TLS 1.2, (EC)DHE and AEAD only; renegotiation by the peer ends the connection; ALPN
- *          that does not offer "smtp" is refused; tickets with a key of the identity, new at each
- *          reload, rotated by GnuTLS
+ * Profiles modern: floor TLS 1.2, ECDHE and AEAD only. legacy: for mail programs of before 2008, on a
+ *          listener of its own: TLS 1.0 and up, a hello in the format of SSLv2, CBC (3DES too), DHE
+ *          and RSA key exchange, only pairs with an RSA key. Both: a session id is always given, the
+ *          extended master secret and safe renegotiation are used by those who know them, no
+ *          compression; renegotiation by the peer ends the connection; ALPN that does not offer
+ *          "smtp" is refused
+ * Tickets  with a key of identity and scope, new at each reload, rotated by GnuTLS. None under the legacy
+ *          profile, where client certificates are asked for, or where the identity has several pairs:
+ *          there every session begins with a whole handshake, which proves both sides anew
  */
 #pragma once
 
@@ -56,8 +59,11 @@ enum tls_profile { TLS_MODERN, TLS_LEGACY };
 struct tls_server_conf {
 	struct tls_identity *identity;
 	enum tls_profile profile;
-	/* Asks for a certificate and verifies it; a client may have none. NULL: does not ask. */
+	/* Asks for a certificate, which tls_peer_names() verifies; a client may have none, and one that
+	 * is not believed is as none. No issuers are named to it. NULL: does not ask. */
 	struct tls_trust *clients;
+	/* The listener's name: a ticket given under another one resumes nothing. NULL: "". */
+	const char *scope;
 };
 
 /* Whether one of its pairs has an RSA key: else the legacy profile cannot serve. */
@@ -84,11 +90,17 @@ void tls_bye(struct tls *tls);
 /* "TLS1.3 ECDHE-SECP256R1 AES-128-GCM" for the log; lives as long as the session. */
 const char *tls_describe(struct tls *tls);
 
-/* Channel bindings (RFC 5929, 9266) by their names: "tls-exporter", "tls-server-end-point" (of the
- * server's certificate, on either side), "tls-unique" (up to TLS 1.2 with extended master secret).
- * Appends the octets. -ENOTSUP: this session has no such binding. */
+/* Channel bindings (RFC 5929, 9266) by their names: "tls-exporter" (TLS 1.3, or extended master secret),
+ * "tls-server-end-point" (of the server's certificate, on either side; none where its signature has no
+ * hash of its own, as Ed25519), "tls-unique" (up to TLS 1.2, with extended master secret). Appends the
+ * octets, at most 64. -ENOTSUP: this session has no such binding. */
 int tls_binding(struct tls *tls, struct span name, struct buf *out);
-/* Server: the names of the client's certificate, which was verified for this use: e-mail addresses of
- * its alternative names, then its Microsoft UPN, then its common name; each ended by a NUL. False: it
- * sent none, or one that does not verify (*why, for the log; NULL: none was sent). */
+
+enum { TLS_NAMES_MAX = 16, TLS_NAME_OCTETS_MAX = 255 };
+
+/* Server: the names of the client's certificate, which verifies for a client's use at this moment: e-mail
+ * addresses of its alternative names, then its Microsoft UPNs, then its (last) common name; each clean
+ * UTF-8, ended by a NUL; appended. False: it sent none, or one that does not verify, or has a name that is
+ * none (*why, for the log, until the next call; NULL: none was sent). Lists of revoked certificates are
+ * not looked at: take the account away. Costs some signatures' verification at each call. */
 bool tls_peer_names(struct tls *tls, struct buf *out, const char **why);

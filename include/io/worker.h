@@ -6,7 +6,9 @@
  * Owns     the processes and the socketpairs; copies of request octets, wiped after use
  * Errors   no answer within the deadline: the process is killed and replaced, the request ends
  *          with -ETIMEDOUT; the process died, or its answer is too long: -EPIPE; queue full or not
- *          startable: -EAGAIN; pool freed: -ECANCELED
+ *          startable: -EAGAIN; pool freed: -ECANCELED; the worker asked for has gone: -ESTALE
+ *
+ * Who came first is served first, whether it asks for any worker or waits for a certain one.
  *
  * The spawner is a small process forked before threads start and before privileges are dropped; it
  * starts each worker from our own binary with its own user, and forwards nothing else. Workers know
@@ -40,12 +42,12 @@ void worker_spawner_stop(struct worker_spawner **spawner);
 
 struct worker_pool_conf {
 	struct worker_spawner *spawner;
-	struct span hello;	/* the first frame each worker gets; copied */
-	unsigned most;		/* processes */
-	unsigned waiting;	/* requests that may wait for a free one */
-	int64_t deadline_ms;	/* from the request's start in a worker to its answer; waiting for a
+	struct span hello;    /* the first frame each worker gets; copied */
+	unsigned most;	      /* processes */
+	unsigned waiting;     /* requests that may wait, for any worker or for a certain one */
+	int64_t deadline_ms;  /* from the request's start in a worker to its answer; waiting for a
 				   free one counts too */
-	size_t answer_octets;	/* the largest answer */
+	size_t answer_octets; /* the largest answer */
 	/* Told on the pool's loop: a worker was killed, died or could not be started. May be NULL. */
 	void (*trouble)(void *user, const struct fault *fault);
 	void *user;
@@ -56,13 +58,14 @@ struct worker_ask {
 	struct list_node node;	  /* private */
 	struct worker_pool *pool; /* private */
 	struct loop *home;
-	struct buf request;	/* payload of the frame; wiped when it was sent */
-	struct buf answer;	/* payload; the caller's to wipe after done() */
-	int status;		/* 0, or the error */
+	struct buf request; /* payload of the frame; wiped when it was sent */
+	struct buf answer;  /* payload; the caller's to wipe after done() */
+	int status;	    /* 0, or the error */
 	/* In: 0, or the worker that is to answer, as `worker` said after an earlier ask: it waits for
-	 * that one; -ESTALE when that has gone. Out: who answered. */
+	 * that one; -ESTALE when that has gone, or goes meanwhile. Out, with status 0: who answered; the
+	 * number is given to no other, in no pool of the spawner. */
 	uint64_t worker;
-	int64_t due_ms;		/* private */
+	int64_t due_ms; /* private */
 	void (*done)(struct worker_ask *ask);
 };
 
@@ -73,5 +76,6 @@ struct worker_pool *worker_pool_new(struct loop *loop, const struct worker_pool_
 void worker_pool_free(struct worker_pool **pool);
 /* From any loop. The ask stays the caller's until done(). */
 void worker_ask(struct worker_pool *pool, struct worker_ask *ask);
-/* New settings for workers (a reload): those that work finish, then all are replaced. */
+/* New settings for workers (a reload): idle ones go at once, those that work when they have answered.
+ * Whoever asks for one of them after that, or waits for it, gets -ESTALE: its conversation begins anew. */
 void worker_pool_renew(struct worker_pool *pool, struct span hello);

@@ -46,9 +46,10 @@ struct stream {
 	size_t discarded;
 	enum stream_state state;
 	bool is_secured, is_reading, is_giving, is_full, wants_resume, has_peer_ended;
-	bool is_mute; /* the socket takes nothing any more */
+	bool is_mute;	    /* the socket takes nothing any more */
+	bool awaits_header; /* of a proxy: what has come of it is in `unused` */
 	uint16_t port;
-	char address[INET6_ADDRSTRLEN];
+	char address[48];
 };
 
 /* stream.c */
@@ -68,6 +69,10 @@ void stream_watch(struct stream *s);
 void stream_give_again(struct stream *s);
 /* Ends a stream whose peer sent plain octets behind STARTTLS. */
 void stream_refuse_injected(struct stream *s);
+
+/* stream_proxy.c */
+/* Octets came while a header is awaited. Returns those behind it; empty: none, or it has not come. */
+struct span stream_take_header(struct stream *s, struct span octets);
 
 /* stream_write.c */
 void stream_encipher(struct stream *s);

@@ -69,7 +69,7 @@ void stream_give_again(struct stream *s)
 
 void stream_resume(struct stream *s)
 {
-	if (s->state != STREAM_OPEN || s->unused.len + s->is_giving == 0)
+	if (s->state != STREAM_OPEN || s->awaits_header || s->unused.len + s->is_giving == 0)
 		return;
 	s->wants_resume = true;
 	stream_due(s);
@@ -133,7 +133,9 @@ static void on_end(struct stream *s)
 	}
 	if (s->state == STREAM_OPEN && s->tls)
 		take_cipher(s, span_of(NULL, 0));
-	stream_blame(s, -EPIPE, "the peer closed the connection");
+	stream_blame(s, -EPIPE,
+		     s->awaits_header ? "the peer closed the connection before its PROXY header"
+				      : "the peer closed the connection");
 	stream_leave(s);
 }
 
@@ -152,6 +154,17 @@ static void on_alloc(uv_handle_t *handle, size_t hint, uv_buf_t *out)
 	*out = uv_buf_init((char *)s->loop->read_at, LOOP_READ_OCTETS);
 }
 
+/* What came behind a proxy's header may be the first octets of either. */
+static void take(struct stream *s, struct span octets)
+{
+	if (octets.len == 0 || s->state != STREAM_OPEN)
+		return;
+	if (s->tls)
+		take_cipher(s, octets);
+	else
+		give(s, octets);
+}
+
 static void on_read(uv_stream_t *tcp, ssize_t n, const uv_buf_t *b)
 {
 	struct stream *s = tcp->data;
@@ -165,10 +178,9 @@ static void on_read(uv_stream_t *tcp, ssize_t n, const uv_buf_t *b)
 		discard(s, (size_t)n);
 	} else if (n > 0) {
 		octets = span_of(b->base, (size_t)n);
-		if (s->tls)
-			take_cipher(s, octets);
-		else
-			give(s, octets);
+		if (s->awaits_header)
+			octets = stream_take_header(s, octets);
+		take(s, octets);
 	}
 	stream_watch(s);
 }

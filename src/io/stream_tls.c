@@ -61,7 +61,7 @@ bool stream_shake(struct stream *s)
 /* Octets that data() is just looking at are judged when it returns. */
 static bool may_start(struct stream *s)
 {
-	require(s->tls == NULL);
+	require(s->tls == NULL && !s->awaits_header);
 	if (s->state != STREAM_OPEN)
 		return false;
 	if (s->is_giving || s->unused.len == 0)
@@ -95,4 +95,15 @@ bool stream_start_tls_client(struct stream *s, struct tls_trust *trust, const ch
 const char *stream_tls_describe(const struct stream *s)
 {
 	return s->is_secured ? tls_describe(s->tls) : NULL;
+}
+
+int stream_tls_binding(struct stream *s, struct span name, struct buf *out)
+{
+	return s->is_secured ? tls_binding(s->tls, name, out) : -ENOTSUP;
+}
+
+bool stream_tls_peer_names(struct stream *s, struct buf *out, const char **why)
+{
+	*why = NULL;
+	return s->is_secured && tls_peer_names(s->tls, out, why);
 }

@@ -6,7 +6,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <gnutls/x509.h>
+#include <gnutls/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,26 +19,6 @@ enum {
 	 * only when it is whole, and keeps up to 16 MiB until then; a chain of certificates has some
 	 * KiB. */
 	BARREN_MOST = 64 * 1024,
-};
-
-enum tls_state { TLS_SHAKING, TLS_OPEN, TLS_DEAD };
-
-/* What the wire said last. */
-enum wire_state { WIRE_GAVE, WIRE_DRY, WIRE_ENDED };
-
-struct tls {
-	enum tls_state state;
-	gnutls_session_t session;
-	struct tls_wire wire;
-	struct tls_identity *identity;			 /* a server's */
-	struct tls_trust *trust;			 /* a client's, or NULL */
-	gnutls_certificate_credentials_t no_credentials; /* of a client that verifies nothing */
-	gnutls_priority_t own_priority;			 /* likewise */
-	char *host;					 /* GnuTLS keeps a pointer to it */
-	unsigned chores, retries;
-	size_t barren; /* octets pulled since the last plain text */
-	enum wire_state wire_state;
-	char description[96];
 };
 
 /* The wire */
@@ -54,7 +34,7 @@ static ssize_t on_pull(gnutls_transport_ptr_t user, void *at, size_t n)
 	}
 	got = tls->wire.pull(tls->wire.user, at, n);
 	tls->barren += got > 0 ? (size_t)got : 0;
-	tls->wire_state = got > 0 ? WIRE_GAVE : got == 0 ? WIRE_ENDED : WIRE_DRY;
+	tls->wire_state = got > 0 ? TLS_WIRE_GAVE : got == 0 ? TLS_WIRE_ENDED : TLS_WIRE_DRY;
 	if (got >= 0)
 		return got;
 	gnutls_transport_set_errno(tls->session, EAGAIN);
@@ -97,6 +77,29 @@ static struct tls *new_session(unsigned flags, const struct tls_wire *wire)
 	return tls;
 }
 
+/* A key of the scope's own, made from the identity's. Whoever gets no ticket is not resumed either. */
+static void enable_tickets(struct tls *tls, const char *scope)
+{
+	const gnutls_datum_t *master = &tls->identity->ticket_key;
+	unsigned char octets[64];
+	const gnutls_datum_t key = { octets, sizeof(octets) };
+
+	require(gnutls_hmac_get_len(GNUTLS_MAC_SHA512) == sizeof(octets));
+	require(gnutls_hmac_fast(GNUTLS_MAC_SHA512, master->data, master->size, scope,
+				 strlen(scope), octets) == 0);
+	require(gnutls_session_ticket_enable_server(tls->session, &key) == 0);
+	mem_wipe(octets, sizeof(octets));
+	tls->has_tickets = true;
+}
+
+/* A resumed session sees no certificate: the client's would not be verified again, and of several of ours
+ * nobody could say to which one the client binds its login. */
+static bool may_resume(const struct tls_server_conf *conf)
+{
+	return conf->profile == TLS_MODERN && conf->clients == NULL &&
+	       conf->identity->pair_count == 1;
+}
+
 struct tls *tls_new_server(const struct tls_server_conf *conf, const struct tls_wire *wire)
 {
 	struct tls_identity *identity = conf->identity;
@@ -105,15 +108,20 @@ struct tls *tls_new_server(const struct tls_server_conf *conf, const struct tls_
 	/* One ticket, sent after the handshake, instead of the two that GnuTLS sends by itself. */
 	struct tls *tls = new_session(GNUTLS_SERVER | GNUTLS_NO_AUTO_SEND_TICKET, wire);
 
+	tls->profile = conf->profile;
 	tls->identity = tls_identity_ref(identity);
-	require(gnutls_priority_set(tls->session, identity->priority) == 0);
+	tls->clients = conf->clients ? tls_trust_ref(conf->clients) : NULL;
+	require(gnutls_priority_set(tls->session, identity->priorities[conf->profile]) == 0);
 	require(gnutls_credentials_set(tls->session, GNUTLS_CRD_CERTIFICATE,
 				       identity->credentials) == 0);
-	gnutls_certificate_server_set_request(tls->session, GNUTLS_CERT_IGNORE);
-	require(gnutls_session_ticket_enable_server(tls->session, &identity->ticket_key) == 0);
+	gnutls_certificate_server_set_request(tls->session, conf->clients ? GNUTLS_CERT_REQUEST
+									  : GNUTLS_CERT_IGNORE);
+	if (may_resume(conf))
+		enable_tickets(tls, conf->scope ? conf->scope : "");
 	/* Cross-protocol attacks (ALPACA): who names protocols must name ours. */
 	gnutls_alpn_set_protocols(tls->session, &protocol, 1, GNUTLS_ALPN_MANDATORY);
 	gnutls_handshake_set_max_packet_length(tls->session, HELLO_OCTETS);
+	tls_hello_watch(tls);
 	return tls;
 }
 
@@ -176,66 +184,18 @@ void tls_free(struct tls **tls_at)
 		gnutls_priority_deinit(tls->own_priority);
 	tls_identity_unref(&tls->identity);
 	tls_trust_unref(&tls->trust);
+	tls_trust_unref(&tls->clients);
 	free(tls->host);
+	free(tls->why);
 	free(tls);
 }
 
 /* What went wrong */
 
-static void explain_certificate(struct tls *tls, struct fault *fault)
-{
-	unsigned status = gnutls_session_get_verify_cert_status(tls->session);
-	bool is_unknown = status & (GNUTLS_CERT_SIGNER_NOT_FOUND | GNUTLS_CERT_SIGNER_NOT_CA);
-	gnutls_datum_t words = { NULL, 0 };
-	size_t n;
-
-	gnutls_certificate_verification_status_print(
-		status, gnutls_certificate_type_get2(tls->session, GNUTLS_CTYPE_SERVER), &words, 0);
-	n = words.size;
-	while (n && (words.data[n - 1] == ' ' || words.data[n - 1] == '\0'))
-		n--;
-	/* Where nothing follows, what quotes us goes on in its own sentence. */
-	if (n && words.data[n - 1] == '.' && !is_unknown)
-		n--;
-	fault_set(fault, -EPROTO, "the certificate of %s does not verify: %.*s%s", tls->host,
-		  (int)n, (const char *)words.data,
-		  is_unknown ? (tls->trust->is_own_file
-					? " Is its issuer in the ca_file?"
-					: " If its issuer is your own, name it as ca_file")
-			     : "");
-	gnutls_free(words.data);
-}
-
-static void explain(struct tls *tls, int rc, struct fault *fault)
-{
-	int alert = gnutls_alert_get(tls->session);
-	const char *name;
-
-	switch (rc) {
-	case GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR:
-		explain_certificate(tls, fault);
-		return;
-	case GNUTLS_E_FATAL_ALERT_RECEIVED:
-		name = gnutls_alert_get_name(alert);
-		fault_set(fault, -EPROTO, "TLS: the peer sent the alert \"%s\" (%d)",
-			  name ? name : "unknown", alert);
-		return;
-	case GNUTLS_E_REHANDSHAKE:
-		fault_set(fault, -EPROTO,
-			  "TLS: the peer asked for a renegotiation, which is refused");
-		return;
-	case GNUTLS_E_PULL_ERROR:
-		fault_set(fault, -EPROTO, "TLS: the peer sent too much that brings nothing");
-		return;
-	default:
-		fault_set(fault, -EPROTO, "TLS: %s", gnutls_strerror(rc));
-	}
-}
-
 /* Tells the peer, as far as it can be told, and never speaks again. */
 static enum tls_result die(struct tls *tls, int rc, struct fault *fault)
 {
-	explain(tls, rc, fault);
+	tls_explain(tls, rc, fault);
 	tls->state = TLS_DEAD;
 	if (rc == GNUTLS_E_REHANDSHAKE)
 		gnutls_alert_send(tls->session, GNUTLS_AL_FATAL, GNUTLS_A_NO_RENEGOTIATION);
@@ -261,7 +221,7 @@ static enum tls_result dead(struct fault *fault)
  * update, with more to be read. Calls are counted, so that no peer makes us busy with nothing. */
 static bool is_chore(struct tls *tls, int rc)
 {
-	if (rc == GNUTLS_E_AGAIN && tls->wire_state == WIRE_GAVE)
+	if (rc == GNUTLS_E_AGAIN && tls->wire_state == TLS_WIRE_GAVE)
 		return tls->retries++ < RETRIES_MOST;
 	return rc != GNUTLS_E_AGAIN && rc != GNUTLS_E_REHANDSHAKE && !gnutls_error_is_fatal(rc) &&
 	       tls->chores++ < CHORES_MOST;
@@ -271,7 +231,7 @@ static bool is_chore(struct tls *tls, int rc)
  * an error of form. */
 static enum tls_result result_of(struct tls *tls, int rc, struct fault *fault)
 {
-	if (tls->wire_state == WIRE_ENDED || rc == GNUTLS_E_PREMATURE_TERMINATION)
+	if (tls->wire_state == TLS_WIRE_ENDED || rc == GNUTLS_E_PREMATURE_TERMINATION)
 		return end(tls);
 	return rc == GNUTLS_E_AGAIN ? TLS_AGAIN : die(tls, rc, fault);
 }
@@ -306,7 +266,7 @@ enum tls_result tls_handshake(struct tls *tls, struct fault *fault)
 	tls->state = TLS_OPEN;
 	tls->barren = 0;
 	describe(tls);
-	if (tls->identity && gnutls_protocol_get_version(tls->session) == GNUTLS_TLS1_3)
+	if (tls->has_tickets && gnutls_protocol_get_version(tls->session) == GNUTLS_TLS1_3)
 		gnutls_session_ticket_send(tls->session, 1, 0);
 	return TLS_OK;
 }

@@ -61,13 +61,14 @@ static int load_pair(struct tls_identity *identity, const struct tls_pair *pair,
 }
 
 /* Of each pair the certificate that ends first, be it the leaf or one that it hangs on. */
-static void note_expiry(struct tls_identity *identity, unsigned pair)
+static void note_chain(struct tls_identity *identity, unsigned pair)
 {
 	gnutls_x509_crt_t *chain;
 	unsigned count;
 
 	if (gnutls_certificate_get_x509_crt(identity->credentials, pair, &chain, &count) != 0)
 		return;
+	identity->has_rsa |= gnutls_x509_crt_get_pk_algorithm(chain[0], NULL) == GNUTLS_PK_RSA;
 	for (unsigned i = 0; i < count; i++) {
 		int64_t ends = gnutls_x509_crt_get_expiration_time(chain[i]);
 
@@ -81,7 +82,8 @@ static void note_expiry(struct tls_identity *identity, unsigned pair)
 static void destroy(struct tls_identity *identity)
 {
 	gnutls_certificate_free_credentials(identity->credentials);
-	gnutls_priority_deinit(identity->priority);
+	gnutls_priority_deinit(identity->priorities[TLS_MODERN]);
+	gnutls_priority_deinit(identity->priorities[TLS_LEGACY]);
 	gnutls_memset(identity->ticket_key.data, 0, identity->ticket_key.size);
 	gnutls_free(identity->ticket_key.data);
 	free(identity);
@@ -94,8 +96,11 @@ struct tls_identity *tls_identity_load(const struct tls_pair *pairs, size_t coun
 
 	identity->refs = 1;
 	identity->expires = INT64_MAX;
+	identity->pair_count = count;
 	require(gnutls_certificate_allocate_credentials(&identity->credentials) == 0);
-	require(gnutls_priority_init(&identity->priority, TLS_PRIORITY, NULL) == 0);
+	require(gnutls_priority_init(&identity->priorities[TLS_MODERN], TLS_PRIORITY, NULL) == 0);
+	require(gnutls_priority_init(&identity->priorities[TLS_LEGACY], TLS_PRIORITY_LEGACY,
+				     NULL) == 0);
 	require(gnutls_session_ticket_key_generate(&identity->ticket_key) == 0);
 	if (count == 0) {
 		fault_set(fault, -EINVAL, "no certificate is configured");
@@ -106,7 +111,7 @@ struct tls_identity *tls_identity_load(const struct tls_pair *pairs, size_t coun
 
 		if (index < 0)
 			goto fail;
-		note_expiry(identity, (unsigned)index);
+		note_chain(identity, (unsigned)index);
 	}
 	return identity;
 fail:
@@ -132,4 +137,9 @@ void tls_identity_unref(struct tls_identity **identity_at)
 int64_t tls_identity_expires(const struct tls_identity *identity)
 {
 	return identity->expires;
+}
+
+bool tls_identity_has_rsa(const struct tls_identity *identity)
+{
+	return identity->has_rsa;
 }

@@ -1,6 +1,7 @@
 /* io/worker_inside.h: a pool and its workers, seen from within.
  *
- * pool.c decides who works on what; worker_link.c moves frames over one worker's socket.
+ * worker_pool.c decides who works on what; worker_line.c keeps those that wait; worker_link.c moves
+ * frames over one worker's socket.
  */
 #pragma once
 
@@ -12,7 +13,8 @@ struct worker {
 	uv_poll_t poll;
 	struct worker_pool *pool;
 	struct list_node node; /* in pool->idle or pool->busy */
-	uint64_t number;
+	uint64_t number;       /* the spawner's: never used twice */
+	struct list line;      /* asks for this worker and no other, in order of their coming */
 	int fd;
 	unsigned generation;
 	bool is_writing;
@@ -28,9 +30,25 @@ struct worker_pool {
 	unsigned generation;
 	struct list idle; /* the most recently used first: its caches are warm */
 	struct list busy;
-	struct list waiting;
-	struct timer patience; /* of the ask that waits longest */
+	struct list waiting;   /* for any worker */
+	size_t lined;	       /* asks in the lines of all workers */
+	struct timer patience; /* of the ask that waits longest for any */
 };
+
+/* worker_line.c */
+void worker_ask_finish(struct worker_ask *ask, int status);
+int64_t worker_ask_left_ms(const struct worker_pool *pool, const struct worker_ask *ask);
+/* Idle or busy; NULL: it has gone. */
+struct worker *worker_find(struct worker_pool *pool, uint64_t number);
+/* Puts the ask into the worker's line, or ends it with -EAGAIN where too many wait. */
+void worker_line_join(struct worker *worker, struct worker_ask *ask);
+/* Who is next at this worker, taken out of where it waited: of the first in its line and the first that
+ * waits for any the one that came first, so that neither starves the other. NULL: nobody. */
+struct worker_ask *worker_next_ask(struct worker *worker);
+/* Ends all in the line. */
+void worker_line_end(struct worker *worker, int status);
+/* Ends those that have waited too long for any worker. */
+void worker_end_overdue(struct worker_pool *pool);
 
 /* worker_link.c */
 /* Starts a process; NULL and errno. It gets the hello before its first request. */

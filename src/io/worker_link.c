@@ -125,6 +125,7 @@ struct worker *worker_open(struct worker_pool *pool)
 	}
 	worker = mem_new(struct worker);
 	worker->pool = pool;
+	list_init(&worker->line);
 	worker->number = number;
 	worker->fd = ends[0];
 	worker->generation = pool->generation;

@@ -9,21 +9,6 @@
 
 /* Asks */
 
-static void done_at_home(struct work *work)
-{
-	struct worker_ask *ask = work_entry(work, struct worker_ask, work);
-
-	ask->done(ask);
-}
-
-static void finish(struct worker_ask *ask, int status)
-{
-	buf_wipe(&ask->request);
-	ask->status = status;
-	ask->work.run = done_at_home;
-	loop_post(ask->home, &ask->work);
-}
-
 static struct worker_ask *first_waiting(const struct worker_pool *pool)
 {
 	struct list_node *n = list_first(&pool->waiting);
@@ -31,37 +16,21 @@ static struct worker_ask *first_waiting(const struct worker_pool *pool)
 	return n ? list_entry(n, struct worker_ask, node) : NULL;
 }
 
-static int64_t left_ms(const struct worker_pool *pool, const struct worker_ask *ask)
-{
-	return ask->due_ms - loop_now_ms(pool->loop);
-}
-
 static void wait_for_first(struct worker_pool *pool)
 {
 	const struct worker_ask *ask = first_waiting(pool);
 
 	if (ask)
-		timer_set(pool->loop, &pool->patience, left_ms(pool, ask));
+		timer_set(pool->loop, &pool->patience, worker_ask_left_ms(pool, ask));
 	else
 		timer_clear(pool->loop, &pool->patience);
-}
-
-/* All have the same deadline, so who came first is due first. */
-static void end_overdue(struct worker_pool *pool)
-{
-	struct worker_ask *ask;
-
-	while ((ask = first_waiting(pool)) && left_ms(pool, ask) <= 0) {
-		list_remove(&pool->waiting, &ask->node);
-		finish(ask, -ETIMEDOUT);
-	}
 }
 
 static void on_patience(struct timer *timer)
 {
 	struct worker_pool *pool = timer_entry(timer, struct worker_pool, patience);
 
-	end_overdue(pool);
+	worker_end_overdue(pool);
 	wait_for_first(pool);
 }
 
@@ -81,7 +50,7 @@ static void assign(struct worker *worker, struct worker_ask *ask)
 {
 	worker->ask = ask;
 	list_push_front(&worker->pool->busy, &worker->node);
-	timer_set(worker->pool->loop, &worker->deadline, left_ms(worker->pool, ask));
+	timer_set(worker->pool->loop, &worker->deadline, worker_ask_left_ms(worker->pool, ask));
 	worker_send(worker, buf_span(&ask->request));
 	buf_wipe(&ask->request);
 }
@@ -129,7 +98,7 @@ static void serve_waiting(struct worker_pool *pool)
 	struct worker *worker;
 	bool is_lack;
 
-	end_overdue(pool);
+	worker_end_overdue(pool);
 	while ((ask = first_waiting(pool))) {
 		worker = free_worker(pool, &is_lack);
 		if (worker == NULL && !is_lack)
@@ -138,28 +107,41 @@ static void serve_waiting(struct worker_pool *pool)
 		if (worker)
 			assign(worker, ask);
 		else
-			finish(ask, -EAGAIN);
+			worker_ask_finish(ask, -EAGAIN);
 	}
 	wait_for_first(pool);
 }
 
-void worker_answered(struct worker *worker, struct span payload)
+/* It is free: for the next that waits, or to be replaced when it knows old settings only. */
+static void go_on(struct worker *worker)
 {
 	struct worker_pool *pool = worker->pool;
+	struct worker_ask *next;
+
+	list_remove(&pool->busy, &worker->node);
+	if (worker->generation != pool->generation) {
+		worker_line_end(worker, -ESTALE);
+		worker_close(worker);
+	} else if ((next = worker_next_ask(worker))) {
+		assign(worker, next);
+	} else {
+		list_push_front(&pool->idle, &worker->node);
+	}
+	serve_waiting(pool);
+}
+
+void worker_answered(struct worker *worker, struct span payload)
+{
 	struct worker_ask *ask = worker->ask;
 
 	worker->ask = NULL;
-	timer_clear(pool->loop, &worker->deadline);
-	list_remove(&pool->busy, &worker->node);
+	timer_clear(worker->pool->loop, &worker->deadline);
 	buf_clear(&ask->answer);
 	buf_put_span(&ask->answer, payload);
 	buf_wipe(&worker->in);
-	finish(ask, 0);
-	if (worker->generation == pool->generation)
-		list_push_front(&pool->idle, &worker->node);
-	else
-		worker_close(worker);
-	serve_waiting(pool);
+	ask->worker = worker->number;
+	worker_ask_finish(ask, 0);
+	go_on(worker);
 }
 
 void worker_failed(struct worker *worker, int code, const char *what)
@@ -169,14 +151,42 @@ void worker_failed(struct worker *worker, int code, const char *what)
 
 	list_remove(ask ? &pool->busy : &pool->idle, &worker->node);
 	spawner_kill_worker(pool->conf.spawner, worker->number);
-	worker_close(worker);
 	if (ask)
-		finish(ask, code == -ETIMEDOUT ? code : -EPIPE);
+		worker_ask_finish(ask, code == -ETIMEDOUT ? code : -EPIPE);
+	worker_line_end(worker, -ESTALE);
+	worker_close(worker);
 	tell_trouble(pool, code, what);
 	serve_waiting(pool);
 }
 
 /* The pool */
+
+/* While one is idle nobody waits for any, so that nobody is overtaken. */
+static void ask_certain(struct worker_pool *pool, struct worker_ask *ask)
+{
+	struct worker *worker = worker_find(pool, ask->worker);
+
+	if (worker == NULL) {
+		worker_ask_finish(ask, -ESTALE);
+	} else if (worker->ask) {
+		worker_line_join(worker, ask);
+	} else {
+		list_remove(&pool->idle, &worker->node);
+		assign(worker, ask);
+	}
+}
+
+static void ask_any(struct worker_pool *pool, struct worker_ask *ask)
+{
+	list_push_back(&pool->waiting, &ask->node);
+	serve_waiting(pool);
+	/* The newest goes: those before it have waited longer. If any waits, it does; else it may be gone. */
+	if (!list_is_empty(&pool->waiting) &&
+	    pool->waiting.count + pool->lined > pool->conf.waiting) {
+		list_remove(&pool->waiting, &ask->node);
+		worker_ask_finish(ask, -EAGAIN);
+	}
+}
 
 static void arrive(struct work *work)
 {
@@ -184,13 +194,10 @@ static void arrive(struct work *work)
 	struct worker_pool *pool = ask->pool;
 
 	ask->due_ms = loop_now_ms(pool->loop) + pool->conf.deadline_ms;
-	list_push_back(&pool->waiting, &ask->node);
-	serve_waiting(pool);
-	/* The newest goes: those before it have waited longer. */
-	if (pool->waiting.count > pool->conf.waiting) {
-		list_remove(&pool->waiting, &ask->node);
-		finish(ask, -EAGAIN);
-	}
+	if (ask->worker)
+		ask_certain(pool, ask);
+	else
+		ask_any(pool, ask);
 }
 
 void worker_ask(struct worker_pool *pool, struct worker_ask *ask)
@@ -247,11 +254,12 @@ void worker_pool_free(struct worker_pool **pool_at)
 		struct worker *worker = list_entry(n, struct worker, node);
 
 		spawner_kill_worker(pool->conf.spawner, worker->number);
-		finish(worker->ask, -ECANCELED);
+		worker_ask_finish(worker->ask, -ECANCELED);
+		worker_line_end(worker, -ECANCELED);
 		worker_close(worker);
 	}
 	while ((n = list_pop_front(&pool->waiting)))
-		finish(list_entry(n, struct worker_ask, node), -ECANCELED);
+		worker_ask_finish(list_entry(n, struct worker_ask, node), -ECANCELED);
 	buf_wipe(&pool->hello);
 	free(pool);
 }
