@@ -1,7 +1,5 @@
 #include "users_file.h"
 
-#include "password.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -126,74 +124,4 @@ int users_file_read(const char *path, struct buf *out, struct users_mark *mark, 
 	}
 	close(fd);
 	return r;
-}
-
-static bool has_control(struct span s)
-{
-	for (size_t i = 0; i < s.len; i++)
-		if (s.at[i] < 0x20 || s.at[i] == 0x7F ||
-		    (s.at[i] == 0xC2 && i + 1 < s.len && s.at[i + 1] < 0xA0))
-			return true;
-	return false;
-}
-
-const char *users_name_flaw(struct span name)
-{
-	if (name.len == 0)
-		return "the name is empty";
-	if (name.len > 255)
-		return "the name is longer than 255 octets";
-	if (name.at[0] == '#')
-		return "a name does not begin with '#'";
-	if (span_find(name, ':') < name.len)
-		return "a name has no ':'";
-	if (!span_is_utf8(name))
-		return "the name is not UTF-8";
-	if (has_control(name))
-		return "the name has a control character";
-	if (span_trim(name).len != name.len)
-		return "the name begins or ends with white space";
-	return NULL;
-}
-
-static int flaw(struct fault *fault, const char *path, unsigned line, const char *what)
-{
-	return fault_set(fault, -EINVAL, "%s:%u: %s; a line is NAME:HASH", path, line, what);
-}
-
-static int parse(const char *path, struct users_line *line, struct fault *fault)
-{
-	size_t colon = span_find(line->whole, ':');
-	struct span behind = span_from(line->whole, colon + 1);
-	const char *what;
-
-	line->name = line->hash = span_of(NULL, 0);
-	if (line->whole.len == 0 || line->whole.at[0] == '#')
-		return 1;
-	if (line->whole.len > USERS_LINE_OCTETS_MAX)
-		return flaw(fault, path, line->number, "longer than 1024 octets");
-	if (has_control(line->whole))
-		return flaw(fault, path, line->number,
-			    "a control character (lines end with LF alone)");
-	if (colon == line->whole.len)
-		return flaw(fault, path, line->number, "no ':'");
-	line->name = span_first(line->whole, colon);
-	line->hash = span_first(behind, span_find(behind, ':'));
-	what = users_name_flaw(line->name);
-	if (what == NULL)
-		what = password_hash_flaw(line->hash);
-	return what ? flaw(fault, path, line->number, what) : 1;
-}
-
-int users_file_next(const char *path, struct span *rest, struct users_line *line,
-		    struct fault *fault)
-{
-	size_t end = span_find(*rest, '\n');
-
-	if (rest->len == 0)
-		return 0;
-	line->whole = span_first(*rest, end);
-	line->number++;
-	*rest = span_from(*rest, end + 1);
-	return parse(path, line, fault);
 }

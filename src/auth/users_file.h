@@ -1,8 +1,8 @@
 /* auth/users_file.h (private): the users file as it lies on disk.
  *
- * Shape    users_file_read() -> octets and a mark; users_file_next() -> line by line;
- *          users_file_replace() puts new octets in its place
- * Errors   bounded: 64 MiB a file, 1,024 octets a line. -EINVAL with file and line
+ * Shape    users_file_read() -> octets and a mark; users_file_replace() puts new octets in its place;
+ *          users_line.h tells its lines apart
+ * Errors   bounded: 64 MiB a file. A code and the path, and what to do
  */
 #pragma once
 
@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-enum { USERS_FILE_OCTETS_MAX = 64 << 20, USERS_LINE_OCTETS_MAX = 1024 };
+enum { USERS_FILE_OCTETS_MAX = 64 << 20 };
 
 /* Tells one state of the file from another without reading it. */
 struct users_mark {
@@ -22,24 +22,11 @@ struct users_mark {
 	bool is_settled; /* false: so young that a second change may leave the same times */
 };
 
-struct users_line {
-	struct span whole;	/* without the newline */
-	struct span name, hash; /* name.at NULL: an empty line or a comment */
-	unsigned number;
-};
-
 /* Either may be NULL. `out` is wiped by the caller: it holds hashes. */
 int users_file_read(const char *path, struct buf *out, struct users_mark *mark,
 		    struct fault *fault);
 int users_file_mark(const char *path, struct users_mark *mark, struct fault *fault);
 bool users_mark_eq(const struct users_mark *a, const struct users_mark *b);
-
-/* Takes the next line off `rest`: 1, 0 at the end, or -EINVAL. line->number counts on from what it
- * was. */
-int users_file_next(const char *path, struct span *rest, struct users_line *line,
-		    struct fault *fault);
-/* NULL when `name` can stand in the file; otherwise what is wrong with it. */
-const char *users_name_flaw(struct span name);
 
 /* Under the lock of users_edit.c. Replaces the file (`now`: its present mark, NULL when there is
  * none): the old one or the new one stands there at any moment, and after a power cut too. */
