@@ -26,7 +26,7 @@
 #define MAIL_SCAN_HELD 998
 
 struct mail_scan_conf {
-	const char *date;	/* value of Date to add: "Sat, 21 Nov 2026 22:11:54 +0000"; NULL: none */
+	const char *date; /* value of Date to add: "Sat, 21 Nov 2026 22:11:54 +0000"; NULL: none */
 	const char *message_id; /* value of Message-ID to add: "<...@...>"; NULL: none */
 	size_t header_octets;	/* cap of the header section */
 	unsigned hops;		/* more Received fields than this: a loop */
@@ -38,16 +38,16 @@ struct mail_scan {
 	struct buf held;	    /* private: a field name that is not complete yet */
 	bool is_dropping;	    /* private: within a Bcc field */
 	bool is_capturing;	    /* private: within the first Message-ID field */
-	bool is_after_first;	    /* private: a field was seen, so the header section is not empty */
-	bool is_completed;	    /* private: missing fields have been added */
-	size_t counted;		    /* private: of *out, what header_put has already */
-	uint64_t header_octets;	    /* of the header section as it came */
-	uint64_t header_put;	    /* and as it was put out, without the blank line behind it */
+	bool is_after_first;	/* private: a field was seen, so the header section is not empty */
+	bool is_completed;	/* private: missing fields have been added */
+	size_t counted;		/* private: of *out, what header_put has already */
+	uint64_t header_octets; /* of the header section as it came */
+	uint64_t header_put;	/* and as it was put out, without the blank line behind it */
 	unsigned received;
 	bool has_date, has_message_id, has_from; /* in the message as it came */
 	bool is_too_long;			 /* the header section passed its cap */
-	bool has_8bit; /* any octet above 127 in what was passed on, header or body */
-	bool has_8bit_header; /* in the header section */
+	bool has_8bit;	      /* any octet above 127 in what was passed on, header or body */
+	bool has_8bit_header; /* in the header section, so in header_put's part of it */
 	bool is_in_body;
 	/* The value of Message-ID, its own or the one added, unfolded, at most 250 octets; for the
 	 * log. Peer text. */

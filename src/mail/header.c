@@ -39,8 +39,12 @@ static bool has_8bit(struct span s)
 
 static void pass(struct mail_scan *s, struct span octets, struct buf *out)
 {
-	if (!s->has_8bit)
-		s->has_8bit = has_8bit(octets);
+	bool is_sought = s->is_in_body ? !s->has_8bit : !s->has_8bit_header;
+
+	if (is_sought && has_8bit(octets)) {
+		s->has_8bit = true;
+		s->has_8bit_header = s->has_8bit_header || !s->is_in_body;
+	}
 	buf_put_span(out, octets);
 }
 

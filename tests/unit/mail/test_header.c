@@ -99,11 +99,14 @@ static const struct scan_case cases[] = {
 	  "<a@b>", 0, true },
 	{ "8 bit in the body", HAVE "\r\nabcdefghijk\xFF\r\n", HAVE "\r\nabcdefghijk\xFF\r\n",
 	  "<a@b>", 0, true },
+	{ "8 bit in the header and the body", HAVE "Subject: \xFC\r\n\r\nb\xFC\r\n",
+	  HAVE "Subject: \xFC\r\n\r\nb\xFC\r\n", "<a@b>", 0, true },
+	{ "8 bit in a line that is no field", HAVE "\xFC\r\n\r\nb\r\n", HAVE "\xFC\r\n\r\nb\r\n",
+	  "<a@b>", 0, true },
 	{ "8 bit in what goes", HAVE "Bcc: \xFC\r\n\r\nb\r\n", HAVE "\r\nb\r\n", "<a@b>", 0,
 	  false },
 };
 
-/* The first part, then parts of `each` octets. */
 /* Up to the first empty line, or all. */
 static size_t header_end(const char *text)
 {
@@ -116,6 +119,12 @@ static size_t header_end(const char *text)
 	return blank ? (size_t)(blank - text) + 1 : strlen(text);
 }
 
+static struct span header_of(const char *text)
+{
+	return span_first(span_text(text), header_end(text));
+}
+
+/* The first part, then parts of `each` octets. */
 static void run(const struct scan_case *c, size_t first, size_t each)
 {
 	struct span in = span_text(c->in);
@@ -132,6 +141,7 @@ static void run(const struct scan_case *c, size_t first, size_t each)
 	assert_int_equal(s.received, c->received);
 	assert_int_equal(s.header_put, header_end(c->out));
 	assert_int_equal(s.has_8bit, c->has_8bit);
+	assert_int_equal(s.has_8bit_header, c->has_8bit && !span_is_ascii(header_of(c->out)));
 	assert_false(s.is_too_long);
 	mail_scan_fini(&s);
 	buf_fini(&out);
