@@ -27,6 +27,9 @@
  * shows that it is there. Those of whom a smarthost has said "later" are for the queue at once when
  * nobody else is left. Whom the content reached is told of in the log here, unless the queue has him.
  *
+ * Whom a smarthost did not take into the same transaction as the others (its RCPTMAX) gets our own yes and
+ * is for the queue at once; the client does not wait for a second transaction.
+ *
  * Not hybrid: nobody is asked; recipients get our own yes, and handoff_finish() commits.
  */
 #pragma once

@@ -15,7 +15,12 @@
  * pauses by the schedule retry_ms (its last entry repeats), each with a jitter of a quarter. Times are
  * of the loop's clock: a wall clock that jumps neither expires nor delays anything.
  *
- * Counted from its arrival, a message is warned of after warn_ms (a delay notice, once) and given up
+ * Only a release date (RFC 4865) is of the wall clock, being the sender's wish: a message goes once that
+ * clock shows it, and when the clock is set to another time, the messages that still wait follow within a
+ * minute. What was released stays so. An order to flush sends such a message now; held and released it
+ * waits again.
+ *
+ * Counted from its arrival, or from its release, a message is warned of after warn_ms (a delay notice, once) and given up
  * after expire_ms (a notice of failure), whether it stands in line, pauses, or is held. The last
  * attempt is made at its end; one under way may end first. A message that recovery found has its age by
  * the wall clock, which may be wrong: it is neither warned of nor given up before an attempt of it has
@@ -92,7 +97,8 @@ struct queue_view {
 	const struct envelope *envelope;
 	const struct delivery *delivery;
 	enum queue_stand stand;
-	int64_t next_ms;   /* wall clock: the next attempt where stand is RETRY or FUTURE; else 0 */
+	int64_t next_ms;   /* wall clock: the next attempt where stand is RETRY, the release where it is
+			      FUTURE; else 0 */
 	int64_t warn_ms, expire_ms; /* wall clock; warn_ms 0: not any more, or never */
 	size_t waiting;	   /* recipients */
 	const char *reason; /* stand NO_SMARTHOST: why each of them cannot be asked; else NULL */
@@ -118,13 +124,14 @@ void queue_walk_fini(struct queue_walk *walk);
 bool queue_find(struct queue *queue, uint64_t qid, struct queue_view *out);
 
 enum queue_action {
-	QUEUE_FLUSH,   /* due now, whatever its pause. A held one stays held */
+	QUEUE_FLUSH,   /* due now, whatever its pause or its release. A held one stays held */
 	QUEUE_HOLD,    /* no more attempts until released */
-	QUEUE_RELEASE, /* and due now */
+	QUEUE_RELEASE, /* and due now, or with its release */
 	QUEUE_REMOVE,  /* forgotten: no notice */
 	QUEUE_BOUNCE,  /* given up: the sender gets a notice that says so */
 	QUEUE_REROUTE, /* as if it had just come: schedule and pauses from the start, the current
-			  smarthosts. A held one stays held */
+			  smarthosts. A held one stays held, and one that waits for its release
+			  waits */
 };
 
 struct queue_order {

@@ -80,6 +80,7 @@ static void flush(struct queued *q, struct queue_order *order)
 		return;
 	}
 	queue_tell_act(q->queue, "flushed", q->qid);
+	queued_end_future(q);
 	go_now(q);
 	if (is_noted)
 		queued_note(q, false, order);

@@ -26,7 +26,6 @@ static void tell_answer(struct handoff *h, size_t i)
 	struct heard *answer = h->places[i].answer;
 
 	h->places[i].state = PLACE_TOLD;
-	h->untold--;
 	h->places[i].answer = NULL;
 	if (answer) {
 		struct smtp_reply reply = reply_of(answer);
@@ -38,12 +37,11 @@ static void tell_answer(struct handoff *h, size_t i)
 	heard_free(&answer);
 }
 
-/* What is told may bring new recipients, or the end. */
+/* In the order in which they came. What is told may bring new recipients, or the end. */
 static void tell_answers(struct handoff *h)
 {
-	for (size_t i = 0; i < h->place_count && h->untold && !h->is_dropped; i++)
-		if (h->places[i].state == PLACE_ANSWERED)
-			tell_answer(h, i);
+	while (h->told_count < h->answered_count && !h->is_dropped)
+		tell_answer(h, h->answered[h->told_count++]);
 }
 
 static void run_turn(struct work *work)
@@ -106,6 +104,11 @@ struct handoff *handoff_new(const struct handoff_conf *conf)
 	return h;
 }
 
+bool handoff_is_hybrid(const struct handoff *h)
+{
+	return h->conf.is_hybrid && h->conf.release_ms == 0;
+}
+
 uint64_t handoff_qid(const struct handoff *h)
 {
 	return h->qid;
@@ -120,7 +123,8 @@ void handoff_recipient(struct handoff *h, struct span mailbox,
 
 void handoff_begin(struct handoff *h)
 {
-	require(h->state == HANDOFF_OPEN && h->untold == 0 && handoff_tally(h).in > 0);
+	require(h->state == HANDOFF_OPEN && h->told_count == h->place_count &&
+		handoff_first_in(h) < h->place_count);
 	h->has_begun = true;
 }
 
@@ -160,6 +164,7 @@ void handoff_release(struct handoff *h)
 	for (size_t i = 0; i < h->place_count; i++)
 		place_fini(&h->places[i]);
 	free(h->places);
+	free(h->answered);
 	free(h->account);
 	free(h->sender);
 	free(h->envid);

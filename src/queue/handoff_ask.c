@@ -11,7 +11,7 @@ enum { HOLD_MS = 1000, HOLDS_MS = 3000 };
 
 static bool may_ask(const struct handoff *h)
 {
-	return h->conf.is_hybrid && !h->asks_no_more && !h->queue->is_ending;
+	return handoff_is_hybrid(h) && !h->asks_no_more && !h->queue->is_ending;
 }
 
 static void count_hold(struct handoff *h)
@@ -89,7 +89,7 @@ void ask_is_over(struct handoff *h, const struct pass *asked)
 		if (p->heard && p->heard->outcome == RELAY_REFUSED)
 			continue;
 		h->asks_no_more = true;
-		if (p->heard && p->heard->is_untried)
+		if (p->heard && p->heard->is_untried && !asked->is_alive)
 			h->is_vain = true;
 	}
 	ask_mind_time(h);

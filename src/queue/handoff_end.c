@@ -174,7 +174,7 @@ void end_on_committed(void *user, int status, const struct fault *fault)
 	tell_end(h, &(struct handoff_end){ .outcome = HANDOFF_STORED });
 	tell_delivered(h);
 	t = handoff_tally(h);
-	if (h->pass || (t.tried && t.judged == t.in))
+	if (h->pass || (t.heard && t.judged == t.in))
 		queue_as_heard(h);
 	else
 		queue_untried(h);
@@ -185,11 +185,12 @@ void end_on_committed(void *user, int status, const struct fault *fault)
 
 void end_judge(struct handoff *h)
 {
-	struct tally t = handoff_tally(h);
+	struct tally t;
 
 	if (h->pass ||
 	    !(h->state == HANDOFF_ALONE || (h->state == HANDOFF_PASSING && h->was_passed)))
 		return;
+	t = handoff_tally(h);
 	if (t.delivered == t.in && (t.noticed == 0 || h->state == HANDOFF_ALONE))
 		end_passed(h);
 	else if (t.refused == t.in)
@@ -200,12 +201,13 @@ void end_judge(struct handoff *h)
 		commit(h);
 }
 
-/* Nobody is asked again who has heard a smarthost's "later": it would say the same. */
+/* Nobody is asked again who has heard a smarthost's "later": it would say the same. Those who were too
+ * many for its transaction go with the next, which is the queue's. */
 static bool is_decided(const struct handoff *h)
 {
 	struct tally t = handoff_tally(h);
 
-	return t.answered == t.in;
+	return t.answered > 0 && t.answered + t.untried == t.in;
 }
 
 static void offer(struct handoff *h)
@@ -220,7 +222,7 @@ void end_begin(struct handoff *h)
 	bool is_written = stow_seal(h->stow);
 
 	h->state = HANDOFF_PASSING;
-	if (!h->conf.is_hybrid || h->queue->is_ending || stow_status(h->stow)) {
+	if (!handoff_is_hybrid(h) || h->queue->is_ending || stow_status(h->stow)) {
 		pass_give_back(h);
 		commit(h);
 	} else if (is_decided(h)) {

@@ -72,8 +72,10 @@ struct handoff {
 	char *account, *sender, *envid;
 	struct place *places;
 	size_t place_count, place_room;
+	size_t first_in; /* nobody before is in the message */
 	size_t unanswered;
-	size_t untold; /* whose answer is not told yet */
+	size_t *answered; /* places in the order of their answers, of which told_count are told */
+	size_t answered_count, told_count;
 	struct stow *stow;
 	int64_t arrived_ms;
 	uint64_t header_octets;
@@ -99,6 +101,8 @@ struct handoff {
 /* handoff.c */
 /* Tells and judges soon, outside of all calls. */
 void handoff_wake(struct handoff *h);
+/* What is to go later is asked of nobody now. */
+bool handoff_is_hybrid(const struct handoff *h);
 /* Frees it if nothing is under way. */
 void handoff_release(struct handoff *h);
 
@@ -121,10 +125,14 @@ struct tally {
 	size_t delivered, refused;
 	size_t noticed;	 /* of the delivered, those of whom the sender is owed a notice */
 	size_t judged;	 /* those with a verdict; */
-	size_t tried;	 /* of these, whom a smarthost was asked about, */
-	size_t answered; /* and who have its answer */
+	size_t untried;	 /* of these, whom no smarthost was asked about; */
+	size_t answered; /* those who have a smarthost's answer; */
+	size_t heard;	 /* those stored whom one was asked about */
 };
+/* Walks over all: not for each turn. */
 struct tally handoff_tally(const struct handoff *h);
+/* The first recipient of the message; place_count: there is none. */
+size_t handoff_first_in(struct handoff *h);
 
 /* handoff_pass.c */
 struct pass *pass_new(struct handoff *h, bool is_open);

@@ -78,7 +78,7 @@ void pass_add_all(struct pass *p)
 {
 	struct handoff *h = p->handoff;
 
-	for (size_t i = 0; i < h->place_count; i++) {
+	for (size_t i = handoff_first_in(h); i < h->place_count; i++) {
 		if (h->places[i].is_out)
 			continue;
 		heard_free(&h->places[i].heard);

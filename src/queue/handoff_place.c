@@ -61,6 +61,7 @@ size_t place_add(struct handoff *h, struct span mailbox, const struct smtp_rcpt_
 	if (h->place_count == h->place_room) {
 		h->place_room = h->place_room ? h->place_room * 2 : 4;
 		h->places = mem_resize(h->places, h->place_room * sizeof(*h->places));
+		h->answered = mem_resize(h->answered, h->place_room * sizeof(*h->answered));
 	}
 	p = &h->places[h->place_count];
 	*p = (struct place){ .address = mem_text_n(mailbox.at, mailbox.len) };
@@ -69,7 +70,6 @@ size_t place_add(struct handoff *h, struct span mailbox, const struct smtp_rcpt_
 		p->orcpt = mem_text_n(params->orcpt.at, params->orcpt.len);
 	}
 	h->unanswered++;
-	h->untold++;
 	return h->place_count++;
 }
 
@@ -90,6 +90,7 @@ void place_answer(struct handoff *h, size_t i, struct heard *answer)
 	p->answer = answer;
 	p->is_out = answer && answer->outcome == RELAY_REFUSED;
 	h->unanswered--;
+	h->answered[h->answered_count++] = i;
 	handoff_wake(h);
 }
 
@@ -111,6 +112,13 @@ bool place_needs_notice(const struct handoff *h, const struct place *p)
 	       h->sender[0] != '\0';
 }
 
+size_t handoff_first_in(struct handoff *h)
+{
+	while (h->first_in < h->place_count && h->places[h->first_in].is_out)
+		h->first_in++;
+	return h->first_in;
+}
+
 struct tally handoff_tally(const struct handoff *h)
 {
 	struct tally t = { 0 };
@@ -127,8 +135,9 @@ struct tally handoff_tally(const struct handoff *h)
 		t.refused += p->heard->outcome == RELAY_REFUSED;
 		t.noticed += place_needs_notice(h, p);
 		t.judged++;
-		t.tried += !p->heard->is_untried;
-		t.answered += p->heard->code != 0;
+		t.untried += p->heard->is_untried;
+		t.answered += !p->heard->is_untried && p->heard->code != 0;
+		t.heard += p->is_stored && !p->heard->is_untried;
 	}
 	return t;
 }

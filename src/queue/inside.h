@@ -4,6 +4,7 @@
  * queued   one message: where it stands, and what it holds
  * line     the messages of one account that are due
  * life     when a message is due, warned of, given up
+ * future   those that are to go later
  * try      one attempt: the relay's job and the content on its way
  * hear     verdicts, and what an attempt comes to
  * report   the notices that follow from it, then
@@ -41,12 +42,12 @@ struct notice_conf;
  * Orders wait only for the end of ACTIVE, REPORTING and OWING, and each way out of these carries them out
  * or ends them. */
 #define QUEUED_STATES(X)                                                                           \
-	X(PAUSED)    /* until its next attempt */                                                  \
+	X(PAUSED)    /* until its next attempt, or its release */                                  \
 	X(LINE)	     /* due: in a line */                                                          \
 	X(HELD)	     /* by hand */                                                                 \
 	X(ACTIVE)    /* an attempt is under way */                                                 \
 	X(REPORTING) /* a notice is being made */                                                  \
-	X(OWING)     /* a notice that could not be stored is due again; after a start also a settle */
+	X(OWING) /* a notice that could not be stored is due again; after a start also a settle */
 
 enum queued_state {
 #define X(name) QUEUED_##name,
@@ -69,8 +70,8 @@ struct queued_work {
 	bool is_news;	  /* somebody's fate was decided, and no note says so yet: it is not lazy */
 	bool *delayed;	  /* recipients whose delay is to be told; NULL: none */
 	char **hosts;	  /* who spoke last, by recipient */
-	bool is_expired;   /* those failed because the time ran out, all of them */
-	unsigned put_offs; /* how often in a row the spool took no notice */
+	bool is_expired;  /* those failed because the time ran out, all of them */
+	unsigned put_offs;	     /* how often in a row the spool took no notice */
 	struct queue_order *closing; /* to give up: done once the settle is written */
 	struct list orders;	     /* wait for the end of what is under way */
 };
@@ -85,8 +86,9 @@ struct queued {
 	struct delivery_pack *pack; /* NULL: nothing has become of it, or work has it */
 	uint64_t qid, sid, size, header_octets;
 	int64_t arrived_ms; /* wall clock */
-	int64_t born_ms; /* the same on the loop's clock: a wall clock that jumps expires nothing */
-	int64_t next_at; /* PAUSED: the next attempt, on the loop's clock */
+	int64_t born_ms; /* the same on the loop's clock: a wall clock that jumps expires nothing; or
+			    the release */
+	int64_t next_at; /* PAUSED: the next attempt, or the release, on the loop's clock */
 	uint32_t recipient_count;
 	unsigned state : 3; /* enum queued_state */
 	unsigned ret : 2;
@@ -95,6 +97,7 @@ struct queued {
 	bool require_tls : 1;
 	bool is_held : 1;
 	bool is_warned : 1;
+	bool is_future : 1;    /* its release is to come */
 	bool is_recovered : 1; /* and no attempt of it has ended since */
 	bool is_removed : 1;   /* by hand: waits only for what is under way */
 	bool is_told : 1;      /* that it waits without an attempt */
@@ -121,7 +124,7 @@ struct queue {
 	struct list walks;
 	struct pack_scratch scratch; /* of the last view */
 	struct queue_sight found;    /* by queue_find() */
-	char *reasons; /* of the last view: why no smarthost can be asked */
+	char *reasons;		     /* of the last view: why no smarthost can be asked */
 	struct timer timer;
 	struct work turn;
 	bool is_turn_posted;
@@ -129,14 +132,16 @@ struct queue {
 			    at stalled_until_ms */
 	bool is_hurried; /* somebody wants attempts now */
 	int64_t stalled_until_ms;
-	int64_t born_ms;    /* of the queue, on the loop's clock */
-	unsigned active;    /* attempts of our own */
-	unsigned reporting; /* messages whose notices are being made */
-	unsigned kept;	    /* messages whose content is kept while they stand in line */
-	struct map notes;      /* by message: its last note that is not in the spool yet */
-	struct list unwritten; /* those that the spool did not take, to be written again */
-	struct timer again;    /* for these */
-	unsigned again_count;  /* how often in a row that failed */
+	int64_t born_ms;	/* of the queue, on the loop's clock */
+	unsigned active;	/* attempts of our own */
+	unsigned reporting;	/* messages whose notices are being made */
+	unsigned kept;		/* messages whose content is kept while they stand in line */
+	size_t futures;		/* messages whose release is to come */
+	int64_t wall_offset_ms; /* of the wall's clock to the loop's, as those stand in the heap */
+	struct map notes;	/* by message: its last note that is not in the spool yet */
+	struct list unwritten;	/* those that the spool did not take, to be written again */
+	struct timer again;	/* for these */
+	unsigned again_count;	/* how often in a row that failed */
 	unsigned pending;
 	uint64_t random;
 	bool is_ending;
@@ -231,6 +236,17 @@ void queued_give_up(struct queued *q);
 /* After a reload. */
 void queue_rearm(struct queue *queue);
 
+/* future.c */
+/* By the wall clock; 0: at once. */
+int64_t queued_release_ms(const struct queued *q);
+/* A new one, which may have to wait; and one that waits no more, whatever its date says. */
+void queued_begin_future(struct queued *q);
+void queued_end_future(struct queued *q);
+/* next_at and born_ms of one that waits, as the wall clock is now; it may be over. */
+void queued_mind_release(struct queued *q);
+/* The wall clock may have been set. */
+void queue_mind_wall(struct queue *queue);
+
 /* try.c */
 void queued_attempt(struct queued *q);
 /* The job of an attempt that still waits for its connection comes back: it is over for the relay, and
@@ -294,6 +310,8 @@ void queued_tell_failed(struct queued *q, size_t recipient);
 void queued_tell_notice(struct queued *q, const char *event, uint64_t notice);
 void queued_tell_discarded(struct queued *q);
 void queued_tell_waiting(struct queued *q, const char *reason);
+/* It goes later. */
+void queued_tell_future(const struct queued *q);
 void queue_tell_act(struct queue *queue, const char *event, uint64_t qid);
 void queue_tell_settled(struct queue *queue, uint64_t qid);
 void queue_tell_trouble(struct queue *queue, const char *event, uint64_t qid,

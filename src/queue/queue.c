@@ -9,9 +9,10 @@
 #include <stdlib.h>
 
 enum {
-	DUE_A_TURN = 1000, /* the loop does other things after so many */
-	REPORTS_MOST = 64, /* notices being made at once */
-	STALL_MS = 1000,   /* for a relay that has room and yet gives everything back */
+	DUE_A_TURN = 1000,   /* the loop does other things after so many */
+	REPORTS_MOST = 64,   /* notices being made at once */
+	WALL_MS = 60 * 1000, /* the wall clock is looked at so often for those who wait for it */
+	STALL_MS = 1000,     /* for a relay that has room and yet gives everything back */
 };
 
 void queue_wake(struct queue *queue)
@@ -162,6 +163,8 @@ static void set_timer(struct queue *queue)
 
 	if (queue->in_line && queue->is_stalled && queue->stalled_until_ms < at)
 		at = queue->stalled_until_ms;
+	if (queue->futures && now + WALL_MS < at)
+		at = now + WALL_MS;
 	if (at > now && at != INT64_MAX)
 		timer_set(queue->conf.loop, &queue->timer, at - now);
 	else
@@ -188,6 +191,7 @@ static void run_turn(struct work *work)
 		return;
 	}
 	hurry(queue);
+	queue_mind_wall(queue);
 	if (!take_due(queue))
 		queue_wake(queue);
 	send_lines(queue);
@@ -231,6 +235,7 @@ struct queue *queue_new(const struct queue_conf *conf)
 	list_init(&queue->turns);
 	list_init(&queue->walks);
 	queue->born_ms = loop_now_ms(conf->loop);
+	queue->wall_offset_ms = wall_now_ms() - queue->born_ms;
 	queue->turn.run = run_turn;
 	queue->timer.fire = on_timer;
 	return queue;
@@ -247,6 +252,13 @@ void queue_renew(struct queue *queue, const struct queue_conf *conf)
 	queue_wake(queue);
 }
 
+static void place_new(struct queued *q)
+{
+	if (q->is_future)
+		queued_tell_future(q);
+	queued_place(q, false, 0);
+}
+
 void queue_add(struct queue *queue, struct envelope *envelope, struct buf *memory, int64_t reserved)
 {
 	struct queued *q = queued_new(queue, envelope);
@@ -257,7 +269,7 @@ void queue_add(struct queue *queue, struct envelope *envelope, struct buf *memor
 	if (queue->is_ending)
 		queued_free(&q); /* the spool has it, for the next start */
 	else
-		queued_place(q, false, 0);
+		place_new(q);
 }
 
 struct queued *queue_add_active(struct queue *queue, struct envelope *envelope)

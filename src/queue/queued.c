@@ -31,6 +31,7 @@ struct queued *queued_new(struct queue *queue, const struct envelope *envelope)
 	q->require_tls = envelope->require_tls;
 	q->state = QUEUED_LINE;
 	envelope_strings_put(envelope, q->strings);
+	queued_begin_future(q);
 	list_push_back(&queue->messages, &q->all);
 	queue_index_put(&queue->index, q);
 	counter_add(&queue->conf.counters->queue_messages, 1);
@@ -45,6 +46,7 @@ static void leave_books(struct queued *q)
 	list_remove(&queue->messages, &q->all);
 	queue_index_remove(&queue->index, q->qid);
 	counter_sub(&queue->conf.counters->queue_messages, 1);
+	queued_end_future(q);
 	if (q->is_held)
 		counter_sub(&queue->conf.counters->queue_held, 1);
 }
@@ -207,6 +209,8 @@ struct delivery queued_delivery(struct queued *q)
 
 	d.is_held = q->is_held;
 	d.is_warned = q->is_warned;
+	if (q->is_future)
+		d.next_ms = queued_release_ms(q);
 	return d;
 }
 
@@ -266,6 +270,7 @@ void queued_place(struct queued *q, bool is_first, int64_t life_floor)
 	struct queue *queue = q->queue;
 
 	queued_lift(q, QUEUED_PAUSED);
+	queued_mind_release(q);
 	if (q->is_held) {
 		q->state = QUEUED_HELD;
 	} else if (q->next_at <= loop_now_ms(queue->conf.loop)) {

@@ -4,11 +4,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* How long ago it arrived, by the wall clock, which may have been wrong then, or be wrong now. A clock
+/* How long ago it arrived, or was released, by the wall clock, which may have been wrong then, or be wrong now. A clock
  * that went back makes no message younger than its attempts say. */
 static int64_t age_ms(const struct queued *q, const struct delivery *d)
 {
-	int64_t arrived = q->arrived_ms > 0 ? q->arrived_ms : 0;
+	int64_t release = queued_release_ms(q);
+	int64_t arrived = q->arrived_ms > release ? q->arrived_ms : release;
 	int64_t last = d->last_ms > wall_now_ms() ? d->last_ms : wall_now_ms();
 
 	return last > arrived ? last - arrived : 0;
@@ -32,6 +33,9 @@ static void take_note(struct queued *q, const struct delivery *d)
 	q->pack = delivery_pack(d);
 	q->is_held = d->is_held;
 	q->is_warned = d->is_warned;
+	/* Flushed by hand before its time. */
+	if (d->next_ms != queued_release_ms(q))
+		queued_end_future(q);
 	if (q->is_held)
 		counter_add(&q->queue->conf.counters->queue_held, 1);
 }
@@ -42,9 +46,11 @@ static void place(struct queued *q, const struct delivery *d)
 	int64_t now = loop_now_ms(q->queue->conf.loop);
 	int64_t pause = d->next_ms > 0 ? pause_ms(q->queue, d) : 0;
 
-	q->born_ms = now - age_ms(q, d);
 	q->is_recovered = true;
-	q->next_at = pause > 0 ? now + pause : 0;
+	if (!q->is_future) {
+		q->born_ms = now - age_ms(q, d);
+		q->next_at = pause > 0 ? now + pause : 0;
+	}
 	if (queued_is_final(q) || queued_owes(d))
 		queued_owe(q, 0);
 	else
@@ -78,7 +84,8 @@ int queue_recover(struct queue *queue, const struct spool_found *found)
 	status = decode_note(found->note, envelope.recipient_count, &delivery);
 	if (status == 0) {
 		q = queued_new(queue, &envelope);
-		take_note(q, &delivery);
+		if (found->note.len)
+			take_note(q, &delivery);
 		place(q, &delivery);
 	}
 	delivery_fini(&delivery);

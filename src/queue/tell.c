@@ -100,6 +100,17 @@ void queued_tell_waiting(struct queued *q, const char *reason)
 	queue_tell(q->queue, &line);
 }
 
+void queued_tell_future(const struct queued *q)
+{
+	int64_t left_ms = queued_release_ms(q) - wall_now_ms();
+	struct logline line;
+
+	logline_start(&line, LOG_LEVEL_INFO, "future");
+	logline_id(&line, "qid", q->qid);
+	logline_number(&line, "next_s", (left_ms + 999) / 1000);
+	queue_tell(q->queue, &line);
+}
+
 void queue_tell_act(struct queue *queue, const char *event, uint64_t qid)
 {
 	struct logline line;

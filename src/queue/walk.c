@@ -69,7 +69,7 @@ static enum queue_stand stand_of(const struct queued *q, enum queue_stand of_lin
 {
 	switch ((enum queued_state)q->state) {
 	case QUEUED_PAUSED:
-		return QUEUE_STAND_RETRY;
+		return q->is_future ? QUEUE_STAND_FUTURE : QUEUE_STAND_RETRY;
 	case QUEUED_LINE:
 		return of_lines;
 	case QUEUED_HELD:
@@ -138,6 +138,8 @@ static struct queue_view view_of(struct queued *q, struct queue_sight *sight)
 		view.reason = queue->reasons;
 	if (view.stand == QUEUE_STAND_RETRY)
 		view.next_ms = wall_of(queue, q->next_at, sight->wall_ms);
+	if (view.stand == QUEUE_STAND_FUTURE)
+		view.next_ms = sight->envelope.release_ms;
 	if (warns_at != INT64_MAX)
 		view.warn_ms = wall_of(queue, warns_at, sight->wall_ms);
 	view.expire_ms = wall_of(queue, queued_expires_at(q), sight->wall_ms);

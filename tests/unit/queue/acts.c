@@ -61,18 +61,19 @@ static void act(uint64_t qid, enum queue_action action)
 }
 
 /* Where it stands before: */
-enum place { LINE, PAUSED, HELD };
+enum place { LINE, PAUSED, HELD, FUTURE, FUTURE_HELD };
 
 static uint64_t stand_at(enum place place)
 {
 	uint64_t qid;
 
 	house.room = place == PAUSED ? 1 : 0;
-	qid = house_add("alice", alice, bob);
+	qid = place < FUTURE ? house_add("alice", alice, bob)
+			     : house_add_future("alice", house.wall_ms + HOUR);
 	house_run();
 	if (place == PAUSED)
 		house_answer(house_job(), "451 4.7.1 later");
-	if (place == HELD)
+	if (place == HELD || place == FUTURE_HELD)
 		act(qid, QUEUE_HOLD);
 	house.hurries = house.write_count = house.notice_count = house.log_octets = 0;
 	house.room = 0;
@@ -107,6 +108,17 @@ static const struct {
 	{ "reroute in line", LINE, QUEUE_REROUTE, QUEUE_STAND_LINE, "note", "rerouted", 1, 0 },
 	{ "reroute paused", PAUSED, QUEUE_REROUTE, QUEUE_STAND_LINE, "note", "rerouted", 1, 0 },
 	{ "reroute held", HELD, QUEUE_REROUTE, QUEUE_STAND_HELD, "note", "rerouted", 0, 0 },
+	{ "flush future", FUTURE, QUEUE_FLUSH, QUEUE_STAND_LINE, "note", "flushed", 1, 0 },
+	{ "hold future", FUTURE, QUEUE_HOLD, QUEUE_STAND_HELD, "note", "held", 0, 0 },
+	{ "release future", FUTURE, QUEUE_RELEASE, QUEUE_STAND_FUTURE, "", NULL, 0, 0 },
+	{ "remove future", FUTURE, QUEUE_REMOVE, GONE, "settle", "removed", 0, 0 },
+	{ "bounce future", FUTURE, QUEUE_BOUNCE, GONE, "settle", "given-up", 0, 1 },
+	{ "reroute future", FUTURE, QUEUE_REROUTE, QUEUE_STAND_FUTURE, "note", "rerouted", 1, 0 },
+	{ "flush held future", FUTURE_HELD, QUEUE_FLUSH, QUEUE_STAND_HELD, "", NULL, 0, 0 },
+	{ "release held future", FUTURE_HELD, QUEUE_RELEASE, QUEUE_STAND_FUTURE, "note", "released",
+	  1, 0 },
+	{ "remove held future", FUTURE_HELD, QUEUE_REMOVE, GONE, "settle", "removed", 0, 0 },
+	{ "bounce held future", FUTURE_HELD, QUEUE_BOUNCE, GONE, "settle", "given-up", 0, 1 },
 };
 
 static void check(size_t i, uint64_t qid)

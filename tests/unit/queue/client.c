@@ -58,7 +58,7 @@ static void settle(void)
 		hall_settle();
 }
 
-void client_open(bool is_hybrid)
+static void open_client(bool is_hybrid, int64_t release_ms)
 {
 	client = (struct client){ 0 };
 	hall.depth++;
@@ -71,11 +71,24 @@ void client_open(bool is_hybrid)
 						    .sender = span_text("alice@example.com"),
 						    .ret = SMTP_RET_HDRS,
 						    .envid = span_text("e1"),
+						    .is_utf8 = true,
+						    .require_tls = true,
+						    .release_ms = release_ms,
 						    .recipient = on_recipient,
 						    .room = on_room,
 						    .done = on_done,
 						    .user = &client });
 	hall.depth--;
+}
+
+void client_open(bool is_hybrid)
+{
+	open_client(is_hybrid, 0);
+}
+
+void client_open_future(int64_t release_ms)
+{
+	open_client(true, release_ms);
 }
 
 void client_recipient(bool asks_success)
@@ -218,6 +231,10 @@ static const char *play_token(const char *at)
 		return at + 2;
 	case '!':
 		play_verdict(at[1]);
+		return at + 2;
+	case '*':
+		hall_carry();
+		hall_leave((size_t)(at[1] - '0'));
 		return at + 2;
 	case '|':
 		hall_done();

@@ -6,6 +6,7 @@
  *   H      from now on chunks wait
  *   >      a connection carries the job that the relay has
  *   +0 -0 ~0    RCPT of its first recipient is accepted, refused, deferred
+ *   *0     its first recipient is too many for the transaction
  *   .+ .- .~    the content was sent; accepted, refused, deferred
  *   !+ !- !~    the same, but the job does not end yet
  *   |      it ends: every recipient has his verdict
@@ -41,6 +42,8 @@ extern struct client client;
 
 /* A message begins. */
 void client_open(bool is_hybrid);
+/* Hybrid, but to go later. */
+void client_open_future(int64_t release_ms);
 void client_recipient(bool asks_success);
 /* Everybody has his answer, and somebody is in the message. */
 bool client_may_send(void);

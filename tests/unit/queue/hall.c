@@ -207,6 +207,7 @@ void relay_send(struct relay *relay, struct relay_job *job)
 	assert_false(hall.queued.is_there || hall.may_have_it || hall.contents_sent);
 	assert_true(job->is_urgent);
 	assert_true(job->message.recipient_count > 0);
+	assert_true(job->message.is_utf8 && job->message.require_tls);
 	hall.relay = (struct hall_job){ .job = job };
 	hall.jobs++;
 }
@@ -260,13 +261,14 @@ void hall_accept(size_t place)
 	settle();
 }
 
-static void note_truth(struct span address, enum relay_outcome outcome)
+/* What was not asked now, counts no more. */
+static void note_truth(struct span address, const struct relay_verdict *verdict)
 {
 	struct hall_truth *truth = &hall.truth[address.at[0] - '0'];
 
-	truth->delivered += outcome == RELAY_DELIVERED;
-	truth->is_judged = true;
-	truth->last = outcome;
+	truth->delivered += verdict->outcome == RELAY_DELIVERED;
+	truth->is_judged = !verdict->is_untried;
+	truth->last = verdict->outcome;
 }
 
 static void give(size_t place, const struct relay_verdict *verdict)
@@ -274,7 +276,7 @@ static void give(size_t place, const struct relay_verdict *verdict)
 	if (hall.relay.has_verdict[place])
 		return;
 	hall.relay.has_verdict[place] = true;
-	note_truth(hall.relay.job->message.recipients[place], verdict->outcome);
+	note_truth(hall.relay.job->message.recipients[place], verdict);
 	hall.relay.job->recipient(hall.relay.job, place, verdict);
 }
 
@@ -291,6 +293,16 @@ void hall_verdict(size_t place, enum relay_outcome outcome, int code)
 {
 	struct relay_verdict verdict = verdict_of(outcome, code);
 
+	assert_true(place < hall.relay.job->message.recipient_count);
+	give(place, &verdict);
+	settle();
+}
+
+void hall_leave(size_t place)
+{
+	struct relay_verdict verdict = verdict_of(RELAY_DEFERRED, 452);
+
+	verdict.is_untried = true;
 	assert_true(place < hall.relay.job->message.recipient_count);
 	give(place, &verdict);
 	settle();
@@ -445,6 +457,7 @@ void queued_hear(struct queued *q, size_t place, const struct relay_verdict *ver
 	assert_int_equal(heard->count, 0);
 	heard->count++;
 	heard->outcome = verdict->outcome;
+	heard->is_untried = verdict->is_untried;
 	heard->code = verdict->reply.code;
 }
 

@@ -12,6 +12,7 @@ enum { HALL_RECIPIENTS_MOST = 8 };
 
 struct hall_heard {
 	unsigned count;
+	bool is_untried;
 	enum relay_outcome outcome;
 	int code;
 };
@@ -87,6 +88,8 @@ void hall_stop(void);
 void hall_carry(void);
 void hall_accept(size_t place);
 void hall_verdict(size_t place, enum relay_outcome outcome, int code);
+/* One too many for the transaction. */
+void hall_leave(size_t place);
 /* The content, and the verdict for all that have none; hall_done() is still to come. */
 void hall_judge(enum relay_outcome outcome, int code);
 /* Both. */

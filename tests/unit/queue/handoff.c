@@ -10,7 +10,7 @@
 
 /* answers: + the smarthost's yes, y our own, - its no, ? none. end: "-" none (yet), or what was
  * told. stored: the recipients in the envelope, each with the last that the queue heard of him: + -
- * ~, ? nothing; behind it "untried" where the queue is to try at once, "running" where the attempt
+ * ~, * one too many, ? nothing; behind it "untried" where the queue is to try at once, "running" where the attempt
  * goes on, "heard" where it is over. jobs: how many the relay got / of these, taken back / how many
  * times the content went out. */
 struct handoff_case {
@@ -47,6 +47,24 @@ static const struct handoff_case cases[] = {
 	  "1/0/1" },
 	{ "no more asked once MAIL is deferred", "r ~0 | r c u k+", "yy", "STORED", "0?1? untried",
 	  "2/0/0" },
+
+	/* Too many for one transaction: for the queue at once. */
+	{ "the first taken, the second too many", "r +0 r *1 c .+ k+", "+y", "STORED", "1? untried",
+	  "1/0/1" },
+	{ "the others refused after the content", "r r r +0 *1 *2 c .- k+", "+yy", "STORED",
+	  "0-1*2* heard", "1/0/1" },
+	{ "the others deferred after the content", "r r +0 *1 c .~ k+", "+y", "STORED",
+	  "0~1* heard", "1/0/1" },
+	{ "the others deferred by name", "r r r ~0 *1 ~2 c k+", "yyy", "STORED", "0~1*2~ heard",
+	  "1/1/0" },
+	{ "the others refused by name, job over", "r r -0 *1 | c > .+", "-y", "PASSED 250", "",
+	  "2/0/1" },
+	{ "one too many, and slow", "r r +0 *1 c t k+ .+", "+y", "STORED", "0+1* heard", "1/0/1" },
+	{ "too many when asked again", "r r t c +0 *1 .+ k+", "yy", "STORED", "1? untried",
+	  "2/1/1" },
+	{ "too many, success wanted of the other", "rs +0 r *1 c .+ k+", "+y", "STORED",
+	  "0+1* heard", "1/0/1" },
+	{ "too many, no spool", "r +0 r *1 c .+ k-", "+y", "FAILED", "", "1/0/1" },
 
 	/* Lost */
 	{ "lost before an answer, then taken", "r x c .+", "y", "PASSED 250", "", "2/0/1" },
@@ -184,6 +202,8 @@ static char heard_letter(const struct hall_heard *heard)
 		[RELAY_DELIVERED] = '+', [RELAY_REFUSED] = '-', [RELAY_DEFERRED] = '~'
 	};
 
+	if (heard->is_untried)
+		return '*';
 	return heard->count ? letters[heard->outcome] : '?';
 }
 
@@ -266,6 +286,28 @@ static void queue_way(void **state)
 	}
 }
 
+/* Of what is to go later no smarthost hears now. */
+static void later_is_stored(void **state)
+{
+	static const struct {
+		int64_t given_ms, kept_ms;
+	} releases[] = { { 1000001, 1000001 },
+			 { 1, 1 }, /* past, but asked for */
+			 { INT64_MAX, ENVELOPE_RELEASE_MOST_MS } };
+	static const struct handoff_case later = { "later",  "r r c k+",     "yy",
+						   "STORED", "0?1? untried", "0/0/0" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(releases) / sizeof(releases[0]); i++) {
+		hall_open();
+		client_open_future(releases[i].given_ms);
+		client_play(later.script);
+		check(&later);
+		assert_true(hall.queued.envelope.release_ms == releases[i].kept_ms);
+		end_case();
+	}
+}
+
 static void what_is_stored_is_what_came(void **state)
 {
 	const struct envelope *e = &hall.queued.envelope;
@@ -285,6 +327,8 @@ static void what_is_stored_is_what_came(void **state)
 	assert_int_equal(e->size, client.content.len);
 	assert_int_equal(e->header_octets, 40);
 	assert_int_equal(e->form, SMTP_FORM_8BIT);
+	assert_true(e->is_utf8 && e->require_tls);
+	assert_int_equal(e->release_ms, 0);
 	assert_true(hall.queued.is_kept);
 	assert_int_equal(hall.queued.reserved, client.content.len);
 	assert_memory_equal(hall.queued.memory.at, client.content.at, client.content.len);
@@ -450,6 +494,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(orders_of_events),
 		cmocka_unit_test(queue_way),
+		cmocka_unit_test(later_is_stored),
 		cmocka_unit_test(what_is_stored_is_what_came),
 		cmocka_unit_test(success_is_left_to_a_smarthost_with_dsn),
 		cmocka_unit_test(long_words_are_cut_at_a_character),

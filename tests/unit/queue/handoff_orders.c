@@ -76,6 +76,8 @@ static void gather_relay(void)
 		may_come_for('+', i);
 		may_come_for('-', i);
 		may_come_for('~', i);
+		if (accepted + judged)
+			may_come_for('*', i);
 	}
 	may_come(r->is_carried ? "x" : "u");
 	may_come(">");
@@ -172,8 +174,12 @@ static void check_stored(size_t i)
 	assert_true(heard->count <= 1);
 	if (truth->delivered)
 		assert_true(heard->count == 1 && heard->outcome == RELAY_DELIVERED);
-	if (hall.contents_sent || hall.may_have_it)
+	if (!hall.contents_sent && !hall.may_have_it)
+		return;
+	if (truth->is_judged)
 		assert_true(heard->count == 1 && heard->outcome == truth->last);
+	else
+		assert_true(heard->count == 0 || heard->is_untried);
 }
 
 static void check_not_stored(size_t delivered, size_t refused, size_t in)

@@ -576,6 +576,16 @@ uint64_t house_add_notify(const char *sender, const char *recipients, unsigned n
 	return add("alice", sender, recipients, notify);
 }
 
+uint64_t house_add_future(const char *account, int64_t release_ms)
+{
+	uint64_t qid = ++house.last_id;
+	struct envelope e = house_envelope(qid, account, "alice@example.com", "bob@example.net", 0);
+
+	e.release_ms = release_ms;
+	queue_add(house.queue, &e, NULL, 0);
+	return qid;
+}
+
 struct queue_view house_view(uint64_t qid)
 {
 	struct queue_view view;

@@ -82,6 +82,8 @@ void house_pass(int64_t ms);
 uint64_t house_add(const char *account, const char *sender, const char *recipients);
 /* The same with notify for all recipients. */
 uint64_t house_add_notify(const char *sender, const char *recipients, unsigned notify);
+/* One that is not to go before release_ms, by the wall clock. */
+uint64_t house_add_future(const char *account, int64_t release_ms);
 struct envelope house_envelope(uint64_t qid, const char *account, const char *sender,
 			       const char *recipients, unsigned notify);
 /* The first job that waits for an answer; fails the test when there is none. */

@@ -833,7 +833,7 @@ static void a_record_that_makes_no_sense_is_refused(void **state)
 
 	(void)state;
 	assert_int_equal(queue_recover(queue, &found), -EINVAL);
-	found.envelope = span_text("\x03");
+	found.envelope = span_text("\x04");
 	assert_int_equal(queue_recover(queue, &found), -ENOTSUP);
 	/* A note for another number of recipients. */
 	envelope_encode(&e, &envelope);
