@@ -50,9 +50,21 @@ static void on_closed(void *user, const struct fault *fault)
 	side->stream = NULL;
 }
 
-const struct stream_ops side_ops = {
-	.data = on_data, .drained = on_drained, .secured = on_secured, .closed = on_closed
-};
+static void on_connected(void *user)
+{
+	struct side *side = user;
+
+	require(!side->is_closed && !side->is_connected);
+	side->is_connected = true;
+	if (side->on_connected)
+		side->on_connected(side);
+}
+
+const struct stream_ops side_ops = { .data = on_data,
+				     .drained = on_drained,
+				     .secured = on_secured,
+				     .closed = on_closed,
+				     .connected = on_connected };
 
 void side_open(struct side *side, struct loop *loop, int fd)
 {

@@ -11,13 +11,14 @@
 struct side {
 	struct stream *stream;
 	struct buf got;
-	bool is_secured, is_closed;
+	bool is_secured, is_closed, is_connected;
 	unsigned drained;
 	struct fault fault;
 	/* Instead of taking everything; may be NULL. */
 	size_t (*data)(struct side *side, struct span octets);
 	void (*on_secured)(struct side *side);
 	void (*on_drained)(struct side *side);
+	void (*on_connected)(struct side *side);
 	void *user;
 };
 
