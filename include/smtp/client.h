@@ -16,6 +16,14 @@
  * no recipient was accepted, RESULT is 554 5.5.1 of our own making and decides nothing. RSET is
  * sent by the engine where a transaction was left half-way; READY follows its 250.
  *
+ * Content goes by BDAT where it is binary, or large (1 MiB) and the peer offers CHUNKING; else by DATA,
+ * which troubles fewer peers. The first chunk of a connection is one line, and waits alone for its
+ * reply: what follows a BDAT that the peer does not know would be commands to it. When it answers 500 or
+ * 502, RESULT is 451 4.3.5 of our own making, LOST follows, and the offers say no CHUNKING any more. Of
+ * further chunks several may be on their way to a peer that offers PIPELINING; the last one is sent when
+ * all others were taken, so nobody has half a message. A refused chunk is the RESULT, the rest of the
+ * content is not sent, and READY comes after RSET.
+ *
  * 421 in place of a reply is that reply (an RCPT or RESULT event of class 4, or REFUSED), and then
  * LOST. In answer to MAIL it mostly means that the peer had closed the connection already: RESULT
  * with code 421 and is_before_body, to be tried at once on a new connection.
@@ -27,20 +35,20 @@
 #include "smtp/dsn.h"
 #include "smtp/reply.h"
 
-#define SMTP_CLIENT_EVENTS(X)                                                                      \
-	X(MORE)	     /* all input is used up */                                                    \
-	X(START_TLS) /* flush the output, start TLS, then smtp_client_tls_started() */             \
-	X(LOGIN)     /* text: mechanisms offered. Call smtp_client_login() or _no_login() */       \
-	X(CHALLENGE) /* data: decoded. Call smtp_client_respond() or _cancel() */                  \
-	X(READY)     /* a message may begin; comes after set-up, and after each message */         \
-	X(REFUSED)   /* reply, phrase: set-up failed for a reason the peer gave; the engine QUITs: \
-			flush and close. Without a reply (code 0) phrase is the whole reason */    \
-	X(RCPT)	     /* index, reply: the verdict on one recipient */                              \
-	X(SEND_BODY) /* 354, or BDAT may be sent: call smtp_client_body() for all of the content,  \
-			then _body_end() */   \
-	X(RESULT)    /* reply, is_before_body: the verdict on the message (or on MAIL, or on DATA) \
+#define SMTP_CLIENT_EVENTS(X)                                                                       \
+	X(MORE)	     /* all input is used up */                                                     \
+	X(START_TLS) /* flush the output, start TLS, then smtp_client_tls_started() */              \
+	X(LOGIN)     /* text: mechanisms offered. Call smtp_client_login() or _no_login() */        \
+	X(CHALLENGE) /* data: decoded. Call smtp_client_respond() or _cancel() */                   \
+	X(READY)     /* a message may begin; comes after set-up, and after each message */          \
+	X(REFUSED) /* reply, phrase: set-up failed for a reason the peer gave; the engine QUITs: \
+			flush and close. Without a reply (code 0) phrase is the whole reason */  \
+	X(RCPT)	   /* index, reply: the verdict on one recipient */                                 \
+	X(SEND_BODY) /* 354, or BDAT may be sent: call smtp_client_body() for all of the content, \
+			then _body_end(). By BDAT a RESULT may come before that end: then no more */ \
+	X(RESULT) /* reply, is_before_body: the verdict on the message (or on MAIL, or on DATA) \
 			for every recipient that no RCPT event refused. READY or LOST follows */   \
-	X(LOST)	     /* phrase, and reply when one caused it: the connection is of no more use */
+	X(LOST)	  /* phrase, and reply when one caused it: the connection is of no more use */
 
 enum smtp_client_event_type {
 #define X(name) SMTP_CLIENT_##name,
@@ -50,7 +58,7 @@ enum smtp_client_event_type {
 
 struct smtp_client_event {
 	enum smtp_client_event_type type;
-	size_t index;		 /* RCPT: which recipient */
+	size_t index; /* RCPT: which recipient */
 	/* text: several lines joined by one space, without their enhanced codes, at most 1,000
 	 * octets; controls are '?', other octets are as the peer sent them */
 	struct smtp_reply reply;
@@ -71,9 +79,12 @@ struct smtp_client_conf {
 	const char *ehlo_name; /* copied */
 	enum smtp_client_tls tls;
 	bool login; /* log in before the first message; required when set */
+	/* CHUNKING and BINARYMIME are taken as not offered: this peer does not know what it offers. */
+	bool distrusts_chunking;
 };
 
-/* What the peer offered in its last EHLO. */
+/* What the peer offered in its last EHLO. What cannot be made out there is left out; of a limit that is
+ * told twice the smaller counts. */
 struct smtp_client_offers {
 	bool pipelining, eightbitmime, size, starttls, auth, smtputf8, dsn, chunking, binarymime;
 	bool require_tls;
@@ -118,14 +129,12 @@ void smtp_client_no_login(struct smtp_client *cl, const char *why);
 /* Only after READY; at least one recipient. Spans are copied at once. What the peer cannot take is
  * refused without asking it: RESULT with 554 5.6.3 (8-bit content without 8BITMIME, binary without
  * BINARYMIME and CHUNKING), 552 5.3.4 (above its SIZE), 553 5.6.7 (a local part beyond ASCII, or an
- * 8-bit header section of a message that is_utf8, without SMTPUTF8), 550 5.7.30 (REQUIRETLS) or 553
- * 5.1.3 (a control in an address, a domain that is none), and the connection stays READY. A domain
- * beyond ASCII is sent in A-labels where the peer does not offer SMTPUTF8. Recipients beyond the peer's
- * RCPTMAX or RCPTDOMAINMAX get an RCPT event of 452 4.5.3 with is_ours: they need a transaction of their
- * own.
- *
- * Content goes by BDAT where it is binary, or large (the engine's choice) and the peer offers CHUNKING;
- * else by DATA. */
+ * 8-bit header section of a message that is_utf8, without SMTPUTF8), 550 5.7.30 (REQUIRETLS that is
+ * not offered, or without TLS) or 553 5.1.3 (a control in an address, a domain that is none), and the
+ * connection stays READY. SMTPUTF8 is said where the peer offers it and the sender said it or an
+ * address is beyond ASCII; a domain beyond ASCII is sent in A-labels where MAIL does not say SMTPUTF8.
+ * Recipients beyond the peer's RCPTMAX or RCPTDOMAINMAX get an RCPT event of 452 4.5.3 with is_ours:
+ * they need a transaction of their own. Long lines are sent as they are. */
 void smtp_client_message(struct smtp_client *cl, const struct smtp_client_message *message);
 
 /* The same in steps, for a message whose recipients become known one by one. mail() begins the
@@ -141,10 +150,10 @@ void smtp_client_message(struct smtp_client *cl, const struct smtp_client_messag
  *
  * What the peer cannot take is told when it is known. By mail(): as by smtp_client_message(). By
  * recipient(): 553 in an RCPT event, in its turn among the replies to the others. By content():
- * RESULT of 552 5.3.4 or 554 5.6.3, at once, also for recipients whose replies are still due. What
- * the peer could have taken had MAIL said so is to be sent again as a whole: a recipient beyond
- * ASCII gets an RCPT event of 450 4.6.7, 8-bit content after mail() without may_be_8bit a RESULT of
- * 450 4.6.3.
+ * RESULT of 552 5.3.4, 554 5.6.3 or 553 5.6.7, at once, also for recipients whose replies are still
+ * due. What the peer could have taken had MAIL said so is to be sent again as a whole: a recipient
+ * with a local part beyond ASCII gets an RCPT event of 450 4.6.7; 8-bit content after mail() without
+ * may_be_8bit, and binary content after mail() with another form, a RESULT of 450 4.6.3.
  *
  * While all is answered and content() was not called, nothing is awaited from the peer: what it
  * says then, also 421, is LOST without a RESULT. After a RESULT, or LOST, recipient(), content()
@@ -157,7 +166,10 @@ void smtp_client_content(struct smtp_client *cl, uint64_t size, unsigned form);
  * RCPT event and no RESULT come any more, not even one that waits to be taken by next(). */
 void smtp_client_reset(struct smtp_client *cl);
 
-/* Content with CRLF line ends, in parts; stuffed into the output. Only after SEND_BODY. */
+/* Content with CRLF line ends (binary: anything), in parts; stuffed into the output, or put in chunks.
+ * Only after SEND_BODY. wants_body(): false while more content would only pile up here until the peer
+ * has answered for its chunks; look again after next(). */
+bool smtp_client_wants_body(const struct smtp_client *cl);
 void smtp_client_body(struct smtp_client *cl, struct span content);
 void smtp_client_body_end(struct smtp_client *cl);
 /* QUIT; only while READY. Octets that come later are ignored. */
@@ -177,6 +189,6 @@ struct smtp_client_wait {
 	unsigned seconds;   /* 0: nothing is awaited: READY, or "waiting for more recipients" */
 };
 struct smtp_client_wait smtp_client_waits(const struct smtp_client *cl);
-/* The connection ended or the deadline passed: LOST follows (once). True when the content's end had
- * been sent and its reply was awaited: the message may have been taken. */
+/* The connection ended or the deadline passed: LOST follows (once). True when the content's end (the
+ * dot, or the last chunk) had been sent and its reply was awaited: the message may have been taken. */
 bool smtp_client_lost(struct smtp_client *cl);

@@ -26,6 +26,7 @@ struct smtp_client *smtp_client_new(const struct smtp_client_conf *conf)
 	cl->tls = conf->tls;
 	cl->is_tls = conf->tls == SMTP_CLIENT_TLS_IMPLICIT;
 	cl->wants_login = conf->login;
+	cl->distrusts_chunking = conf->distrusts_chunking;
 	cl->state = CLIENT_GREETING;
 	client_envelope_init(&cl->envelope);
 	return cl;
@@ -44,6 +45,7 @@ void smtp_client_free(struct smtp_client **cl)
 	buf_fini(&gone->text);
 	buf_fini(&gone->challenge);
 	client_envelope_fini(&gone->envelope);
+	client_chunks_fini(gone);
 	secret_fini(&gone->initial);
 	smtp_reply_parser_fini(&gone->parser);
 	free(gone);
@@ -145,12 +147,14 @@ void client_lose(struct smtp_client *cl, const struct smtp_reply *reply, const c
 	secret_fini(&cl->initial);
 	buf_clear(&cl->in);
 	client_envelope_fini(&cl->envelope);
+	client_chunks_fini(cl);
 	cl->state = CLIENT_LOST;
 }
 
 bool smtp_client_lost(struct smtp_client *cl)
 {
-	bool may_be_taken = cl->state == CLIENT_DOT && cl->out.len == 0;
+	bool is_ended = cl->state == CLIENT_DOT || cl->state == CLIENT_LAST;
+	bool may_be_taken = is_ended && cl->out.len == 0;
 
 	if (cl->state != CLIENT_LOST)
 		client_lose(cl, NULL, NULL);

@@ -4,12 +4,23 @@
 
 void smtp_client_body(struct smtp_client *cl, struct span content)
 {
-	if (client_may(cl, CLIENT_BODY))
+	if (cl->state == CLIENT_CHUNKS || cl->state == CLIENT_CHUNK)
+		client_chunks_put(cl, content);
+	else if (client_may(cl, CLIENT_BODY))
 		smtp_body_encode(&cl->body, content, &cl->out);
+}
+
+bool smtp_client_wants_body(const struct smtp_client *cl)
+{
+	return cl->state == CLIENT_BODY || cl->state == CLIENT_CHUNKS;
 }
 
 void smtp_client_body_end(struct smtp_client *cl)
 {
+	if (cl->state == CLIENT_CHUNKS || cl->state == CLIENT_CHUNK) {
+		client_chunks_end(cl);
+		return;
+	}
 	if (!client_may(cl, CLIENT_BODY))
 		return;
 	smtp_body_encode_end(&cl->body, &cl->out);

@@ -40,6 +40,7 @@ void client_envelope_fini(struct client_envelope *e)
 {
 	forget_all(&e->waiting);
 	forget_all(&e->due);
+	buf_fini(&e->domains);
 }
 
 static struct client_command *add(struct client_envelope *e, enum client_state state, size_t octets)
@@ -56,7 +57,10 @@ static struct client_command *add(struct client_envelope *e, enum client_state s
 
 void client_envelope_add(struct client_envelope *e, enum client_state state, struct span line)
 {
-	memcpy(add(e, state, line.len)->line, line.at, line.len);
+	struct client_command *c = add(e, state, line.len);
+
+	if (line.len)
+		memcpy(c->line, line.at, line.len);
 }
 
 void client_envelope_refuse(struct client_envelope *e, const struct smtp_reply *why)
@@ -64,22 +68,26 @@ void client_envelope_refuse(struct client_envelope *e, const struct smtp_reply *
 	add(e, CLIENT_RCPT, 0)->own = why;
 }
 
-void client_push_early_result(struct smtp_client *cl, const struct smtp_reply *reply)
+void client_push_early_result(struct smtp_client *cl, const struct smtp_reply *reply, bool is_ours)
 {
 	struct smtp_client_event *ev = client_push(cl, SMTP_CLIENT_RESULT);
 
 	ev->reply = *reply;
 	ev->is_before_body = true;
+	ev->is_ours = is_ours;
 	cl->envelope.has_result = true;
 }
 
-/* DATA is worth sending when it may be answered 354. */
+/* DATA is worth sending when it may be answered 354. Content by BDAT waits for the replies to all
+ * recipients: the peer would have to take it in even if there are none (RFC 3030 2.). */
 static bool may_send(const struct smtp_client *cl, const struct client_command *c)
 {
 	const struct client_envelope *e = &cl->envelope;
 
 	if (c->own)
 		return true;
+	if (c->state == CLIENT_CHUNKS)
+		return false;
 	if (c->state == CLIENT_DATA && e->accepted == 0 && e->recipients_due == 0)
 		return false;
 	return e->replies_due < (cl->offers.pipelining ? WINDOW : 1);
@@ -104,7 +112,17 @@ static bool is_in_vain(const struct client_envelope *e)
 {
 	const struct client_command *next = first(list_is_empty(&e->due) ? &e->waiting : &e->due);
 
-	return next && next->state == CLIENT_DATA && e->accepted == 0;
+	if (!next || e->accepted)
+		return false;
+	return next->state == CLIENT_DATA || next->state == CLIENT_CHUNKS;
+}
+
+/* Nothing is left but the content, by BDAT. */
+static bool is_chunks_turn(const struct client_envelope *e)
+{
+	const struct client_command *next = first(&e->waiting);
+
+	return list_is_empty(&e->due) && next && next->state == CLIENT_CHUNKS;
 }
 
 /* The reply that comes next; what we refused ourselves has none. */
@@ -125,7 +143,7 @@ void client_go_on(struct smtp_client *cl)
 	const struct client_command *awaited;
 
 	if (!e->has_result && is_in_vain(e))
-		client_push_early_result(cl, &no_recipient);
+		client_push_early_result(cl, &no_recipient, true);
 	if (e->has_result)
 		forget_all(&e->waiting);
 	while (!list_is_empty(&e->waiting) && may_send(cl, first(&e->waiting)))
@@ -137,6 +155,9 @@ void client_go_on(struct smtp_client *cl)
 	} else if (e->has_result) {
 		forget_all(&e->due);
 		client_end_transaction(cl);
+	} else if (is_chunks_turn(e)) {
+		forget_all(&e->waiting);
+		client_chunks_begin(cl);
 	} else {
 		cl->state = CLIENT_OPEN;
 	}
@@ -152,6 +173,15 @@ static void take_first(struct client_envelope *e)
 	forget_first(&e->due);
 }
 
+static struct smtp_client_event *push_verdict(struct smtp_client *cl,
+					      const struct smtp_reply *reply, size_t index)
+{
+	struct smtp_client_event *ev = client_push_reply(cl, SMTP_CLIENT_RCPT, reply);
+
+	ev->index = index;
+	return ev;
+}
+
 bool client_tell_refused(struct smtp_client *cl)
 {
 	struct client_envelope *e = &cl->envelope;
@@ -160,7 +190,7 @@ bool client_tell_refused(struct smtp_client *cl)
 	if (!c || !c->own)
 		return false;
 	if (!e->has_result)
-		client_push_reply(cl, SMTP_CLIENT_RCPT, c->own)->index = c->index;
+		push_verdict(cl, c->own, c->index)->is_ours = true;
 	take_first(e);
 	client_go_on(cl);
 	return true;
@@ -190,7 +220,7 @@ void client_on_mail(struct smtp_client *cl, const struct smtp_reply *reply)
 	if (is_positive(reply))
 		cl->envelope.needs_reset = true;
 	else if (!cl->envelope.has_result)
-		client_push_early_result(cl, reply);
+		client_push_early_result(cl, reply, false);
 	advance(cl, reply);
 }
 
@@ -201,7 +231,7 @@ void client_on_rcpt(struct smtp_client *cl, const struct smtp_reply *reply)
 	if (client_is_out_of_step(cl, reply))
 		return;
 	if (!e->has_result)
-		client_push_reply(cl, SMTP_CLIENT_RCPT, reply)->index = first(&e->due)->index;
+		push_verdict(cl, reply, first(&e->due)->index);
 	if (is_positive(reply)) {
 		e->accepted++;
 		e->needs_reset = true;
@@ -230,7 +260,7 @@ void client_on_data(struct smtp_client *cl, const struct smtp_reply *reply)
 		client_push(cl, SMTP_CLIENT_SEND_BODY);
 	} else {
 		if (!e->has_result)
-			client_push_early_result(cl, reply);
+			client_push_early_result(cl, reply, false);
 		advance(cl, reply);
 	}
 }

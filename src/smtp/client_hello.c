@@ -23,6 +23,8 @@ void client_on_ehlo(struct smtp_client *cl, const struct smtp_reply *reply)
 
 	if (reply->code == 250) {
 		client_offers_parse(buf_span(&cl->parser.text), &cl->offers);
+		if (cl->distrusts_chunking)
+			cl->offers.chunking = cl->offers.binarymime = false;
 		client_after_hello(cl);
 	} else if (reply->code >= 500 && may_do_without) {
 		put_hello(cl, "HELO", CLIENT_HELO);

@@ -6,7 +6,9 @@
  * client_offers.c    what EHLO tells
  * client_message.c   one message: what the user says of it, as commands
  * client_envelope.c  MAIL, RCPT and DATA: what is sent when, and what their replies mean
- * client_content.c   the content and its end, RSET
+ * client_content.c   the content and its end by DATA, RSET
+ * client_chunks.c    the content by BDAT
+ * client_limits.c    recipients beyond what one transaction may have
  */
 #pragma once
 
@@ -34,6 +36,10 @@
 	X(DATA, "waiting for the reply to DATA", 120, client_on_data)                              \
 	X(BODY, "sending the message", 180, NULL)                                                  \
 	X(DOT, "waiting for the reply to the end of the message", 600, client_on_dot)              \
+	X(CHUNKS, "sending the message", 180, client_on_chunk)                                     \
+	X(CHUNK, "waiting for the reply to a part of the message", 300, client_on_chunk)           \
+	X(LAST, "waiting for the reply to the end of the message", 600, client_on_last)            \
+	X(DRAIN, "ending a message that was refused", 300, client_on_drain)                        \
 	X(VOID, "ending a message that has no recipient", 600, client_on_void)                     \
 	X(RSET, "waiting for the reply to RSET", 300, client_on_rset)                              \
 	X(UNASKED, "reading a reply that nobody asked for", 5, client_on_unasked)                  \
@@ -49,7 +55,7 @@ enum client_state {
 /* RCPT, RESULT, and READY or LOST may come of one reply. */
 #define CLIENT_EVENTS_MOST 4
 
-/* MAIL, RCPT or DATA. */
+/* MAIL, RCPT or DATA; CHUNKS stands for content that goes by BDAT, and is no command itself. */
 struct client_command {
 	struct list_node node;
 	enum client_state state;      /* in which its reply is awaited */
@@ -66,11 +72,28 @@ struct client_envelope {
 	struct list waiting, due;
 	size_t replies_due, recipients_due; /* from the peer: of all commands, of RCPT */
 	size_t recipients, accepted;
-	bool is_begun;		   /* mail() was called */
-	bool is_whole;		   /* content() was called: no more recipients */
-	bool has_result;	   /* the RESULT is out; what replies are still due tell nothing */
-	bool needs_reset;	   /* the peer may be within a transaction */
-	bool says_8bit, says_utf8; /* MAIL does */
+	bool is_begun;	  /* mail() was called */
+	bool is_whole;	  /* content() was called: no more recipients */
+	bool has_result;  /* the RESULT is out; what replies are still due tell nothing */
+	bool is_utf8;	  /* the message is */
+	bool needs_reset; /* the peer may be within a transaction */
+	bool says_8bit, says_binary, says_utf8; /* MAIL does */
+	unsigned asked;				/* RCPT commands */
+	struct buf domains; /* of these: each once, lower case, ended by NUL; only where limited */
+	unsigned domain_count;
+};
+
+/* Chunks whose replies may be due at once, where the peer offers PIPELINING. */
+#define CHUNKS_DUE_MOST 8
+
+/* Content that goes by BDAT. */
+struct client_chunks {
+	struct buf held; /* content that is in no chunk yet */
+	bool is_binary;	 /* goes as it is; else its line ends are made whole, as for DATA */
+	bool is_whole;	 /* body_end() was called */
+	bool is_mid_line, is_behind_cr;
+	uint64_t ends[CHUNKS_DUE_MOST]; /* in all octets of the connection; a ring */
+	unsigned first, count;
 };
 
 struct smtp_client {
@@ -91,6 +114,9 @@ struct smtp_client {
 	struct secret initial; /* of AUTH, when it is too long for the command line */
 	struct client_envelope envelope;
 	struct smtp_body_encoder body;
+	struct client_chunks chunks;
+	bool knows_bdat; /* the peer has taken a chunk on this connection */
+	bool distrusts_chunking;
 	struct smtp_client_event events[CLIENT_EVENTS_MOST];
 	unsigned event_first, event_count;
 };
@@ -99,7 +125,8 @@ typedef void client_on_reply(struct smtp_client *cl, const struct smtp_reply *re
 
 client_on_reply client_on_greeting, client_on_ehlo, client_on_helo, client_on_starttls,
 	client_on_auth, client_on_cancel, client_on_mail, client_on_rcpt, client_on_data,
-	client_on_dot, client_on_void, client_on_rset, client_on_unasked;
+	client_on_dot, client_on_chunk, client_on_last, client_on_drain, client_on_void,
+	client_on_rset, client_on_unasked;
 
 struct smtp_client_event *client_push(struct smtp_client *cl, enum smtp_client_event_type type);
 struct smtp_client_event *client_push_reply(struct smtp_client *cl,
@@ -135,12 +162,20 @@ void client_envelope_refuse(struct client_envelope *e, const struct smtp_reply *
 void client_go_on(struct smtp_client *cl);
 /* True: the recipient whose turn it is was one that we refused; it is told. */
 bool client_tell_refused(struct smtp_client *cl);
-/* RESULT for what came of MAIL, RCPT and DATA, before any content. */
-void client_push_early_result(struct smtp_client *cl, const struct smtp_reply *reply);
+/* RESULT for what came of MAIL, RCPT and DATA, before any content; of our own making or not. */
+void client_push_early_result(struct smtp_client *cl, const struct smtp_reply *reply, bool is_ours);
+/* Whether the peer's limits leave room for this recipient in the transaction; then it is counted. */
+bool client_limits_take(struct smtp_client *cl, struct span mailbox);
 /* RCPT and RESULT events that were not taken yet are not told. */
 void client_drop_verdicts(struct smtp_client *cl);
 /* No reply to MAIL, RCPT, the end of a message or RSET begins with 3: somebody has lost count, and
  * the connection is lost. */
 bool client_is_out_of_step(struct smtp_client *cl, const struct smtp_reply *reply);
 void client_send_void(struct smtp_client *cl);
+/* All recipients are known to the peer, and the content goes by BDAT. */
+void client_chunks_begin(struct smtp_client *cl);
+void client_chunks_put(struct smtp_client *cl, struct span content);
+void client_chunks_end(struct smtp_client *cl);
+/* What was held is of no more use. */
+void client_chunks_fini(struct smtp_client *cl);
 void client_end_transaction(struct smtp_client *cl);

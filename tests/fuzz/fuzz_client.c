@@ -57,7 +57,9 @@ static void send_message(struct user *u)
 	m.params = params;
 	m.envid = span_text("1");
 	m.size = 100;
-	m.form = u->messages == 2 ? SMTP_FORM_8BIT : 0;
+	m.form = u->messages == 2 ? SMTP_FORM_8BIT : u->messages == 3 ? SMTP_FORM_BINARY : 0;
+	m.is_utf8 = u->messages == 1;
+	m.require_tls = u->messages == 2 && u->is_tls;
 	u->is_sending = true;
 	u->is_open = u->in_steps;
 	u->is_given_up = false;
@@ -81,6 +83,11 @@ static void give_up(struct user *u)
 	u->is_given_up = true;
 }
 
+static unsigned form_of(unsigned char what)
+{
+	return what == '8' ? SMTP_FORM_8BIT : what == 'y' ? SMTP_FORM_BINARY : 0;
+}
+
 static void act(struct user *u, struct span what)
 {
 	if (!u->is_open || what.len < 2)
@@ -91,11 +98,13 @@ static void act(struct user *u, struct span what)
 		add(u, "\r\n@x");
 	else if (what.at[1] == 'u')
 		add(u, "\303\274@x");
+	else if (what.at[1] == 'd')
+		add(u, "u@b\303\274cher.example");
 	else if (what.at[1] == 'x')
 		give_up(u);
 	else {
 		u->is_open = false;
-		smtp_client_content(u->cl, 100, what.at[1] == '8');
+		smtp_client_content(u->cl, what.at[1] == 'l' ? 1 << 20 : 100, form_of(what.at[1]));
 	}
 }
 

@@ -38,6 +38,8 @@ static void note_event(struct buf *out, const struct smtp_client_event *ev)
 		buf_printf(out, ": %s", ev->phrase);
 	if (ev->is_before_body)
 		buf_put_text(out, " (before)");
+	if (ev->is_ours)
+		buf_put_text(out, " (ours)");
 	buf_put_char(out, '\n');
 }
 
@@ -79,6 +81,18 @@ static void put_line(struct buf *out, const char *text)
 	buf_put_text(out, "\r\n");
 }
 
+static unsigned form_of(const char *what)
+{
+	return (strstr(what, "8bit") ? SMTP_FORM_8BIT : 0u) |
+	       (strstr(what, "header") ? SMTP_FORM_8BIT | SMTP_FORM_8BIT_HEADER : 0u) |
+	       (strstr(what, "binary") ? SMTP_FORM_BINARY : 0u);
+}
+
+static uint64_t size_of(const char *what)
+{
+	return strstr(what, "large") ? 1 << 20 : strstr(what, "size") ? 1000 : 0;
+}
+
 /* Calls `begin` with a message as `what` describes it. */
 static void with_message(struct run *r, const char *what,
 			 void (*begin)(struct smtp_client *cl, const struct smtp_client_message *m))
@@ -98,11 +112,19 @@ static void with_message(struct run *r, const char *what,
 		m.sender = span_of(NULL, 0);
 	if (strstr(what, "utf8"))
 		recipients[0] = span_text("\xC3\xBC@y");
+	if (strstr(what, "domain"))
+		recipients[0] = span_text("u@b\xC3\xBC"
+					  "cher.example");
+	if (strstr(what, "from"))
+		m.sender = span_text("s@b\xC3\xBC"
+				     "cher.example");
 	if (strstr(what, "control"))
 		recipients[0] = span_text("a\r\nDATA\r\n@y");
-	m.form = strstr(what, "8bit") ? SMTP_FORM_8BIT : 0;
+	m.form = form_of(what);
+	m.is_utf8 = strstr(what, "said") != NULL;
+	m.require_tls = strstr(what, "strict") != NULL;
 	m.may_be_8bit = strstr(what, "maybe") != NULL;
-	m.size = strstr(what, "size") ? 1000 : 0;
+	m.size = size_of(what);
 	if (strstr(what, "dsn")) {
 		m.ret = SMTP_RET_HDRS;
 		m.envid = span_text("QQ+2B1");
@@ -140,7 +162,7 @@ static void do_recipient(struct run *r, const char *what)
 
 static void do_content(struct run *r, const char *what)
 {
-	smtp_client_content(r->cl, strstr(what, "size") ? 1000 : 0, strstr(what, "8bit") != NULL);
+	smtp_client_content(r->cl, size_of(what), form_of(what));
 }
 
 static void do_login(struct run *r, const char *what)
@@ -284,7 +306,7 @@ static void walk(struct run *r, const struct dialogue *d)
 /* Returns how many octets the peer sent. */
 static size_t run(const struct dialogue *d, size_t cut)
 {
-	struct smtp_client_conf conf = { "relay", d->tls, d->login };
+	struct smtp_client_conf conf = { .ehlo_name = "relay", .tls = d->tls, .login = d->login };
 	struct run r = { .cl = smtp_client_new(&conf), .cut = cut };
 
 	walk(&r, d);
@@ -312,12 +334,15 @@ void dialogue_run_everywhere(const struct dialogue *d, size_t count)
 
 void run_begin(struct run *r, enum smtp_client_tls tls, bool login, const char *offers)
 {
-	struct smtp_client_conf conf = { "relay", tls, login };
+	struct smtp_client_conf conf = { .ehlo_name = "relay", .tls = tls, .login = login };
 	struct buf ehlo = { 0 };
 
 	*r = (struct run){ .cl = smtp_client_new(&conf) };
 	run_feed(r, span_text("220 mx\r\n"));
-	buf_printf(&ehlo, "250-mx\r\n250 %s\r\n", offers);
+	buf_put_text(&ehlo, "250-mx\r\n");
+	for (size_t n; n = strcspn(offers, ","), offers[n]; offers += n + 1)
+		buf_printf(&ehlo, "250-%.*s\r\n", (int)n, offers);
+	buf_printf(&ehlo, "250 %s\r\n", offers);
 	run_feed(r, buf_span(&ehlo));
 	buf_fini(&ehlo);
 	buf_clear(&r->events);

@@ -12,7 +12,7 @@
 
 #include "smtp/client.h"
 
-#define STEPS_MOST 64
+#define STEPS_MOST 80
 
 struct dialogue {
 	const char *name;
@@ -44,13 +44,14 @@ struct run {
 /* Each dialogue whole, octet by octet, and cut at every place. */
 void dialogue_run_everywhere(const struct dialogue *d, size_t count);
 
-/* Greeting and EHLO done, events and output of them forgotten. */
+/* Greeting and EHLO ("SIZE 10,DSN": each a line) done, events and output of them forgotten. */
 void run_begin(struct run *r, enum smtp_client_tls tls, bool login, const char *offers);
 void run_end(struct run *r);
 void run_feed(struct run *r, struct span octets);
 /* As a relay does: all events, then all output. */
 void run_turn(struct run *r);
-/* "3 8bit maybe size utf8 null control dsn": how many recipients, and what else. */
+/* "3 8bit header binary maybe size large utf8 domain from said strict null control dsn": how many
+ * recipients, and what else. */
 void run_message(struct run *r, const char *what);
 /* The same, and more is to come. */
 void run_mail(struct run *r, const char *what);

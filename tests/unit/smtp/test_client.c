@@ -117,6 +117,58 @@ static void test_offers(void **state)
 	run_end(&r);
 }
 
+/* What is told of LIMITS and the other extensions, also in odd forms. */
+static void test_odd_offers(void **state)
+{
+	static const struct {
+		const char *lines;
+		struct smtp_client_offers offers;
+	} cases[] = {
+		{ "CHUNKING,BINARYMIME,REQUIRETLS",
+		  { .chunking = true, .binarymime = true, .require_tls = true } },
+		{ "chunking  ,\tBinaryMime x y,REQUIRETLSX",
+		  { .chunking = true, .binarymime = true } },
+		{ "LIMITS MAILMAX=10 RCPTMAX=20 RCPTDOMAINMAX=5",
+		  { .mail_most = 10, .rcpt_most = 20, .rcpt_domains_most = 5 } },
+		{ "limits rcptmax=999999\tmailmax=1", { .mail_most = 1, .rcpt_most = 999999 } },
+		{ "LIMITS RCPTMAX=0 MAILMAX=1000000 RCPTDOMAINMAX=x", { .mail_most = 0 } },
+		{ "LIMITS RCPTMAX MAILMAX= =5 RCPTMAX==7 OTHER=3 RCPTMAX=-1 MAILMAX=1x,LIMITS",
+		  { .mail_most = 0 } },
+		{ "LIMITS RCPTMAX=7 RCPTMAX=99999999999999999999,LIMITS RCPTMAX=5,LIMITS RCPTMAX=6",
+		  { .rcpt_most = 5 } },
+		{ "LIMITS=RCPTMAX=3", { .rcpt_most = 3 } },
+		{ "SIZE=1000", { .size = true, .size_octets = 1000 } },
+		{ "SIZE\t2000", { .size = true, .size_octets = 2000 } },
+		{ "SIZE 10 20", { .size = true, .size_octets = 10 } },
+		{ "AUTH=LOGIN,AUTH PLAIN login", { .auth = true, .mechanisms = "LOGIN PLAIN" } },
+		{ "=,  ,-,8BITMIME=,DSN\x80", { .eightbitmime = true } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct run r;
+
+		run_begin(&r, SMTP_CLIENT_TLS_NONE, false, cases[i].lines);
+		if (memcmp(smtp_client_offers(r.cl), &cases[i].offers, sizeof(cases[i].offers)) !=
+		    0)
+			fail_msg("%s", cases[i].lines);
+		run_end(&r);
+	}
+}
+
+static void test_distrusted_chunking(void **state)
+{
+	struct smtp_client_conf conf = { .ehlo_name = "relay", .distrusts_chunking = true };
+	struct run r = { .cl = smtp_client_new(&conf) };
+
+	(void)state;
+	run_feed(&r, span_text("220 mx\r\n"));
+	run_feed(&r, span_text("250-mx\r\n250-CHUNKING\r\n250-BINARYMIME\r\n250 DSN\r\n"));
+	assert_false(smtp_client_offers(r.cl)->chunking || smtp_client_offers(r.cl)->binarymime);
+	assert_true(smtp_client_offers(r.cl)->dsn);
+	run_end(&r);
+}
+
 /* The end of the message is written but not sent: it cannot have been taken. */
 static void test_lost_before_the_end_is_sent(void **state)
 {
@@ -143,7 +195,9 @@ static void test_endless_replies(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		struct smtp_client_conf conf = { "relay", SMTP_CLIENT_TLS_NONE, false };
+		struct smtp_client_conf conf = { .ehlo_name = "relay",
+						 .tls = SMTP_CLIENT_TLS_NONE,
+						 .login = false };
 		struct run r = { .cl = smtp_client_new(&conf) };
 		size_t fed = 0;
 
@@ -191,7 +245,9 @@ static void test_plain_text(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < n * n * n * 3; i++) {
-		struct smtp_client_conf conf = { "relay", SMTP_CLIENT_TLS_STARTTLS, true };
+		struct smtp_client_conf conf = { .ehlo_name = "relay",
+						 .tls = SMTP_CLIENT_TLS_STARTTLS,
+						 .login = true };
 		struct run r = { .cl = smtp_client_new(&conf) };
 		size_t pick[3] = { i / 3 % n, i / 3 / n % n, i / 3 / n / n };
 		struct buf reply = { 0 };
@@ -224,6 +280,8 @@ int main(void)
 		cmocka_unit_test(test_window_after_refusal),
 		cmocka_unit_test(test_long_initial_response),
 		cmocka_unit_test(test_offers),
+		cmocka_unit_test(test_odd_offers),
+		cmocka_unit_test(test_distrusted_chunking),
 		cmocka_unit_test(test_lost_before_the_end_is_sent),
 		cmocka_unit_test(test_endless_replies),
 		cmocka_unit_test(test_long_text_is_cut),

@@ -1,0 +1,254 @@
+/* Content by BDAT (RFC 3030).
+ *
+ * Octets that follow a BDAT which the peer does not know are commands to it: content would speak to the
+ * smarthost under our login. So the first chunk of a connection is one line, and nothing follows it
+ * before the peer has taken it. The last chunk waits until all others were taken: a peer that loses
+ * one and takes the end all the same would deliver half a message. */
+#include "smtp/client.h"
+
+#include "client_private.h"
+#include "smtp/content.h"
+
+enum {
+	CHUNK_OCTETS = 128 * 1024,
+	LOOK_BACK =
+		2048, /* for a line end to cut at: not all servers know one that is cut in two */
+};
+
+static const struct smtp_reply no_bdat =
+	SMTP_REPLY(451, 4, 3, 5, "The smarthost offers CHUNKING and does not know it");
+
+void client_chunks_fini(struct smtp_client *cl)
+{
+	buf_fini(&cl->chunks.held);
+	cl->chunks.count = 0;
+}
+
+/* Where the first chunk ends of those held. */
+static size_t first_line(struct span held)
+{
+	size_t n = span_find(held, '\n');
+
+	if (n < held.len && n < SMTP_LINE_MOST)
+		return n + 1;
+	return held.len > SMTP_LINE_MOST ? SMTP_LINE_MOST : held.len;
+}
+
+static size_t good_cut(struct span held)
+{
+	size_t n = CHUNK_OCTETS;
+
+	for (size_t i = n; i > n - LOOK_BACK; i--)
+		if (held.at[i - 1] == '\n')
+			return i;
+	return held.at[n - 1] == '\r' ? n - 1 : n;
+}
+
+/* The octets of a chunk that may be sent and is not the last; 0: there is none. What is held last goes
+ * with LAST, and is never empty where there is content. */
+static size_t next_chunk(const struct smtp_client *cl)
+{
+	const struct client_chunks *c = &cl->chunks;
+	struct span held = buf_span(&c->held);
+	size_t n;
+
+	if (!cl->knows_bdat) {
+		n = c->count == 0 ? first_line(held) : 0;
+		return n < held.len ? n : 0;
+	}
+	if (held.len <= CHUNK_OCTETS || c->count >= (cl->offers.pipelining ? CHUNKS_DUE_MOST : 1))
+		return 0;
+	return good_cut(held);
+}
+
+static void put_chunk(struct smtp_client *cl, size_t octets, const char *last)
+{
+	struct client_chunks *c = &cl->chunks;
+
+	buf_printf(&cl->out, "BDAT %zu%s\r\n", octets, last);
+	buf_put_span(&cl->out, span_first(buf_span(&c->held), octets));
+	buf_drop(&c->held, octets);
+	c->ends[(c->first + c->count++) % CHUNKS_DUE_MOST] = cl->sent + cl->out.len;
+}
+
+/* More content may come as long as what is held makes no chunk. */
+static void await_chunks(struct smtp_client *cl)
+{
+	const struct client_chunks *c = &cl->chunks;
+
+	cl->state = c->is_whole || c->held.len > CHUNK_OCTETS ? CLIENT_CHUNK : CLIENT_CHUNKS;
+	cl->reply_due = c->count ? c->ends[c->first] : UINT64_MAX;
+}
+
+static void go_on(struct smtp_client *cl)
+{
+	struct client_chunks *c = &cl->chunks;
+	size_t n;
+
+	while ((n = next_chunk(cl)) > 0)
+		put_chunk(cl, n, "");
+	await_chunks(cl);
+	if (c->is_whole && c->count == 0) {
+		put_chunk(cl, c->held.len, " LAST");
+		buf_fini(&c->held);
+		client_await(cl, CLIENT_LAST);
+	}
+}
+
+void client_chunks_begin(struct smtp_client *cl)
+{
+	cl->chunks = (struct client_chunks){ .is_binary = cl->chunks.is_binary };
+	await_chunks(cl);
+	client_push(cl, SMTP_CLIENT_SEND_BODY);
+}
+
+/* What a text holds besides whole lines becomes what DATA would have made of it (smtp/body.h). */
+
+static void end_line(struct client_chunks *c)
+{
+	buf_put(&c->held, "\r\n", 2);
+	c->is_mid_line = false;
+}
+
+static void put_odd_octet(struct client_chunks *c, unsigned char octet)
+{
+	if (octet == '\0')
+		return;
+	if (octet == '\r' || !c->is_behind_cr)
+		end_line(c);
+	c->is_behind_cr = octet == '\r';
+}
+
+static size_t plain_run(struct span text)
+{
+	size_t n = 0;
+
+	while (n < text.len && text.at[n] != '\r' && text.at[n] != '\n' && text.at[n] != '\0')
+		n++;
+	return n;
+}
+
+static void put_text(struct client_chunks *c, struct span text)
+{
+	while (text.len) {
+		size_t n = plain_run(text);
+
+		if (n) {
+			buf_put(&c->held, text.at, n);
+			c->is_mid_line = true;
+			c->is_behind_cr = false;
+		} else {
+			put_odd_octet(c, text.at[0]);
+			n = 1;
+		}
+		text = span_from(text, n);
+	}
+}
+
+void client_chunks_put(struct smtp_client *cl, struct span content)
+{
+	struct client_chunks *c = &cl->chunks;
+
+	if (c->is_whole)
+		return;
+	if (c->is_binary)
+		buf_put_span(&c->held, content);
+	else
+		put_text(c, content);
+	go_on(cl);
+}
+
+void client_chunks_end(struct smtp_client *cl)
+{
+	struct client_chunks *c = &cl->chunks;
+
+	if (!c->is_binary && c->is_mid_line)
+		end_line(c);
+	c->is_whole = true;
+	go_on(cl);
+}
+
+/* Replies */
+
+static void take_first(struct client_chunks *c)
+{
+	c->first = (c->first + 1) % CHUNKS_DUE_MOST;
+	c->count--;
+}
+
+/* RFC 3030 2.: "the sender-SMTP MUST NOT send any additional BDAT segments" after a refusal; those in the
+ * pipeline are answered still. The "resulting state [...] is indeterminate. A RSET command MUST be
+ * sent". */
+static void drain(struct smtp_client *cl)
+{
+	if (cl->chunks.count) {
+		cl->state = CLIENT_DRAIN;
+		cl->reply_due = cl->chunks.ends[cl->chunks.first];
+		return;
+	}
+	cl->envelope.needs_reset = true;
+	client_end_transaction(cl);
+}
+
+/* Whatever it made of the line that came behind, the connection is of no more use. */
+static void give_chunking_up(struct smtp_client *cl, const struct smtp_reply *reply)
+{
+	cl->offers.chunking = cl->offers.binarymime = false;
+	client_push_reply(cl, SMTP_CLIENT_RESULT, &no_bdat)->is_ours = true;
+	cl->envelope.has_result = true;
+	client_lose(cl, reply, NULL);
+}
+
+static void take_refusal(struct smtp_client *cl, const struct smtp_reply *reply)
+{
+	if (!cl->knows_bdat && (reply->code == 500 || reply->code == 502)) {
+		give_chunking_up(cl, reply);
+		return;
+	}
+	client_push_reply(cl, SMTP_CLIENT_RESULT, reply);
+	cl->envelope.has_result = true;
+	buf_fini(&cl->chunks.held);
+	if (reply->code == 421)
+		client_lose(cl, reply, NULL);
+	else
+		drain(cl);
+}
+
+void client_on_chunk(struct smtp_client *cl, const struct smtp_reply *reply)
+{
+	if (client_is_out_of_step(cl, reply))
+		return;
+	take_first(&cl->chunks);
+	if (reply->code >= 300) {
+		take_refusal(cl, reply);
+		return;
+	}
+	cl->knows_bdat = true;
+	go_on(cl);
+}
+
+void client_on_last(struct smtp_client *cl, const struct smtp_reply *reply)
+{
+	if (client_is_out_of_step(cl, reply))
+		return;
+	take_first(&cl->chunks);
+	if (reply->code >= 300) {
+		take_refusal(cl, reply);
+		return;
+	}
+	cl->knows_bdat = true;
+	client_push_reply(cl, SMTP_CLIENT_RESULT, reply);
+	cl->envelope.has_result = true;
+	client_become_ready(cl);
+}
+
+void client_on_drain(struct smtp_client *cl, const struct smtp_reply *reply)
+{
+	if (client_is_out_of_step(cl, reply))
+		return;
+	take_first(&cl->chunks);
+	if (reply->code == 421)
+		client_lose(cl, reply, NULL);
+	else
+		drain(cl);
+}
