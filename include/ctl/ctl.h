@@ -32,6 +32,10 @@
  *                   goes stops it between two portions
  *          export   "qids", one: lines {content: base64}, then {qid octets}
  *          reload   as SIGHUP; the answer says what was wrong
+ *          revoke   "account", "credential" (the id of an app password; null: all): ends the sessions
+ *                   that logged in so; sessions, how many there were
+ *          last-use "account" (null: all): lines {uses [{account credential ("": the account's own
+ *                   password) time time_s address}]}, then {count}
  *
  * A filter is described in src/ctl/filter.h.
  */
@@ -46,6 +50,12 @@
 #include "relay/relay.h"
 
 struct ctl;
+
+/* A successful login: by the account's own password (credential ""), or by an app password. */
+struct ctl_use {
+	const char *account, *credential, *address;
+	int64_t time_s; /* since the epoch */
+};
 
 /* One session loop, with what lives on it. */
 struct ctl_shard {
@@ -73,6 +83,13 @@ struct ctl_conf {
 	 * On the threads of connections, several at once. */
 	int (*read_content)(void *user, uint64_t qid, unsigned index, struct buf *out,
 			    struct fault *fault);
+	/* Ends an account's sessions (credential NULL: all; else those that logged in by it); returns how
+	 * many. On the threads of connections, where it may wait for the loops. */
+	size_t (*revoke)(void *user, const char *account, const char *credential);
+	/* Calls each() for the last use of every credential of `account` (NULL: of all accounts) until it
+	 * returns false. On the threads of connections; each() may wait. */
+	void (*last_use)(void *user, const char *account,
+			 bool (*each)(void *to, const struct ctl_use *use), void *to);
 	void *user;
 };
 

@@ -23,6 +23,9 @@
 
 struct spool_disk;
 
+/* What begins so is another's and no surprise in the directory: the daemon's table of last uses. */
+#define SPOOL_GUEST_PREFIX "last-use"
+
 struct spool_check_segment {
 	const char *name;
 	uint64_t number, octets;

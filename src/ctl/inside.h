@@ -107,6 +107,8 @@ json_t *ctl_show(struct ctl_client *client, const json_t *request);
 json_t *ctl_act(struct ctl_client *client, const json_t *request);
 json_t *ctl_export(struct ctl_client *client, const json_t *request);
 json_t *ctl_reload(struct ctl_client *client, const json_t *request);
+json_t *ctl_revoke(struct ctl_client *client, const json_t *request);
+json_t *ctl_last_use(struct ctl_client *client, const json_t *request);
 
 /* Text of a peer: octets that are not UTF-8 become U+FFFD. NULL becomes null. */
 json_t *ctl_text(const char *text);

@@ -6,9 +6,9 @@ static const struct {
 	const char *name;
 	json_t *(*answer)(struct ctl_client *client, const json_t *request);
 } verbs[] = {
-	{ "status", ctl_status }, { "list", ctl_list }, { "summary", ctl_summary },
-	{ "show", ctl_show },	  { "act", ctl_act },	{ "export", ctl_export },
-	{ "reload", ctl_reload },
+	{ "status", ctl_status }, { "list", ctl_list },	    { "summary", ctl_summary },
+	{ "show", ctl_show },	  { "act", ctl_act },	    { "export", ctl_export },
+	{ "reload", ctl_reload }, { "revoke", ctl_revoke }, { "last-use", ctl_last_use },
 };
 
 json_t *ctl_refusal(const char *error)
@@ -61,7 +61,7 @@ json_t *ctl_answer(struct ctl_client *client, struct span request)
 	if (verb == NULL || i == sizeof(verbs) / sizeof(verbs[0]))
 		answer = ctl_refusal("the request is not {\"verb\": \"status\" | \"list\" | "
 				     "\"summary\" | \"show\" | \"act\" | \"export\" | "
-				     "\"reload\", ...} on one line");
+				     "\"reload\" | \"revoke\" | \"last-use\", ...} on one line");
 	else
 		answer = verbs[i].answer(client, root);
 	json_decref(root);

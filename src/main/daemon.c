@@ -3,6 +3,7 @@
 #include "auth/frame.h"
 #include "base/mem.h"
 #include "descriptors.h"
+#include "last_use_saver.h"
 #include "load.h"
 #include "shard.h"
 #include "watchdog.h"
@@ -37,6 +38,8 @@ struct daemon {
 	struct submit_gate *gate;
 	struct submit_backend *backend;
 	struct watchdog *watchdog;
+	struct last_use *last_use;
+	struct last_use_saver *last_use_saver;
 	struct ctl *ctl;
 	struct shard **shards;
 	unsigned shard_count, shards_running;
@@ -146,6 +149,16 @@ static int open_spool(struct daemon *d, struct fault *fault)
 	return d->spool ? 0 : fault->code;
 }
 
+/* Beside the spool, whose directory is there now. */
+static void start_last_use(struct daemon *d)
+{
+	struct fault fault = { 0 };
+
+	if (last_use_read(d->last_use, &fault) < 0)
+		log_fault(d, LOG_LEVEL_WARN, "last-use-unread", &fault);
+	d->last_use_saver = last_use_saver_start(d->loop, d->log, d->last_use);
+}
+
 static void make_shards(struct daemon *d, unsigned loops)
 {
 	d->shards = mem_array(loops, sizeof(*d->shards));
@@ -162,6 +175,8 @@ static void make_shards(struct daemon *d, unsigned loops)
 			.logins = d->logins,
 			.gate = d->gate,
 			.backend = d->backend,
+			.used = last_use_put,
+			.user = d->last_use,
 			.settings = d->settings,
 			.next_sid = &d->next_sid,
 			.memory = &d->memory,
@@ -322,6 +337,24 @@ static int read_content(void *user, uint64_t qid, unsigned index, struct buf *ou
 	return spool_read(d->spool, qid, index, out, fault);
 }
 
+static size_t end_sessions(void *user, const char *account, const char *credential)
+{
+	struct daemon *d = user;
+	size_t ended = 0;
+
+	for (unsigned i = 0; i < d->shard_count; i++)
+		ended += shard_revoke(d->shards[i], account, credential);
+	return ended;
+}
+
+static void tell_last_use(void *user, const char *account,
+			  bool (*each)(void *to, const struct ctl_use *use), void *to)
+{
+	struct daemon *d = user;
+
+	last_use_each(d->last_use, account, each, to);
+}
+
 static int open_ctl(struct daemon *d, struct fault *fault)
 {
 	struct ctl_shard *shards = mem_array(d->shard_count, sizeof(*shards));
@@ -342,6 +375,8 @@ static int open_ctl(struct daemon *d, struct fault *fault)
 			.reload = reload,
 			.may_accept = may_accept,
 			.read_content = read_content,
+			.revoke = end_sessions,
+			.last_use = tell_last_use,
 			.user = d,
 		},
 		fault);
@@ -433,10 +468,13 @@ struct daemon *daemon_open(const struct daemon_conf *conf, struct fault *fault)
 	d->log = log_new((enum log_to)d->settings->conf->log.to,
 			 (enum log_level)d->settings->conf->log.level);
 	start_threads(d, conf->spawner, conf->loops);
+	d->last_use = last_use_new(d->settings->conf->queue.directory, LAST_USE_MOST);
 	make_shards(d, conf->loops);
 	status = open_spool(d, fault);
-	if (status == 0)
+	if (status == 0) {
+		start_last_use(d);
 		open_doors(d, conf->sockets);
+	}
 	start_shards(d);
 	if (status < 0 || open_ctl(d, fault) < 0)
 		goto fail;
@@ -469,6 +507,7 @@ void daemon_close(struct daemon **daemon)
 	for (unsigned i = 0; i < SIGNALS; i++)
 		if (d->signals[i])
 			loop_signal_free(&d->signals[i]);
+	last_use_saver_stop(d->last_use_saver);
 	if (d->logins)
 		worker_pool_free(&d->logins);
 	lane_free(&d->sasl);
@@ -482,6 +521,8 @@ void daemon_close(struct daemon **daemon)
 	if (d->loop)
 		loop_free(&d->loop);
 	watchdog_free(&d->watchdog);
+	last_use_saver_free(&d->last_use_saver);
+	last_use_free(&d->last_use);
 	submit_gate_free(&d->gate);
 	submit_backend_free(&d->backend);
 	if (d->log) {

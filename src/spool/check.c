@@ -16,6 +16,7 @@ static bool is_ours(const char *name)
 
 	return strcmp(name, "lock") == 0 || strcmp(name, SPACE_RESERVE_NAME) == 0 ||
 	       strncmp(name, SPOOL_ASIDE_PREFIX, strlen(SPOOL_ASIDE_PREFIX)) == 0 ||
+	       strncmp(name, SPOOL_GUEST_PREFIX, strlen(SPOOL_GUEST_PREFIX)) == 0 ||
 	       segment_name_parse(name, &number);
 }
 
