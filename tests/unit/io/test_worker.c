@@ -69,6 +69,8 @@ static int worker_main(void)
 			raise(SIGKILL);
 		if (strcmp(request, "hang") == 0)
 			pause();
+		if (strcmp(request, "slow") == 0)
+			usleep(100000);
 		if (strcmp(request, "long") == 0) {
 			write_frame(answer, sizeof(answer), sizeof(answer));
 			continue;
@@ -131,6 +133,18 @@ static void put_question(struct worker_pool *pool, struct loop *home, struct que
 			 const char *request, unsigned *left)
 {
 	*q = (struct question){ .ask = { .home = home, .done = on_answer }, .left = left };
+	buf_put_text(&q->ask.request, request);
+	worker_ask(pool, &q->ask);
+}
+
+/* As put_question(), of the worker that answered `before`. */
+static void put_next(struct worker_pool *pool, struct loop *home, struct question *q,
+		     const char *request, unsigned *left, const struct question *before)
+{
+	*q = (struct question){
+		.ask = { .home = home, .done = on_answer, .worker = before->ask.worker },
+		.left = left
+	};
 	buf_put_text(&q->ask.request, request);
 	worker_ask(pool, &q->ask);
 }
@@ -321,6 +335,240 @@ static void renewed_pool_gives_the_new_hello(void **state)
 	loop_free(&loop);
 }
 
+/* Conversations */
+
+static void ask_next(struct worker_pool *pool, struct loop *loop, struct question *q,
+		     const char *request, const struct question *before)
+{
+	unsigned left = 1;
+
+	put_next(pool, loop, q, request, &left, before);
+	loop_run(loop);
+	assert_true(q->is_done);
+}
+
+/* Two workers, each known. */
+static void know_two(struct worker_pool *pool, struct loop *loop, struct question first[2])
+{
+	unsigned left = 2;
+
+	do {
+		left = 2;
+		put_question(pool, loop, &first[0], "x", &left);
+		put_question(pool, loop, &first[1], "x", &left);
+		loop_run(loop);
+		assert_int_equal(first[0].ask.status | first[1].ask.status, 0);
+	} while (first[0].pid == first[1].pid);
+	assert_true(first[0].ask.worker && first[1].ask.worker);
+	assert_true(first[0].ask.worker != first[1].ask.worker);
+}
+
+static void a_certain_worker_answers(void **state)
+{
+	struct loop *loop = loop_new("test");
+	struct worker_pool *pool = new_pool(loop, 2, 10, 20000);
+	struct question first[2], q;
+
+	(void)state;
+	know_two(pool, loop, first);
+	for (int i = 0; i < 20; i++) {
+		ask_next(pool, loop, &q, "x", &first[i / 3 % 2]);
+		assert_int_equal(q.ask.status, 0);
+		assert_int_equal(q.pid, first[i / 3 % 2].pid);
+		assert_true(q.ask.worker == first[i / 3 % 2].ask.worker);
+	}
+	worker_pool_free(&pool);
+	loop_free(&loop);
+}
+
+/* It waits for the one that works, although another is idle. */
+static void a_certain_worker_is_awaited(void **state)
+{
+	enum { ASKS = 12 };
+	struct loop *loop = loop_new("test");
+	struct worker_pool *pool = new_pool(loop, 2, ASKS, 20000);
+	struct question first[2];
+	static struct question q[ASKS];
+	unsigned left = ASKS;
+	int served[2] = { 0 };
+
+	(void)state;
+	know_two(pool, loop, first);
+	for (int i = 0; i < ASKS; i++)
+		put_next(pool, loop, &q[i], "x", &left, &first[i < ASKS / 2]);
+	loop_run(loop);
+	for (int i = 0; i < ASKS; i++) {
+		int *last = &served[i < ASKS / 2];
+
+		assert_int_equal(q[i].ask.status, 0);
+		assert_int_equal(q[i].pid, first[i < ASKS / 2].pid);
+		assert_true(*last == 0 || q[i].served == *last + 1);
+		*last = q[i].served;
+	}
+	worker_pool_free(&pool);
+	loop_free(&loop);
+}
+
+static void a_worker_that_has_gone_is_stale(void **state)
+{
+	static const struct {
+		const char *request;
+		int status;
+	} ends[] = { { "hang", -ETIMEDOUT }, { "die", -EPIPE }, { "crash", -EPIPE } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		struct loop *loop = loop_new("test");
+		struct worker_pool *pool = new_pool(loop, 1, 10, 300);
+		struct question first, last, waits[2], other, after;
+		unsigned left = 4;
+
+		ask_one(pool, loop, &first, "x");
+		put_next(pool, loop, &last, ends[i].request, &left, &first);
+		put_next(pool, loop, &waits[0], "x", &left, &first);
+		put_next(pool, loop, &waits[1], "x", &left, &first);
+		put_question(pool, loop, &other, "x", &left);
+		loop_run(loop);
+		assert_int_equal(last.ask.status, ends[i].status);
+		assert_int_equal(waits[0].ask.status, -ESTALE);
+		assert_int_equal(waits[1].ask.status, -ESTALE);
+		/* Came in the same moment, so its time may be over too. */
+		assert_true(other.ask.status == 0 || ends[i].status == -ETIMEDOUT);
+		ask_next(pool, loop, &after, "x", &first);
+		assert_int_equal(after.ask.status, -ESTALE);
+		ask_one(pool, loop, &after, "x");
+		assert_int_equal(after.ask.status, 0);
+		assert_true(after.ask.worker > first.ask.worker);
+		worker_pool_free(&pool);
+		loop_free(&loop);
+	}
+}
+
+static void a_reload_ends_conversations(void **state)
+{
+	struct loop *loop = loop_new("test");
+	struct worker_pool *pool = new_pool(loop, 1, 10, 20000);
+	struct question first, works, waits, after;
+	unsigned left = 2;
+
+	(void)state;
+	ask_one(pool, loop, &first, "x");
+	worker_pool_renew(pool, span_text("hello-2"));
+	ask_next(pool, loop, &after, "x", &first);
+	assert_int_equal(after.ask.status, -ESTALE);
+	ask_one(pool, loop, &first, "x");
+	put_next(pool, loop, &works, "slow", &left, &first);
+	put_next(pool, loop, &waits, "x", &left, &first);
+	loop_stop(loop);
+	loop_run(loop);
+	worker_pool_renew(pool, span_text("hello-3"));
+	loop_run(loop);
+	assert_int_equal(works.ask.status, 0);
+	assert_string_equal(works.hello, "hello-2");
+	assert_int_equal(waits.ask.status, -ESTALE);
+	ask_one(pool, loop, &after, "x");
+	assert_string_equal(after.hello, "hello-3");
+	assert_int_equal(troubles, 0);
+	worker_pool_free(&pool);
+	loop_free(&loop);
+}
+
+static void all_lines_together_are_bounded(void **state)
+{
+	static const int certain[] = { 1, 1, 0, 1, 0 }; /* asked behind the one that hangs */
+	struct loop *loop = loop_new("test");
+	struct worker_pool *pool = new_pool(loop, 1, 3, 400);
+	struct question first, hang, q[5];
+	unsigned left = 6;
+
+	(void)state;
+	ask_one(pool, loop, &first, "x");
+	put_question(pool, loop, &hang, "hang", &left);
+	for (int i = 0; i < 5; i++) {
+		if (certain[i])
+			put_next(pool, loop, &q[i], "x", &left, &first);
+		else
+			put_question(pool, loop, &q[i], "x", &left);
+	}
+	loop_run(loop);
+	assert_int_equal(q[0].ask.status, -ESTALE);
+	assert_int_equal(q[1].ask.status, -ESTALE);
+	assert_true(q[2].ask.status == 0 || q[2].ask.status == -ETIMEDOUT);
+	assert_int_equal(q[3].ask.status, -EAGAIN);
+	assert_int_equal(q[4].ask.status, -EAGAIN);
+	worker_pool_free(&pool);
+	loop_free(&loop);
+}
+
+/* A conversation that goes on as soon as it is answered, many times, on the only worker. */
+struct talk {
+	struct question q;
+	struct worker_pool *pool;
+	unsigned rounds, *left;
+};
+
+static void on_talk(struct worker_ask *ask)
+{
+	struct talk *talk = list_entry(list_entry(ask, struct question, ask), struct talk, q);
+
+	require(ask->status == 0 || *talk->left == 0);
+	buf_wipe(&ask->answer);
+	talk->rounds++;
+	/* Until nobody else waits any more. */
+	if (*talk->left) {
+		buf_put_text(&ask->request, "x");
+		worker_ask(talk->pool, ask);
+	} else {
+		loop_stop(ask->home);
+	}
+}
+
+static void on_other(struct worker_ask *ask)
+{
+	struct question *q = list_entry(ask, struct question, ask);
+
+	require(ask->status == 0);
+	q->is_done = true;
+	buf_wipe(&ask->answer);
+	--*q->left;
+}
+
+static void conversations_starve_nobody(void **state)
+{
+	enum { TALKS = 3, OTHERS = 10 };
+	struct loop *loop = loop_new("test");
+	struct worker_pool *pool = new_pool(loop, 1, TALKS + OTHERS, 20000);
+	static struct talk talks[TALKS];
+	static struct question others[OTHERS];
+	struct question first;
+	unsigned left = OTHERS;
+
+	(void)state;
+	ask_one(pool, loop, &first, "x");
+	for (int i = 0; i < TALKS; i++) {
+		talks[i] = (struct talk){ .pool = pool, .left = &left };
+		talks[i].q.ask = (struct worker_ask){ .home = loop,
+						      .done = on_talk,
+						      .worker = first.ask.worker };
+		buf_put_text(&talks[i].q.ask.request, "x");
+		worker_ask(pool, &talks[i].q.ask);
+	}
+	for (int i = 0; i < OTHERS; i++) {
+		others[i] = (struct question){ .ask = { .home = loop, .done = on_other },
+					       .left = &left };
+		buf_put_text(&others[i].ask.request, "x");
+		worker_ask(pool, &others[i].ask);
+	}
+	loop_run(loop);
+	for (int i = 0; i < OTHERS; i++)
+		assert_true(others[i].is_done);
+	for (int i = 0; i < TALKS; i++)
+		assert_true(talks[i].rounds >= 1);
+	worker_pool_free(&pool);
+	loop_run(loop);
+	loop_free(&loop);
+}
+
 static void asks_from_other_loops_are_answered_there(void **state)
 {
 	enum { ASKS = 50 };
@@ -347,19 +595,21 @@ static void freeing_ends_what_is_under_way(void **state)
 {
 	struct loop *loop = loop_new("test");
 	struct worker_pool *pool = new_pool(loop, 1, 10, 20000);
-	struct question warm, hang, waits;
-	unsigned left = 2;
+	struct question warm, hang, waits, in_line;
+	unsigned left = 3;
 
 	(void)state;
 	ask_one(pool, loop, &warm, "x");
 	put_question(pool, loop, &hang, "hang", &left);
 	put_question(pool, loop, &waits, "x", &left);
+	put_next(pool, loop, &in_line, "x", &left, &warm);
 	loop_stop(loop);
 	loop_run(loop);
 	worker_pool_free(&pool);
 	loop_run(loop);
 	assert_int_equal(hang.ask.status, -ECANCELED);
 	assert_int_equal(waits.ask.status, -ECANCELED);
+	assert_int_equal(in_line.ask.status, -ECANCELED);
 	loop_free(&loop);
 }
 
@@ -446,6 +696,12 @@ int main(int argc, char **argv)
 		cmocka_unit_test(full_queue_refuses_the_newest),
 		cmocka_unit_test(broken_workers_cost_one_answer),
 		cmocka_unit_test(renewed_pool_gives_the_new_hello),
+		cmocka_unit_test(a_certain_worker_answers),
+		cmocka_unit_test(a_certain_worker_is_awaited),
+		cmocka_unit_test(a_worker_that_has_gone_is_stale),
+		cmocka_unit_test(a_reload_ends_conversations),
+		cmocka_unit_test(all_lines_together_are_bounded),
+		cmocka_unit_test(conversations_starve_nobody),
 		cmocka_unit_test(asks_from_other_loops_are_answered_there),
 		cmocka_unit_test(freeing_ends_what_is_under_way),
 		cmocka_unit_test(lost_spawner_is_trouble_not_a_hang),
