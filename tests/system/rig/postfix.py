@@ -3,13 +3,12 @@
 Nothing of the machine's own mail set-up is read or changed. Needs root: Postfix runs as its own user.
 """
 
-import glob
 import os
 import pwd
 import subprocess
 
+from .arrived import MaildirHost, arrived
 from .base import LOCAL, free_port, run, wait_for
-from .smarthost import Message
 
 MAIN = """\
 compatibility_level = 3.6
@@ -79,7 +78,7 @@ def is_possible():
     return os.geteuid() == 0 and os.path.exists("/usr/sbin/postfix")
 
 
-class Postfix:
+class Postfix(MaildirHost):
     tls = "starttls"
     user = "relay@smarthost.test"
     password = "postfix password, with blanks"
@@ -87,6 +86,7 @@ class Postfix:
     def __init__(self, directory, pair, more=""):
         """more: further lines of main.cf."""
         self.dir = directory
+        self.mail = os.path.join(directory, "mail", "all", "new")
         self.port = free_port()
         nobody = pwd.getpwnam("nobody")
         for name in ("queue", "data", "sasl", "mail"):
@@ -131,46 +131,5 @@ class Postfix:
         except OSError:
             return ""
 
-    @property
-    def messages(self):
-        """What was delivered, line ends as on the wire, without the fields that Postfix put on top."""
-        out = []
-        for path in sorted(glob.glob(os.path.join(self.dir, "mail", "all", "new", "*"))):
-            with open(path, "rb") as f:
-                out.append(arrived(f.read()))
-        return out
-
-    def wait(self, count=1, seconds=30):
-        try:
-            wait_for(lambda: len(self.messages) >= count, "%d messages in the mailbox" % count,
-                     seconds)
-        except AssertionError as e:
-            raise AssertionError("%s\n%s" % (e, self.log()[-3000:])) from e
-        if len(self.messages) > count:
-            raise AssertionError("%d messages instead of %d" % (len(self.messages), count))
-        return self.messages
-
-
-def arrived(octets):
-    """A delivered file as a Message: Return-Path, X-Original-To, Delivered-To and the Received field of
-    Postfix are taken off the top."""
-    octets = octets.replace(b"\n", b"\r\n")
-    message = Message(None, "")
-    lines = octets.split(b"\r\n")
-    n = 0
-    while True:
-        name, _, value = lines[n].partition(b": ")
-        if name == b"Return-Path":
-            message.sender = value.decode()[1:-1]
-        elif name == b"X-Original-To":
-            message.recipients.append(value.decode())
-        is_own = name in (b"Return-Path", b"X-Original-To", b"Delivered-To", b"Received")
-        if not is_own:
-            raise AssertionError("unexpected field on top: %r" % lines[n])
-        n += 1
-        while lines[n][:1] in (b" ", b"\t"):
-            n += 1
-        if name == b"Received":
-            break
-    message.content = b"\r\n".join(lines[n:])
-    return message
+    def read(self, octets):
+        return arrived(octets, (b"return-path", b"delivered-to"))

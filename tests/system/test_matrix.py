@@ -1,0 +1,229 @@
+"""Every kind of message through real smarthosts: octet for octet, converted, or refused at once."""
+
+import threading
+import unittest
+
+from rig import aiosmtpd_host, exim, letters, postfix
+from rig.base import PATIENCE, process_status
+from rig.case import Case
+
+SAME, CONVERTED = "same", "converted"
+HOSTS = ("postfix", "exim", "aiosmtpd")
+
+
+class Row:
+    """One message. wanted: for each smarthost SAME, CONVERTED, or the code and status of the refusal."""
+
+    def __init__(self, name, octets, postfix, exim, aiosmtpd, params="", sender="alice@example.com",
+                 recipient="bob@example.org", chunk=0, check=None, came_to=None):
+        self.name = name
+        self.octets = octets
+        self.wanted = dict(zip(HOSTS, (postfix, exim, aiosmtpd)))
+        self.params = params
+        self.sender = sender
+        self.recipient = recipient
+        self.chunk = chunk  # octets of a BDAT; 0: by DATA
+        self.check = check  # called with what arrived
+        self.came_to = came_to or {}  # the recipient as the smarthost sees it, where it is another
+
+    def send(self, client):
+        """Returns the reply that decided: of MAIL, RCPT or the content."""
+        reply = client.ask(("MAIL FROM:<%s> %s" % (self.sender, self.params)).rstrip().encode() + b"\r\n")
+        if reply.code == 250:
+            reply = client.ask(("RCPT TO:<%s>" % self.recipient).encode() + b"\r\n")
+        if reply.code == 250:
+            reply = self.send_chunks(client) if self.chunk else client.content(self.octets)
+        if reply.code != 250:
+            client.ask("RSET")
+        return reply
+
+    def send_chunks(self, client):
+        octets = self.octets
+        while True:
+            piece, octets = octets[:self.chunk], octets[self.chunk:]
+            client.send(b"BDAT %d%s\r\n" % (len(piece), b"" if octets else b" LAST") + piece)
+            reply = client.reply()
+            if reply.code != 250 or not octets:
+                return reply
+
+
+def rows(dkim):
+    eight = "BODY=8BITMIME"
+    refused = (550, "5.6.0")
+    signed = dkim.sign(letters.plain())
+    return [
+        Row("7-bit text", letters.plain(), SAME, SAME, SAME),
+        Row("7-bit text by BDAT, three chunks", letters.plain(), SAME, SAME, SAME, chunk=400),
+        Row("no body", letters.without_body(), SAME, SAME, SAME),
+        Row("DKIM-signed, 7-bit", signed, SAME, SAME, SAME, check=dkim.verify),
+        Row("UTF-8 text, 8BITMIME", letters.utf8(), SAME, SAME, CONVERTED, eight),
+        Row("UTF-8 text, BODY not said", letters.utf8(), SAME, SAME, CONVERTED),
+        Row("Latin-1 text, 8BITMIME", letters.latin1(), SAME, SAME, CONVERTED, eight),
+        Row("8-bit text without MIME", letters.untold(), SAME, SAME, CONVERTED),
+        Row("8-bit header field", letters.raw_header(), SAME, SAME, CONVERTED, eight),
+        Row("8-bit header field, SMTPUTF8", letters.raw_header(), SAME, SAME, CONVERTED, "SMTPUTF8"),
+        Row("multipart with 8-bit parts", letters.mixed(), SAME, SAME, CONVERTED, eight),
+        Row("8-bit message in a message", letters.forwarded(), SAME, SAME, CONVERTED, eight),
+        Row("60 KB of dots and every octet", letters.hard(), SAME, SAME, CONVERTED, eight),
+        Row("BINARYMIME by BDAT", letters.binary(), CONVERTED, CONVERTED, CONVERTED, "BODY=BINARYMIME", chunk=5000),
+        Row("multipart/signed, 7-bit", letters.signed_7bit(), SAME, SAME, SAME),
+        Row("multipart/signed, 8-bit", letters.signed_8bit(), SAME, SAME, (554, "5.6.3"), eight),
+        Row("UTF-8 local part", letters.plain(), SAME, SAME, (550, "5.6.7"), "SMTPUTF8",
+            recipient="j\u00f6rg@example.org"),
+        Row("UTF-8 domain", letters.plain(), SAME, SAME, SAME, "SMTPUTF8", recipient="bob@b\u00fccher.example",
+            came_to={"aiosmtpd": "bob@xn--bcher-kva.example"}),
+        Row("lines of 998", letters.lines_of(998), SAME, SAME, SAME),
+        Row("lines of 999", letters.lines_of(999), CONVERTED, CONVERTED, CONVERTED),
+        Row("lines of 5,000", letters.lines_of(5000), CONVERTED, CONVERTED, CONVERTED),
+        Row("dots at line starts, a lone dot", letters.dots(), SAME, SAME, SAME),
+        Row("a NUL", letters.text("nul", b"a\0b\r\n", "7bit"), refused, refused, refused),
+        Row("a bare CR", letters.text("cr", b"a\rb\r\n", "7bit"), refused, refused, refused),
+    ]
+
+
+def why_not():
+    """Why a smarthost cannot be had here, or None."""
+    postfix_is_missing = None if postfix.is_possible() else "needs root and Postfix"
+    return postfix_is_missing or exim.missing() or aiosmtpd_host.missing()
+
+
+class Real(Case):
+    """Makes the smarthosts by name, and a daemon in front of each."""
+
+    def real(self, name):
+        pair = self.certificates.smarthost
+        if name == "postfix":
+            host = postfix.Postfix(self.new_dir("postfix"), pair, "message_size_limit = 209715200\n"
+                                   "virtual_mailbox_domains = example.org, example.com, xn--bcher-kva.example, "
+                                   "b\u00fccher.example\n")
+        elif name == "exim":
+            host = exim.Exim(self.new_dir("exim"), pair)
+        else:
+            host = aiosmtpd_host.AioSmtpd(pair)
+        self.addCleanup(host.stop)
+        return host.start()
+
+    def in_front_of(self, host, **queue):
+        daemon = self.postern(host)
+        daemon.config.section("limits").update(message_size="150M")
+        daemon.config.section("queue").update(dict({"patience": "20s"}, **queue))
+        return daemon.start()
+
+
+class Matrix(Real):
+    def column(self, name, daemon, host, table, problems):
+        """All messages through one smarthost, over one session."""
+        client = self.session(daemon, seconds=40)
+        client.mail(letters.plain())
+        host.next()
+        for row in table["rows"]:
+            try:
+                table[row.name, name] = self.cell(row, name, client, host)
+            except Exception as e:  # told with the others
+                table[row.name, name] = "WRONG"
+                problems.append("%s / %s: %s: %s" % (row.name, name, type(e).__name__, e))
+                client = self.session(daemon, seconds=40)
+        if getattr(host, "broken", None):
+            problems.append("%s: was sent what it does not offer: %s" % (name, host.broken))
+
+    def cell(self, row, name, client, host):
+        reply = row.send(client)
+        wanted = row.wanted[name]
+        if isinstance(wanted, tuple):
+            self.assertEqual((reply.code, reply.status), wanted, repr(reply))
+            self.assertEqual(len(reply.lines), 1, repr(reply))
+            return "refused %d %s" % wanted
+        self.assertEqual(reply.code, 250, repr(reply))
+        message = host.next()
+        self.assertEqual(message.sender, row.sender)
+        self.assertEqual(message.recipients, [row.came_to.get(name, row.recipient)])
+        came = message.below_trace()
+        if row.check:
+            row.check(came)
+        if wanted is SAME:
+            self.assertEqual(came, row.octets)
+            return "same"
+        return letters.same_meaning(row.octets, came)
+
+    def show(self, table):
+        width = max(len(r.name) for r in table["rows"])
+        print("%-*s" % (width, "message"), *("%-24s" % h for h in HOSTS), sep=" | ")
+        for row in table["rows"]:
+            print("%-*s" % (width, row.name), *("%-24s" % table.get((row.name, h), "-") for h in HOSTS), sep=" | ")
+
+    @unittest.skipIf(why_not(), why_not())
+    def test_every_message_through_every_smarthost(self):
+        self.through("hybrid")
+
+    @unittest.skipIf(why_not(), why_not())
+    def test_every_message_by_way_of_the_queue(self):
+        """The same when all is stored first: what must be refused is refused before it is stored."""
+        self.through("queue")
+
+    def through(self, handoff):
+        table = {"rows": rows(letters.Dkim(self.dir))}
+        problems, threads = [], []
+        for name in HOSTS:
+            host = self.real(name)
+            daemon = self.in_front_of(host, handoff=handoff)
+            threads.append(threading.Thread(target=self.guarded, args=(problems, name, daemon, host, table)))
+            threads[-1].start()
+        for thread in threads:
+            thread.join()
+        self.show(table)
+        self.assertEqual(problems, [], "\n\n".join(problems))
+
+    def guarded(self, problems, name, daemon, host, table):
+        try:
+            self.column(name, daemon, host, table, problems)
+        except Exception as e:
+            problems.append("%s: %s: %s" % (name, type(e).__name__, e))
+
+
+class Large(Real):
+    """100 MiB: streamed, never held whole."""
+
+    OCTETS = 100 << 20
+    LINE = b"The quick brown fox jumps over the lazy dog, again and again. 0123456789 abcdefg\r\n" * 12
+
+    def send(self, client):
+        """Returns the reply, and the number of octets of the content."""
+        first = letters.text("large", b"", "7bit", "us-ascii")
+        count = (self.OCTETS - len(first)) // len(self.LINE)
+        client.envelope(params="SIZE=%d" % (len(first) + count * len(self.LINE)))
+        client.want(354, "DATA")
+        client.send(first)
+        for _ in range(count // 100):
+            client.send(self.LINE * 100)
+        client.send(self.LINE * (count % 100) + b".\r\n")
+        return client.reply(), first, count
+
+    def through(self, name):
+        host = self.real(name)
+        daemon = self.in_front_of(host)
+        client = self.session(daemon, seconds=90)
+        client.mail(letters.plain())
+        host.next()
+        before = int(process_status(daemon.pid)["VmHWM"].split()[0])
+        reply, first, count = self.send(client)
+        self.assertEqual(reply.code, 250, repr(reply))
+        came = host.next(90).below_trace()
+        self.assertEqual(len(came), len(first) + count * len(self.LINE))
+        self.assertTrue(came.startswith(first))
+        self.assertTrue(came == first + self.LINE * count, "the content has changed")
+        grown = int(process_status(daemon.pid)["VmHWM"].split()[0]) - before
+        print("%s: 100 MiB, the daemon grew by %.1f MiB" % (name, grown / 1024))
+        if PATIENCE == 1:  # a sanitizer keeps what is freed
+            self.assertLess(grown, 24 << 10, "KiB more than before")
+
+    @unittest.skipIf(why_not(), why_not())
+    def test_postfix(self):
+        self.through("postfix")
+
+    @unittest.skipIf(why_not(), why_not())
+    def test_exim(self):
+        self.through("exim")
+
+    @unittest.skipIf(why_not(), why_not())
+    def test_aiosmtpd(self):
+        self.through("aiosmtpd")
