@@ -70,7 +70,7 @@ struct auth_request {
 	bool is_next; /* not its first request: UNAVAILABLE when the worker has forgotten it */
 	bool is_end;  /* the conversation is given up: no responses; the answer means nothing */
 	/* -PLUS: what the client named in its first response (auth_mech_binding(): "tls-exporter"), and
-	 * the octets; data empty: this connection has no such binding. With the first request. */
+	 * the octets; data empty: this connection has no such binding. With that response. */
 	struct span binding, binding_data;
 	bool has_binding; /* SCRAM: a -PLUS was offered to this client, so "y" is an attack */
 	/* EXTERNAL: the names of the verified client certificate, each ended by a NUL. Those beyond

@@ -1,18 +1,9 @@
 #include "checker.h"
 
-#include "credentials.h"
-
-#include "base/mem.h"
-
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-
-/* No back end takes a longer one, and Cyrus reports one that is too long as a failure of the back
- * end. */
-enum { CHECKER_PASSWORD_MAX = 1024 };
 
 static const struct checker_backend *const backends[] = {
 	[AUTH_BACKEND_USERS] = &checker_users,
@@ -25,11 +16,52 @@ static const char *or_null(const char *text)
 	return text[0] ? text : NULL;
 }
 
+/* No more code of Cyrus's than the configured mechanisms need. */
+static void choose_plugins(struct checker *c)
+{
+	const struct settings *s = &c->settings;
+	size_t n = 0;
+
+	c->plugins[n++] = "libplain.so";
+	c->plugins[n++] = "liblogin.so";
+	if (c->backend->plugin)
+		c->plugins[n++] = c->backend->plugin;
+	if (settings_allow(s, "CRAM-MD5") && s->backend == AUTH_BACKEND_SASLDB)
+		c->plugins[n++] = "libcrammd5.so";
+	if (settings_allow(s, "GSSAPI"))
+		c->plugins[n++] = "libgssapiv2.so";
+	c->plugins[n] = NULL;
+}
+
+/* Kerberos takes these from the environment. A replayed ticket comes to nothing without the key that
+ * is inside (the second half of GSSAPI proves that the client has it), so no file of those seen is
+ * kept, which would have to be writable. */
+static void set_kerberos(const struct checker *c)
+{
+	if (c->settings.keytab[0])
+		setenv("KRB5_KTNAME", c->settings.keytab, 1);
+	setenv("KRB5RCACHENAME", "none:", 1);
+}
+
+static bool is_same_account(void *checker, struct span requested, struct span identity)
+{
+	struct checker *c = checker;
+	struct buf account = { 0 };
+	bool yes = policy_account_name(&c->settings.account, identity, &account) == 0 &&
+		   checker_may_act(c, requested, buf_span(&account));
+
+	buf_fini(&account);
+	return yes;
+}
+
 void checker_start(struct checker *c, const struct auth_hello *hello)
 {
 	*c = (struct checker){ .backend = backends[hello->backend] };
 	settings_init(&c->settings, hello);
 	c->cache = cache_new(c->settings.cache_seconds);
+	conversations_init(&c->conversations);
+	choose_plugins(c);
+	set_kerberos(c);
 	c->cyrus_conf = (struct cyrus_conf){
 		.hostname = or_null(c->settings.hostname),
 		.realm = hello->backend == AUTH_BACKEND_USERS ? NULL : or_null(c->settings.realm),
@@ -37,7 +69,8 @@ void checker_start(struct checker *c, const struct auth_hello *hello)
 		.pwcheck_method = c->backend->pwcheck_method,
 		.auxprop_plugin = c->backend->auxprop_plugin,
 		.sasldb_path = or_null(c->settings.sasldb_file),
-		.plugins = c->backend->plugins,
+		.plugins = c->plugins,
+		.may_act_as = is_same_account,
 		.check = c->backend->check,
 		.user = c,
 	};
@@ -46,10 +79,12 @@ void checker_start(struct checker *c, const struct auth_hello *hello)
 
 void checker_stop(struct checker *c)
 {
+	conversations_fini(&c->conversations);
 	cyrus_stop(&c->cyrus);
 	auth_users_free(&c->users);
 	cache_free(&c->cache);
 	buf_fini(&c->account);
+	buf_wipe(&c->challenge);
 	settings_fini(&c->settings);
 }
 
@@ -73,7 +108,13 @@ int64_t checker_now_ms(void)
 
 int64_t checker_expire(struct checker *c)
 {
-	return cache_expire(c->cache, checker_now_ms());
+	int64_t now_ms = checker_now_ms();
+	int64_t a = cache_expire(c->cache, now_ms);
+	int64_t b = conversations_expire(&c->conversations, now_ms);
+
+	if (a < 0 || b < 0)
+		return a < 0 ? b : a;
+	return a < b ? a : b;
 }
 
 bool checker_is_refusal(int code)
@@ -92,118 +133,113 @@ bool checker_is_refusal(int code)
 	}
 }
 
-/* Thunderbird sends the password of LOGIN in Latin-1 unless told otherwise; all back ends hold
- * UTF-8. */
-static void put_password(struct span password, struct buf *out)
+const char *checker_mech_flaw(const struct checker *c, const struct auth_mech *mech)
 {
-	if (span_is_utf8(password)) {
-		buf_put_span(out, password);
-		return;
-	}
-	for (size_t i = 0; i < password.len; i++) {
-		unsigned char c = password.at[i];
-
-		if (c >= 0x80)
-			buf_put_char(out, (char)(0xC0 | c >> 6));
-		buf_put_char(out, (char)(c < 0x80 ? c : 0x80 | (c & 0x3F)));
-	}
+	if (mech == NULL || !settings_allow(&c->settings, mech->name))
+		return "a mechanism that is not allowed";
+	return auth_mech_flaw(span_text(mech->name), c->settings.backend);
 }
 
-static bool can_ask(struct checker *c)
+bool checker_has_cyrus(struct checker *c)
 {
-	struct fault fault = { 0 };
-
-	if (c->cyrus_started != SASL_OK)
-		checker_say(c, "Cyrus SASL did not start: %s",
-			    sasl_errstring(c->cyrus_started, NULL, NULL));
-	else if (c->backend->ready(c, &fault) < 0)
-		checker_say(c, "%s", fault.text);
-	else
+	if (c->cyrus_started == SASL_OK)
 		return true;
+	checker_say(c, "Cyrus SASL did not start: %s",
+		    sasl_errstring(c->cyrus_started, NULL, NULL));
 	return false;
 }
 
-static enum auth_verdict ask(struct checker *c, const char *mechanism, struct span password)
+static bool is_ready(struct checker *c, int (*ready)(struct checker *, struct fault *))
 {
-	char *account;
-	int code;
+	struct fault fault = { 0 };
 
-	if (!can_ask(c))
-		return AUTH_UNAVAILABLE;
-	account = mem_text_n(buf_span(&c->account).at, c->account.len);
-	code = cyrus_login(&c->cyrus, mechanism, account, password);
-	free(account);
-	if (code == SASL_OK)
-		return AUTH_OK;
-	if (code != SASL_NOMECH)
-		return c->backend->judge(c, code);
+	if (!checker_has_cyrus(c))
+		return false;
+	if (ready(c, &fault) == 0)
+		return true;
+	checker_say(c, "%s", fault.text);
+	return false;
+}
+
+bool checker_can_ask(struct checker *c)
+{
+	return is_ready(c, c->backend->ready);
+}
+
+enum auth_verdict checker_no_plugin(struct checker *c, const char *mechanism)
+{
 	checker_say(c,
 		    "Cyrus SASL has no plug-in for %s; Debian's are in libsasl2-modules, that for "
-		    "sasldb in libsasl2-modules-db (%s)",
+		    "sasldb in libsasl2-modules-db, that for GSSAPI in libsasl2-modules-gssapi-mit "
+		    "(%s)",
 		    mechanism, cyrus_words(&c->cyrus));
 	return AUTH_UNAVAILABLE;
 }
 
-/* An empty password is not left to the back end: to some LDAP servers it is an anonymous bind, which
- * succeeds (RFC 4513 section 5.1.2). */
-static enum auth_verdict ask_with(struct checker *c, const char *mechanism, struct span given)
+bool checker_account(struct checker *c, struct span name, struct buf *out)
 {
-	struct buf password = { 0 };
-	enum auth_verdict v = AUTH_WRONG;
-
-	put_password(span_first(given, CHECKER_PASSWORD_MAX + 1), &password);
-	if (password.len == 0)
-		checker_say(c, "the password is empty");
-	else if (password.len > CHECKER_PASSWORD_MAX)
-		checker_say(c, "the password is too long");
-	else
-		v = ask(c, mechanism, buf_span(&password));
-	buf_wipe(&password);
-	return v;
+	buf_clear(out);
+	if (policy_account_name(&c->settings.account, name, out) == 0)
+		return true;
+	checker_say(c,
+		    "the name is empty, too long, not UTF-8, or has a control character or white "
+		    "space at an end");
+	return false;
 }
 
-static bool is_own_name(struct checker *c, struct span authzid)
+bool checker_may_act(struct checker *c, struct span authzid, struct span account)
 {
-	struct buf account = { 0 };
-	bool yes = policy_account_name(&c->settings.account, authzid, &account) == 0 &&
-		   span_eq(buf_span(&account), buf_span(&c->account));
+	struct buf as = { 0 };
+	bool yes =
+		authzid.len == 0 || (policy_account_name(&c->settings.account, authzid, &as) == 0 &&
+				     span_eq(buf_span(&as), account));
 
-	buf_fini(&account);
+	buf_fini(&as);
+	if (!yes)
+		checker_say(c, "asked to act as another account");
 	return yes;
 }
 
-static enum auth_verdict check(struct checker *c, const struct auth_mech *mech,
-			       const struct credentials *who)
+static enum auth_verdict check_whole(struct checker *c, const struct auth_request *request)
 {
-	if (policy_account_name(&c->settings.account, who->authcid, &c->account) < 0) {
-		buf_clear(&c->account);
-		checker_say(c, "the name is empty, too long, not UTF-8, or has a control character "
-			       "or white space at an end");
+	const struct auth_mech *mech = auth_mech_find(request->mechanism);
+	const char *flaw = checker_mech_flaw(c, mech);
+
+	if (flaw == NULL && mech->kind != AUTH_MECH_WHOLE)
+		flaw = "a mechanism that needs a conversation";
+	if (flaw) {
+		checker_say(c, "%s", flaw);
 		return AUTH_MALFORMED;
 	}
-	if (who->authzid.len && !is_own_name(c, who->authzid)) {
-		checker_say(c, "asked to act as another account");
-		return AUTH_WRONG;
-	}
-	return ask_with(c, mech->name, who->password);
+	return mech->needs_certificate ? checker_external(c, request)
+				       : checker_password(c, mech, request);
+}
+
+static enum auth_verdict check(struct checker *c, const struct auth_request *request)
+{
+	if (request->conversation)
+		return conversation_hear(c, request);
+	/* Responses to no mechanism are no question about the back end. */
+	if (request->mechanism.len || request->response_count)
+		return check_whole(c, request);
+	return is_ready(c, c->backend->probe ? c->backend->probe : c->backend->ready)
+		       ? AUTH_OK
+		       : AUTH_UNAVAILABLE;
 }
 
 void checker_check(struct checker *c, const struct auth_request *request,
 		   struct auth_answer *answer)
 {
-	const struct auth_mech *mech = auth_mech_find(request->mechanism);
-	struct credentials who;
-	const char *reason = "a mechanism that is not allowed";
-
 	buf_clear(&c->account);
+	buf_wipe(&c->challenge);
+	memset(c->credential, 0, sizeof(c->credential));
 	c->detail[0] = '\0';
-	if (mech && settings_allow(&c->settings, mech->name) &&
-	    credentials_read(mech, request, &who, &reason) == 0) {
-		answer->verdict = check(c, mech, &who);
-	} else {
-		checker_say(c, "%s", reason);
-		answer->verdict = AUTH_MALFORMED;
-	}
+	c->is_file_asked = false;
+	*answer = (struct auth_answer){ .verdict = check(c, request) };
 	answer->account = buf_span(&c->account);
 	answer->detail = span_text(c->detail);
+	if (answer->verdict == AUTH_CONTINUE)
+		answer->challenge = buf_span(&c->challenge);
+	if (answer->verdict == AUTH_OK)
+		answer->credential = span_text(c->credential);
 }

@@ -7,8 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *const plugins[] = { "libplain.so", "liblogin.so", NULL };
-
 /* What Debian's Cyrus has as its own. */
 #define DEFAULT_DIRECTORY "/var/run/saslauthd"
 
@@ -89,35 +87,68 @@ static const char *own_user(void)
 	return pw ? pw->pw_name : "the user that logins run as";
 }
 
-static void explain(struct checker *c, int error)
+static const char *advice(int error)
 {
-	checker_say(c, "saslauthd at %s: %s; ", c->mux,
-		    error ? strerror(error) : "it was reached and gave no verdict");
+	switch (error) {
+	case 0:
+		return "it was reached and gave no verdict; ";
+	case ENOENT:
+		return "start it, or name the directory of its -m option";
+	case ECONNREFUSED:
+		return "nobody listens there: start it";
+	case EAGAIN:
+		return "more logins wait for it than it takes: give it more processes (its option "
+		       "-n)";
+	default:
+		return "";
+	}
+}
+
+static void explain(int error, const struct checker *c, struct fault *fault)
+{
 	if (error == EACCES || error == EPERM)
-		checker_say(c, "%s may not reach it: adduser %s sasl", own_user(), own_user());
-	else if (error == ENOENT)
-		checker_say(c, "start it, or name the directory of its -m option");
-	else if (error == ECONNREFUSED)
-		checker_say(c, "nobody listens there: start it");
+		fault_set(fault, -error,
+			  "saslauthd at %s: %s; %s may not reach it: adduser %s sasl", c->mux,
+			  strerror(error), own_user(), own_user());
 	else
-		checker_say(c, "Cyrus SASL: %s", cyrus_words(&c->cyrus));
+		fault_set(fault, error ? -error : -EIO, "saslauthd at %s: %s%s%s", c->mux,
+			  error ? strerror(error) : "", error ? "; " : "", advice(error));
+}
+
+static int probe(struct checker *c, struct fault *fault)
+{
+	int error, r = ready(c, fault);
+
+	if (r < 0)
+		return r;
+	error = knock(c);
+	if (error)
+		explain(error, c, fault);
+	return -error;
 }
 
 static enum auth_verdict judge(struct checker *c, int code)
 {
+	struct fault fault = { 0 };
+	int error;
+
 	if (checker_is_refusal(code)) {
 		checker_say(c, "saslauthd at %s refused", c->mux);
 		return AUTH_WRONG;
 	}
 	close_what_cyrus_left(c);
-	explain(c, knock(c));
+	error = knock(c);
+	explain(error, c, &fault);
+	checker_say(c, "%s", fault.text);
+	if (error == 0)
+		checker_say(c, "Cyrus SASL: %s", cyrus_words(&c->cyrus));
 	return AUTH_UNAVAILABLE;
 }
 
 const struct checker_backend checker_saslauthd = {
 	.pwcheck_method = "saslauthd",
 	.auxprop_plugin = "none",
-	.plugins = plugins,
 	.ready = ready,
+	.probe = probe,
 	.judge = judge,
 };

@@ -4,8 +4,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-static const char *const plugins[] = { "libplain.so", "liblogin.so", "libsasldb.so", NULL };
-
 static const char *file(const struct checker *c)
 {
 	return c->settings.sasldb_file[0] ? c->settings.sasldb_file : "/etc/sasldb2";
@@ -43,7 +41,7 @@ static enum auth_verdict judge(struct checker *c, int code)
 const struct checker_backend checker_sasldb = {
 	.pwcheck_method = "auxprop",
 	.auxprop_plugin = "sasldb",
-	.plugins = plugins,
+	.plugin = "libsasldb.so",
 	.ready = ready,
 	.judge = judge,
 };

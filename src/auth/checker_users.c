@@ -2,32 +2,6 @@
 
 #include "password.h"
 
-#include <errno.h>
-
-static const char *const plugins[] = { "libplain.so", "liblogin.so", NULL };
-
-/* A file with a flaw does not lock everybody out while an older table is at hand; one that cannot
- * be read does: who was removed from it must not stay in. */
-static int ready(struct checker *c, struct fault *fault)
-{
-	int r;
-
-	c->flaw = (struct fault){ 0 };
-	if (c->users == NULL) {
-		c->users = auth_users_load(c->settings.users_file, fault);
-		return c->users ? 0 : fault->code;
-	}
-	r = auth_users_refresh(c->users, &c->flaw);
-	if (r == 0)
-		return 0;
-	if (r == -EINVAL) {
-		checker_say(c, "the users file has a flaw, the one before is in use (%s); ",
-			    c->flaw.text);
-		return 0;
-	}
-	return fault_set(fault, r, "%s", c->flaw.text);
-}
-
 static int check(void *checker, const char *account, struct span password)
 {
 	struct checker *c = checker;
@@ -67,6 +41,6 @@ static enum auth_verdict judge(struct checker *c, int code)
 
 const struct checker_backend checker_users = {
 	/* No method of Cyrus's has this name: after our check said no, none is to be asked. */
-	.pwcheck_method = "none", .auxprop_plugin = "none", .plugins = plugins,
-	.check = check,		  .ready = ready,	    .judge = judge,
+	.pwcheck_method = "none",    .auxprop_plugin = "none", .check = check,
+	.ready = checker_file_ready, .judge = judge,
 };

@@ -70,8 +70,11 @@ static int may_act_as(sasl_conn_t *conn, void *context, const char *requested, u
 		      const char *identity, unsigned alen, const char *realm, unsigned urlen,
 		      struct propctx *props)
 {
-	(void)conn, (void)context, (void)realm, (void)urlen, (void)props;
-	return span_eq(span_of(requested, rlen), span_of(identity, alen)) ? SASL_OK : SASL_NOAUTHZ;
+	const struct cyrus_conf *conf = ((struct cyrus *)context)->conf;
+	struct span as = span_of(requested, rlen), who = span_of(identity, alen);
+
+	(void)conn, (void)realm, (void)urlen, (void)props;
+	return span_eq(as, who) || conf->may_act_as(conf->user, as, who) ? SASL_OK : SASL_NOAUTHZ;
 }
 
 static int check_password(sasl_conn_t *conn, void *context, const char *account, const char *pass,
@@ -123,7 +126,8 @@ const char *cyrus_words(const struct cyrus *c)
 	return c->words;
 }
 
-/* PLAIN and LOGIN are offered only under TLS, which Cyrus is told of as an external layer. */
+/* Logins are offered only under TLS, which Cyrus is told of as an external layer. None of a
+ * mechanism's own (GSSAPI) is wanted besides. */
 static int prepare(sasl_conn_t *conn)
 {
 	sasl_security_properties_t wanted = { .security_flags = SASL_SEC_NOANONYMOUS };
@@ -131,6 +135,12 @@ static int prepare(sasl_conn_t *conn)
 	int r = sasl_setprop(conn, SASL_SSF_EXTERNAL, &ssf);
 
 	return r == SASL_OK ? sasl_setprop(conn, SASL_SEC_PROPS, &wanted) : r;
+}
+
+static void forget_words(struct cyrus *c)
+{
+	c->words_len = 0;
+	c->words[0] = '\0';
 }
 
 static int talk_plain(sasl_conn_t *conn, struct span account, struct span password)
@@ -165,21 +175,33 @@ static int talk_login(sasl_conn_t *conn, struct span account, struct span passwo
 	return r == SASL_CONTINUE ? SASL_FAIL : r;
 }
 
-/* Cyrus makes names canonical in its own way; we did before in ours, so that it must find nothing
- * to change but the realm, which it adds. */
-static bool is_whom_we_meant(sasl_conn_t *conn, const struct cyrus_conf *conf, struct span account)
+struct span cyrus_talk_identity(sasl_conn_t *conn)
 {
 	const void *value = NULL;
-	struct span name, rest;
 
-	if (sasl_getprop(conn, SASL_USERNAME, &value) != SASL_OK || value == NULL)
+	if (sasl_getprop(conn, SASL_AUTHUSER, &value) != SASL_OK || value == NULL)
+		return span_of(NULL, 0);
+	return span_text(value);
+}
+
+bool cyrus_is_account(const struct cyrus *c, struct span identity, struct span account)
+{
+	struct span rest = span_from(identity, account.len);
+
+	if (!span_eq(span_first(identity, account.len), account))
 		return false;
-	name = span_text(value);
-	if (!span_eq(span_first(name, account.len), account))
-		return false;
-	rest = span_from(name, account.len);
-	return rest.len == 0 || (conf->realm && rest.at[0] == '@' &&
-				 span_eq(span_from(rest, 1), span_text(conf->realm)));
+	return rest.len == 0 || (c->conf->realm && rest.at[0] == '@' &&
+				 span_eq(span_from(rest, 1), span_text(c->conf->realm)));
+}
+
+/* Cyrus makes names canonical in its own way; we did before in ours, so that it must find nothing
+ * to change but the realm, which it adds. */
+static bool is_whom_we_meant(const struct cyrus *c, sasl_conn_t *conn, struct span account)
+{
+	const void *value = NULL;
+
+	return sasl_getprop(conn, SASL_USERNAME, &value) == SASL_OK && value &&
+	       cyrus_is_account(c, span_text(value), account);
 }
 
 static int talk(struct cyrus *c, sasl_conn_t *conn, const char *mechanism, struct span account,
@@ -196,7 +218,7 @@ static int talk(struct cyrus *c, sasl_conn_t *conn, const char *mechanism, struc
 		return c->check_result;
 	if (r == SASL_OK && c->conf->check && !c->is_checked)
 		return SASL_FAIL;
-	if (r == SASL_OK && !is_whom_we_meant(conn, c->conf, account)) {
+	if (r == SASL_OK && !is_whom_we_meant(c, conn, account)) {
 		take_words(c, SASL_LOG_ERR, "Cyrus took the name for another one");
 		return SASL_FAIL;
 	}
@@ -211,18 +233,68 @@ static __attribute__((noinline)) void wipe_stack(void)
 	mem_wipe(below, sizeof(below));
 }
 
+static int new_conn(struct cyrus *c, sasl_conn_t **conn)
+{
+	forget_words(c);
+	return sasl_server_new("smtp", c->conf->hostname, c->conf->realm, NULL, NULL, NULL, 0,
+			       conn);
+}
+
 int cyrus_login(struct cyrus *c, const char *mechanism, const char *account, struct span password)
 {
 	sasl_conn_t *conn = NULL;
-	int r;
+	int r = new_conn(c, &conn);
 
-	c->words_len = 0;
-	c->words[0] = '\0';
 	c->is_checked = false;
-	r = sasl_server_new("smtp", c->conf->hostname, c->conf->realm, NULL, NULL, NULL, 0, &conn);
 	if (r == SASL_OK)
 		r = talk(c, conn, mechanism, span_text(account), password);
 	sasl_dispose(&conn);
 	wipe_stack();
 	return r;
+}
+
+int cyrus_talk_new(struct cyrus *c, sasl_conn_t **conn)
+{
+	int r = new_conn(c, conn);
+
+	return r == SASL_OK ? prepare(*conn) : r;
+}
+
+/* To Cyrus NULL is no response, and another thing than an empty one. */
+static const char *text_of(struct span response)
+{
+	return response.len ? (const char *)response.at : "";
+}
+
+int cyrus_talk_start(struct cyrus *c, sasl_conn_t *conn, const char *mechanism,
+		     const struct span *initial, struct span *challenge)
+{
+	const char *out = NULL;
+	unsigned n = 0;
+	int r;
+
+	forget_words(c);
+	r = sasl_server_start(conn, mechanism, initial ? text_of(*initial) : NULL,
+			      initial ? (unsigned)initial->len : 0, &out, &n);
+	*challenge = span_of(out, out ? n : 0);
+	return r;
+}
+
+int cyrus_talk_step(struct cyrus *c, sasl_conn_t *conn, struct span response,
+		    struct span *challenge)
+{
+	const char *out = NULL;
+	unsigned n = 0;
+	int r;
+
+	forget_words(c);
+	r = sasl_server_step(conn, text_of(response), (unsigned)response.len, &out, &n);
+	*challenge = span_of(out, out ? n : 0);
+	wipe_stack();
+	return r;
+}
+
+void cyrus_talk_free(sasl_conn_t **conn)
+{
+	sasl_dispose(conn);
 }

@@ -1,6 +1,7 @@
-/* auth/cyrus.h (private): one login as Cyrus SASL sees it.
+/* auth/cyrus.h (private): logins as Cyrus SASL sees them.
  *
- * Shape    cyrus_start() once -> cyrus_login() for each attempt, with a connection of its own
+ * Shape    cyrus_start() once -> cyrus_login() for each attempt with a password; cyrus_talk_new() ->
+ *          _start() -> _step() ... -> _free() for each conversation. A connection of its own for each
  * Thread   one; Cyrus keeps its state in globals, so one in a process
  * Owns     nothing of the configuration
  * Errors   SASL codes; what Cyrus said stands in cyrus_words()
@@ -25,6 +26,8 @@ struct cyrus_conf {
 	const char *saslauthd_path; /* may change between logins */
 	const char *sasldb_path;    /* NULL: Cyrus's own */
 	const char *const *plugins; /* file names, NULL at the end */
+	/* Whether who logged in as `identity` may act as `requested`, which is another text. */
+	bool (*may_act_as)(void *user, struct span requested, struct span identity);
 	/* Asked instead of a method of Cyrus's when set: SASL_OK or why not. */
 	int (*check)(void *user, const char *account, struct span password);
 	void *user;
@@ -44,5 +47,19 @@ int cyrus_start(struct cyrus *c, const struct cyrus_conf *conf);
 void cyrus_stop(struct cyrus *c);
 /* account and password hold no NUL. */
 int cyrus_login(struct cyrus *c, const char *mechanism, const char *account, struct span password);
-/* What Cyrus had to say about the last login, for the log. */
+
+/* Conversations: codes as Cyrus's, SASL_CONTINUE with a challenge, which lives until the next call. */
+int cyrus_talk_new(struct cyrus *c, sasl_conn_t **conn);
+/* initial NULL: none. */
+int cyrus_talk_start(struct cyrus *c, sasl_conn_t *conn, const char *mechanism,
+		     const struct span *initial, struct span *challenge);
+int cyrus_talk_step(struct cyrus *c, sasl_conn_t *conn, struct span response,
+		    struct span *challenge);
+/* Who logged in, after SASL_OK; empty: nobody. Lives as long as conn. */
+struct span cyrus_talk_identity(sasl_conn_t *conn);
+/* Whether `identity` is the account, but for the realm. */
+bool cyrus_is_account(const struct cyrus *c, struct span identity, struct span account);
+void cyrus_talk_free(sasl_conn_t **conn);
+
+/* What Cyrus had to say in the last call, for the log. */
 const char *cyrus_words(const struct cyrus *c);

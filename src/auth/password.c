@@ -104,6 +104,9 @@ int password_hash(struct span password, char out[CRYPT_OUTPUT_SIZE], struct faul
 		return fault_set(fault, -EINVAL,
 				 "the password holds a NUL or is longer than %d octets",
 				 PASSWORD_OCTETS_MAX);
+	/* At a login what is not UTF-8 counts as Latin-1: these octets would never fit again. */
+	if (!span_is_utf8(password))
+		return fault_set(fault, -EINVAL, "the password is not UTF-8");
 	if (!crypt_gensalt_rn(METHOD, 0, NULL, 0, setting, sizeof(setting)) ||
 	    !crypt_it(password, setting, out))
 		return fault_set(fault, -errno, "crypt(3) made no hash: %s", strerror(errno));

@@ -29,6 +29,8 @@ void settings_init(struct settings *s, const struct auth_hello *hello)
 		.hostname = text_of(hello->hostname),
 		.mechanisms = text_of(hello->mechanisms),
 		.cache_seconds = hello->cache_seconds,
+		.keytab = text_of(hello->keytab),
+		.app_passwords = hello->app_passwords,
 	};
 	domains = texts_of(s->domains, hello->domains, hello->domain_count);
 	nt_domains = texts_of(s->nt_domains, hello->nt_domains, hello->nt_domain_count);
@@ -57,19 +59,32 @@ void settings_fini(struct settings *s)
 	free(s->realm);
 	free(s->hostname);
 	free(s->mechanisms);
+	free(s->keytab);
 	*s = (struct settings){ 0 };
 }
 
-bool settings_allow(const struct settings *s, const char *mechanism)
+static bool names(const struct settings *s, struct span mechanism)
 {
 	struct span rest = span_text(s->mechanisms);
 
 	while (rest.len) {
 		size_t end = span_find(rest, ' ');
 
-		if (span_ieq_text(span_first(rest, end), mechanism))
+		if (span_ieq(span_first(rest, end), mechanism))
 			return true;
 		rest = span_from(rest, end + 1);
 	}
 	return false;
+}
+
+bool settings_allow(const struct settings *s, const char *mechanism)
+{
+	static const char plus[] = "-PLUS";
+	struct span name = span_text(mechanism);
+
+	if (names(s, name))
+		return true;
+	return name.len >= sizeof(plus) &&
+	       span_ieq_text(span_from(name, name.len - (sizeof(plus) - 1)), plus) &&
+	       names(s, span_first(name, name.len - (sizeof(plus) - 1)));
 }
