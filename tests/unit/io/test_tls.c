@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "certificates.h"
+#include "ends.h"
 #include "io/tls.h"
 
 #include <errno.h>
@@ -13,74 +14,6 @@
 #include <time.h>
 
 static struct certificates certificates;
-
-/* Two ends without sockets: what one pushes the other may pull, `step` octets at a time. */
-struct end {
-	struct buf in;
-	struct end *peer;
-	bool has_peer_ended;
-	size_t step; /* 0: any number */
-};
-
-static long end_pull(void *user, void *at, size_t n)
-{
-	struct end *e = user;
-
-	if (e->in.len == 0)
-		return e->has_peer_ended ? 0 : -EAGAIN;
-	if (e->step && n > e->step)
-		n = e->step;
-	if (n > e->in.len)
-		n = e->in.len;
-	memcpy(at, buf_span(&e->in).at, n);
-	buf_drop(&e->in, n);
-	return (long)n;
-}
-
-static void end_push(void *user, const void *at, size_t n)
-{
-	struct end *e = user;
-
-	buf_put(&e->peer->in, at, n);
-}
-
-struct pair {
-	struct end server_end, client_end;
-	struct tls *server, *client;
-	enum tls_result server_result, client_result;
-	struct fault server_fault, client_fault;
-};
-
-static void pair_open(struct pair *p, struct tls_identity *identity, struct tls_trust *trust,
-		      const char *host)
-{
-	struct tls_wire server = { end_pull, end_push, &p->server_end };
-	struct tls_wire client = { end_pull, end_push, &p->client_end };
-
-	*p = (struct pair){ .server_result = TLS_AGAIN, .client_result = TLS_AGAIN };
-	p->server_end.peer = &p->client_end;
-	p->client_end.peer = &p->server_end;
-	p->server = tls_new_server(&(struct tls_server_conf){ .identity = identity }, &server);
-	p->client = tls_new_client(trust, host, &client);
-}
-
-static void pair_shake(struct pair *p)
-{
-	for (int i = 0; i < 20; i++) {
-		if (p->client_result == TLS_AGAIN)
-			p->client_result = tls_handshake(p->client, &p->client_fault);
-		if (p->server_result == TLS_AGAIN)
-			p->server_result = tls_handshake(p->server, &p->server_fault);
-	}
-}
-
-static void pair_close(struct pair *p)
-{
-	tls_free(&p->server);
-	tls_free(&p->client);
-	buf_fini(&p->server_end.in);
-	buf_fini(&p->client_end.in);
-}
 
 static struct tls_identity *load(const struct tls_pair *pair)
 {
@@ -284,89 +217,6 @@ static void tampered_record_is_an_error(void **state)
 	pair_close(&p);
 }
 
-/* A client of GnuTLS's own, for what ours does not do. */
-struct raw {
-	gnutls_session_t session;
-	gnutls_certificate_credentials_t credentials;
-	struct end end, server_end;
-	struct tls *server;
-	enum tls_result server_result;
-	struct fault fault;
-	int rc;
-};
-
-static ssize_t raw_pull(gnutls_transport_ptr_t user, void *at, size_t n)
-{
-	struct raw *r = user;
-	long got = end_pull(&r->end, at, n);
-
-	if (got < 0)
-		gnutls_transport_set_errno(r->session, EAGAIN);
-	return got < 0 ? -1 : got;
-}
-
-static ssize_t raw_push(gnutls_transport_ptr_t user, const void *at, size_t n)
-{
-	struct raw *r = user;
-
-	end_push(&r->end, at, n);
-	return (ssize_t)n;
-}
-
-static int raw_timeout(gnutls_transport_ptr_t user, unsigned ms)
-{
-	struct raw *r = user;
-
-	(void)ms;
-	return r->end.in.len > 0;
-}
-
-static void raw_open(struct raw *r, struct tls_identity *identity, const char *priority,
-		     const char *alpn)
-{
-	struct tls_wire wire = { end_pull, end_push, &r->server_end };
-	gnutls_datum_t protocol = { NULL, 0 };
-
-	*r = (struct raw){ .server_result = TLS_AGAIN };
-	r->end.peer = &r->server_end;
-	r->server_end.peer = &r->end;
-	r->server = tls_new_server(&(struct tls_server_conf){ .identity = identity }, &wire);
-	gnutls_init(&r->session, GNUTLS_CLIENT | GNUTLS_NONBLOCK);
-	gnutls_certificate_allocate_credentials(&r->credentials);
-	gnutls_credentials_set(r->session, GNUTLS_CRD_CERTIFICATE, r->credentials);
-	assert_int_equal(gnutls_priority_set_direct(r->session, priority, NULL), 0);
-	gnutls_transport_set_ptr(r->session, r);
-	gnutls_transport_set_pull_function(r->session, raw_pull);
-	gnutls_transport_set_pull_timeout_function(r->session, raw_timeout);
-	gnutls_transport_set_push_function(r->session, raw_push);
-	if (alpn) {
-		protocol.data = (unsigned char *)mem_text(alpn);
-		protocol.size = (unsigned)strlen(alpn);
-		gnutls_alpn_set_protocols(r->session, &protocol, 1, 0);
-		free(protocol.data);
-	}
-}
-
-static void raw_shake(struct raw *r)
-{
-	r->rc = GNUTLS_E_AGAIN;
-	for (int i = 0; i < 20; i++) {
-		if (r->rc == GNUTLS_E_AGAIN || r->rc == GNUTLS_E_WARNING_ALERT_RECEIVED)
-			r->rc = gnutls_handshake(r->session);
-		if (r->server_result == TLS_AGAIN)
-			r->server_result = tls_handshake(r->server, &r->fault);
-	}
-}
-
-static void raw_close(struct raw *r)
-{
-	tls_free(&r->server);
-	gnutls_deinit(r->session);
-	gnutls_certificate_free_credentials(r->credentials);
-	buf_fini(&r->end.in);
-	buf_fini(&r->server_end.in);
-}
-
 static void versions_suites_and_alpn(void **state)
 {
 	static const struct {
@@ -395,7 +245,8 @@ static void versions_suites_and_alpn(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct raw r;
 
-		raw_open(&r, identity, cases[i].priority, cases[i].alpn);
+		raw_open(&r, &(struct tls_server_conf){ .identity = identity }, cases[i].priority,
+			 cases[i].alpn);
 		raw_shake(&r);
 		if (cases[i].description) {
 			assert_int_equal(r.server_result, TLS_OK);
@@ -436,7 +287,8 @@ static void both_certificates_serve_who_can_use_one(void **state)
 		gnutls_x509_crt_t crt;
 		struct raw r;
 
-		raw_open(&r, identity, cases[i].priority, NULL);
+		raw_open(&r, &(struct tls_server_conf){ .identity = identity }, cases[i].priority,
+			 NULL);
 		gnutls_server_name_set(r.session, GNUTLS_NAME_DNS, "unknown.example", 15);
 		raw_shake(&r);
 		assert_int_equal(r.server_result, TLS_OK);
@@ -452,57 +304,90 @@ static void both_certificates_serve_who_can_use_one(void **state)
 }
 
 /* Returns the session's data; NULL data when no ticket came. */
-static gnutls_datum_t session_of(struct tls_identity *identity, const char *priority,
+static gnutls_datum_t session_of(const struct tls_server_conf *conf, const char *priority,
 				 const gnutls_datum_t *resume, bool *is_resumed)
 {
-	struct fault fault;
-	gnutls_datum_t data = { NULL, 0 };
+	gnutls_datum_t data;
 	struct raw r;
-	char got[8];
-	ssize_t n;
 
-	raw_open(&r, identity, priority, NULL);
+	raw_open(&r, conf, priority, NULL);
 	if (resume)
 		gnutls_session_set_data(r.session, resume->data, resume->size);
 	raw_shake(&r);
 	assert_int_equal(r.server_result, TLS_OK);
 	assert_int_equal(r.rc, 0);
-	/* In TLS 1.3 the ticket is read with what follows the handshake. */
-	assert_int_equal(tls_write(r.server, span_text("220"), &fault), TLS_OK);
-	while ((n = gnutls_record_recv(r.session, got, sizeof(got))) == GNUTLS_E_AGAIN &&
-	       r.end.in.len)
-		;
-	assert_int_equal(n, 3);
+	data = raw_ticket(&r);
 	*is_resumed = gnutls_session_is_resumed(r.session);
 	assert_int_equal(strstr(tls_describe(r.server), "resumed") != NULL, *is_resumed);
-	gnutls_session_get_data2(r.session, &data);
 	raw_close(&r);
 	return data;
 }
 
-static void tickets_resume_until_a_reload(void **state)
+static void tickets_resume_where_they_were_given(void **state)
 {
 	static const char *const versions[] = { "NORMAL", "NORMAL:-VERS-ALL:+VERS-TLS1.2" };
+	const struct tls_pair both[] = { certificates.rsa, certificates.ecdsa };
+	struct fault fault;
+	struct tls_identity *first = load(&certificates.rsa), *reloaded = load(&certificates.rsa);
+	struct tls_identity *two = tls_identity_load(both, 2, &fault);
+	struct tls_trust *trust = load_ca();
+	const struct {
+		const char *name;
+		struct tls_server_conf gives, gets;
+		bool resumes;
+	} cases[] = {
+		{ "the same", { .identity = first }, { .identity = first }, true },
+		{ "the same listener",
+		  { .identity = first, .scope = "submission" },
+		  { .identity = first, .scope = "submission" },
+		  true },
+		{ "after a reload", { .identity = first }, { .identity = reloaded }, false },
+		{ "another listener",
+		  { .identity = first, .scope = "submission" },
+		  { .identity = first, .scope = "submissions" },
+		  false },
+		{ "legacy, then modern",
+		  { .identity = first, .profile = TLS_LEGACY },
+		  { .identity = first },
+		  false },
+		{ "modern, then legacy",
+		  { .identity = first },
+		  { .identity = first, .profile = TLS_LEGACY },
+		  false },
+		{ "legacy twice",
+		  { .identity = first, .profile = TLS_LEGACY },
+		  { .identity = first, .profile = TLS_LEGACY },
+		  false },
+		{ "to where certificates are asked for",
+		  { .identity = first },
+		  { .identity = first, .clients = trust },
+		  false },
+		{ "where certificates are asked for",
+		  { .identity = first, .clients = trust },
+		  { .identity = first, .clients = trust },
+		  false },
+		{ "several pairs", { .identity = two }, { .identity = two }, false },
+	};
 
 	(void)state;
-	for (size_t i = 0; i < 2; i++) {
-		struct tls_identity *identity = load(&certificates.ecdsa);
-		struct tls_identity *reloaded = load(&certificates.ecdsa);
-		gnutls_datum_t first, second, third;
+	assert_non_null(two);
+	for (size_t i = 0; i < 2 * (sizeof(cases) / sizeof(cases[0])); i++) {
+		gnutls_datum_t given, again;
 		bool is_resumed;
 
-		first = session_of(identity, versions[i], NULL, &is_resumed);
+		given = session_of(&cases[i / 2].gives, versions[i % 2], NULL, &is_resumed);
 		assert_false(is_resumed);
-		second = session_of(identity, versions[i], &first, &is_resumed);
-		assert_true(is_resumed);
-		third = session_of(reloaded, versions[i], &first, &is_resumed);
-		assert_false(is_resumed);
-		gnutls_free(first.data);
-		gnutls_free(second.data);
-		gnutls_free(third.data);
-		tls_identity_unref(&identity);
-		tls_identity_unref(&reloaded);
+		again = session_of(&cases[i / 2].gets, versions[i % 2], &given, &is_resumed);
+		if (is_resumed != cases[i / 2].resumes)
+			fail_msg("%s (%s): resumed: %d", cases[i / 2].name, versions[i % 2],
+				 is_resumed);
+		gnutls_free(given.data);
+		gnutls_free(again.data);
 	}
+	tls_identity_unref(&first);
+	tls_identity_unref(&reloaded);
+	tls_identity_unref(&two);
+	tls_trust_unref(&trust);
 }
 
 static void renegotiation_ends_the_session(void **state)
@@ -514,7 +399,8 @@ static void renegotiation_ends_the_session(void **state)
 	size_t n;
 
 	(void)state;
-	raw_open(&r, identity, "NORMAL:-VERS-ALL:+VERS-TLS1.2", NULL);
+	raw_open(&r, &(struct tls_server_conf){ .identity = identity },
+		 "NORMAL:-VERS-ALL:+VERS-TLS1.2", NULL);
 	raw_shake(&r);
 	assert_int_equal(r.server_result, TLS_OK);
 	gnutls_handshake(r.session);
@@ -536,7 +422,8 @@ static void floods_of_nothing_are_capped(void **state)
 	int updates = 0;
 
 	(void)state;
-	raw_open(&r, identity, "NORMAL:-VERS-ALL:+VERS-TLS1.3", NULL);
+	raw_open(&r, &(struct tls_server_conf){ .identity = identity },
+		 "NORMAL:-VERS-ALL:+VERS-TLS1.3", NULL);
 	raw_shake(&r);
 	for (; updates < 1000 && result == TLS_AGAIN; updates++) {
 		assert_int_equal(gnutls_session_key_update(r.session, 0), 0);
@@ -671,7 +558,7 @@ int main(void)
 		cmocka_unit_test(tampered_record_is_an_error),
 		cmocka_unit_test(versions_suites_and_alpn),
 		cmocka_unit_test(both_certificates_serve_who_can_use_one),
-		cmocka_unit_test(tickets_resume_until_a_reload),
+		cmocka_unit_test(tickets_resume_where_they_were_given),
 		cmocka_unit_test(renegotiation_ends_the_session),
 		cmocka_unit_test(floods_of_nothing_are_capped),
 		cmocka_unit_test(endless_handshake_is_capped),
