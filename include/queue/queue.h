@@ -15,6 +15,10 @@
  * pauses by the schedule retry_ms (its last entry repeats), each with a jitter of a quarter. Times are
  * of the loop's clock: a wall clock that jumps neither expires nor delays anything.
  *
+ * An attempt of a message with more recipients than a smarthost takes at once is made of several
+ * transactions, which follow each other without a pause, in turn with other messages. It is counted once,
+ * when everybody was asked about; what each came to is noted before the next.
+ *
  * Only a release date (RFC 4865) is of the wall clock, being the sender's wish: a message goes once that
  * clock shows it, and when the clock is set to another time, the messages that still wait follow within a
  * minute. What was released stays so. An order to flush sends such a message now; held and released it

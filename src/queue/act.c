@@ -89,6 +89,20 @@ static void flush(struct queued *q, struct queue_order *order)
 				0); /* in line already: there is nothing to write */
 }
 
+/* Between two transactions its sender may still be to be told of the first ones. */
+static void end_between(struct queued *q)
+{
+	if (q->work && queued_owes(&q->work->delivery)) {
+		queued_lift(q, QUEUED_REPORTING);
+		queued_report(q);
+	} else {
+		if (q->work)
+			queued_forget_attempt(q);
+		queued_close(q);
+		queued_place(q, false, 0);
+	}
+}
+
 static void hold(struct queued *q, struct queue_order *order)
 {
 	if (q->is_held) {
@@ -99,9 +113,8 @@ static void hold(struct queued *q, struct queue_order *order)
 	set_held(q, true);
 	set_due(q);
 	queued_forget_content(q);
-	queued_close(q);
 	queued_note(q, false, order);
-	queued_place(q, false, 0);
+	end_between(q);
 }
 
 static void release(struct queued *q, struct queue_order *order)

@@ -6,6 +6,15 @@
 
 #include <stdlib.h>
 
+enum { VAIN_MOST = 7 }; /* with the next it counts as an attempt */
+
+static const char *why_of(const struct relay_verdict *v)
+{
+	return v->reason      ? v->reason
+	       : v->smarthost ? "too many recipients for one transaction"
+			      : NULL;
+}
+
 static void remember(struct queued *q, size_t place, const struct relay_verdict *v)
 {
 	struct queued_work *w = q->work;
@@ -64,10 +73,13 @@ void queued_hear(struct queued *q, size_t place, const struct relay_verdict *ver
 {
 	struct queued_work *w = q->work;
 
-	if (verdict->is_untried) {
-		queued_tell_waiting(q, verdict->reason);
+	if (verdict->is_untried && q->vain < VAIN_MOST) {
+		queued_leave(q, place, why_of(verdict));
 		return;
 	}
+	if (verdict->is_untried)
+		queue_stall(q->queue);
+	queued_unleave(q, place);
 	begin_to_hear(w);
 	if (verdict->reply.code)
 		w->has_spoken = true;
@@ -116,6 +128,11 @@ static void judge(struct queued *q)
 {
 	struct delivery *d = &q->work->delivery;
 
+	q->vain = 0;
+	if (queued_has_rest(q)) {
+		queued_go_on(q);
+		return;
+	}
 	d->attempts++;
 	d->last_ms = wall_now_ms();
 	d->next_ms = 0;
@@ -141,13 +158,20 @@ static void go_back(struct queued *q)
 	if (queue->is_ending) {
 		queued_free(&q);
 	} else {
-		queued_forget_attempt(q);
 		queued_forget_content(q);
-		queued_close(q);
+		queued_keep_rest(q);
 		q->next_at = 0;
 		queued_place(q, true, loop_now_ms(queue->conf.loop) + 1);
 	}
 	queue_act_all(queue, qid, &orders);
+}
+
+/* A relay without room has reason to give things back, and is waited for; one that has room and gives
+ * the same back over and over is not believed in the end. */
+static void count_vain(struct queued *q)
+{
+	if (q->vain < VAIN_MOST && !q->queue->is_ending && relay_room(q->queue->conf.relay) > 0)
+		q->vain++;
 }
 
 void queued_end_attempt(struct queued *q, struct buf *memory, int64_t reserved)
@@ -159,6 +183,8 @@ void queued_end_attempt(struct queued *q, struct buf *memory, int64_t reserved)
 	if (q->is_removed) {
 		queued_free(&q);
 	} else if (!w->was_asked) {
+		queued_tell_waiting(q, w->left_why);
+		count_vain(q);
 		queue_stall(q->queue);
 		go_back(q);
 	}

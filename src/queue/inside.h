@@ -7,6 +7,7 @@
  * future   those that are to go later
  * try      one attempt: the relay's job and the content on its way
  * hear     verdicts, and what an attempt comes to
+ * rest     those who are left of an attempt: the next transaction of it
  * report   the notices that follow from it, then
  * record   what is written down
  * act      orders by hand
@@ -65,12 +66,16 @@ struct queued_work {
 	struct queued_try *attempt;
 	/* Of the attempt under way, and of what its notices need. */
 	int64_t heard_ms; /* the time of its first verdict, by the wall clock; 0: none yet */
-	bool was_asked;	  /* a smarthost was asked, or tried for */
-	bool has_spoken;  /* a smarthost said something */
-	bool is_news;	  /* somebody's fate was decided, and no note says so yet: it is not lazy */
-	bool *delayed;	  /* recipients whose delay is to be told; NULL: none */
-	char **hosts;	  /* who spoke last, by recipient */
-	bool is_expired;  /* those failed because the time ran out, all of them */
+	bool was_asked;	  /* a smarthost was asked, or tried for, in this transaction */
+	bool *left; /* recipients whom no smarthost was asked about in this attempt, though it was
+		       about others: one transaction has no room for all; NULL: all are meant */
+	size_t left_count;
+	char *left_why;	 /* what the relay said of them */
+	bool has_spoken; /* a smarthost said something */
+	bool is_news;	 /* somebody's fate was decided, and no note says so yet: it is not lazy */
+	bool *delayed;	 /* recipients whose delay is to be told; NULL: none */
+	char **hosts;	 /* who spoke last, by recipient */
+	bool is_expired; /* those failed because the time ran out, all of them */
 	unsigned put_offs;	     /* how often in a row the spool took no notice */
 	struct queue_order *closing; /* to give up: done once the settle is written */
 	struct list orders;	     /* wait for the end of what is under way */
@@ -101,6 +106,7 @@ struct queued {
 	bool is_recovered : 1; /* and no attempt of it has ended since */
 	bool is_removed : 1;   /* by hand: waits only for what is under way */
 	bool is_told : 1;      /* that it waits without an attempt */
+	unsigned vain : 3;     /* attempts in a row that the relay gave back though it has room */
 	char strings[];	       /* envelope_strings of pack.h */
 };
 
@@ -188,7 +194,7 @@ void queued_close(struct queued *q);
 void queued_take_content(struct queued *q, struct buf *memory, int64_t reserved);
 /* The content stays in the spool only. */
 void queued_forget_content(struct queued *q);
-/* Nothing of the last attempt is needed for a notice any more. */
+/* Nothing of the last attempt is needed any more, neither for a notice nor for those who are left. */
 void queued_forget_attempt(struct queued *q);
 /* Fills what is known of it; `recipients` has room for all. Nothing of it is for envelope_fini(). */
 void queued_envelope(struct queued *q, struct envelope_recipient *recipients, struct envelope *out);
@@ -259,6 +265,20 @@ bool queued_take_back(struct queued *q);
 void queued_end_taken_back(struct queued *q);
 void queued_mark_failed(struct queued *q, size_t place);
 
+/* rest.c */
+/* The relay did not ask about that recipient. */
+void queued_leave(struct queued *q, size_t place, const char *why);
+/* It did. */
+void queued_unleave(struct queued *q, size_t place);
+/* Whether that recipient is one of the next transaction's. */
+bool queued_is_meant(const struct queued *q, size_t place);
+/* The attempt has not asked about everybody yet. */
+bool queued_has_rest(const struct queued *q);
+/* The next transaction: no new attempt, no pause, in turn with all others. */
+void queued_go_on(struct queued *q);
+/* What came of the last attempt is kept for the next transaction; otherwise it is forgotten. */
+void queued_keep_rest(struct queued *q);
+
 /* record.c */
 /* What became of it goes to the spool: settled, or noted and placed. It may be gone after. */
 void queued_write_down(struct queued *q);
@@ -276,6 +296,8 @@ void queue_drop_content(struct queue *queue, uint64_t id);
 /* report.c */
 /* The notices that are due, and then queued_write_down(). */
 void queued_report(struct queued *q);
+/* Somebody's fate that is not noted yet. */
+void queued_note_news(struct queued *q);
 /* Somebody's failure or success is still to be told. */
 bool queued_owes(const struct delivery *d);
 
@@ -310,6 +332,8 @@ void queued_tell_failed(struct queued *q, size_t recipient);
 void queued_tell_notice(struct queued *q, const char *event, uint64_t notice);
 void queued_tell_discarded(struct queued *q);
 void queued_tell_waiting(struct queued *q, const char *reason);
+/* Some recipients go with another transaction. */
+void queued_tell_left(struct queued *q);
 /* It goes later. */
 void queued_tell_future(const struct queued *q);
 void queue_tell_act(struct queue *queue, const char *event, uint64_t qid);

@@ -199,6 +199,11 @@ void queued_forget_attempt(struct queued *q)
 	w->heard_ms = 0;
 	w->put_offs = 0;
 	w->was_asked = w->has_spoken = w->is_news = w->is_expired = false;
+	free(w->left);
+	free(w->left_why);
+	w->left = NULL;
+	w->left_why = NULL;
+	w->left_count = 0;
 }
 
 struct delivery queued_delivery(struct queued *q)

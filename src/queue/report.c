@@ -36,7 +36,7 @@ bool queued_owes(const struct delivery *d)
 	return false;
 }
 
-static void note_news(struct queued *q)
+void queued_note_news(struct queued *q)
 {
 	if (q->work->is_news)
 		queued_note(q, false, NULL);
@@ -85,7 +85,7 @@ static void put_off(struct queued *q, int status, const struct fault *fault)
 	tell_put_off(q, status, fault);
 	end_report(q);
 	queued_forget_content(q);
-	note_news(q);
+	queued_note_news(q);
 	if (q->queue->is_ending)
 		queued_free(&q);
 	else if (queued_owes(&q->work->delivery))
@@ -117,7 +117,7 @@ static void has_told(struct queued *q, enum recipient_state state)
 	w->is_news = true;
 	w->put_offs = 0;
 	if (queued_owes(&w->delivery))
-		note_news(q);
+		queued_note_news(q);
 	next_notice(q);
 }
 

@@ -111,6 +111,17 @@ void queued_tell_future(const struct queued *q)
 	queue_tell(q->queue, &line);
 }
 
+void queued_tell_left(struct queued *q)
+{
+	struct logline line;
+
+	logline_start(&line, LOG_LEVEL_INFO, "continued");
+	logline_id(&line, "qid", q->qid);
+	logline_number(&line, "recipients", (int64_t)q->work->left_count);
+	logline_text(&line, "reason", q->work->left_why);
+	queue_tell(q->queue, &line);
+}
+
 void queue_tell_act(struct queue *queue, const char *event, uint64_t qid)
 {
 	struct logline line;

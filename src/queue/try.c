@@ -77,7 +77,7 @@ static void choose_recipients(struct queued_try *t, const struct queued *q)
 	for (size_t i = 0; i < q->recipient_count; i++) {
 		const struct envelope_recipient *r = &w->envelope.recipients[i];
 
-		if (w->delivery.recipients[i].state != RECIPIENT_WAITING)
+		if (!queued_is_meant(q, i))
 			continue;
 		t->recipients[n] = span_text(r->address);
 		t->params[n].notify = r->notify;
@@ -100,13 +100,22 @@ static void fill_message(struct smtp_client_message *out, const struct envelope 
 	out->envid = span_text(e->envid);
 }
 
+/* Or goes on. */
+static void begin(struct queued *q)
+{
+	if (queued_has_rest(q))
+		q->work->was_asked = false;
+	else
+		queued_forget_attempt(q);
+}
+
 void queued_attempt(struct queued *q)
 {
 	struct queued_try *t = mem_new(struct queued_try);
 	struct queued_work *w = queued_open(q);
 
 	require(w->attempt == NULL);
-	queued_forget_attempt(q);
+	begin(q);
 	queued_lift(q, QUEUED_ACTIVE);
 	w->attempt = t;
 	q->queue->active++;

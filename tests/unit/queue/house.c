@@ -218,6 +218,17 @@ void house_hear(struct relay_job *job, size_t index, const char *reply)
 	job->recipient(job, index, &v);
 }
 
+void house_leave(struct relay_job *job, size_t index)
+{
+	struct relay_verdict v = { .outcome = RELAY_DEFERRED,
+				   .is_untried = true,
+				   .smarthost = "main",
+				   .host = "smtp.example.net",
+				   .reply = { .code = 452, .text = span_text("too many") } };
+
+	job->recipient(job, index, &v);
+}
+
 void house_end(struct relay_job *job)
 {
 	list_remove(&house.jobs, &job->node);

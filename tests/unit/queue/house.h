@@ -93,6 +93,8 @@ struct relay_job *house_job_of(uint64_t qid);
 void house_answer(struct relay_job *job, const char *reply);
 /* One verdict for one recipient; then house_end(). */
 void house_hear(struct relay_job *job, size_t index, const char *reply);
+/* No verdict of a smarthost: one recipient too many for its transaction. */
+void house_leave(struct relay_job *job, size_t index);
 void house_end(struct relay_job *job);
 void house_give_back(struct relay_job *job);
 struct queue_view house_view(uint64_t qid);
