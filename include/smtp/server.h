@@ -17,19 +17,23 @@
  * the answers. Several RCPT may wait for answers at once; every other command waits until those
  * before it are answered (next() says WAIT).
  *
- * Every reply of class 4 and 5 gets the suffix " (ref SID-N)" and is reported by an event of type
- * REFUSED, the caller's own answers too, so that one place logs every refusal. One of 421 ends the
- * session, the caller's own too.
+ * Every reply of class 4 and 5 is one line; it gets the footer and " (ref SID-N)" at its end, and is
+ * reported by an event of type REFUSED, the caller's own answers too, so that one place logs every
+ * refusal. One of 421 ends the session, the caller's own too. A refusal of RCPT names the recipient
+ * in angle brackets: where the caller's answer does not, the engine puts "<recipient>: " before it.
+ * Success at MAIL and BODY_END is said as 250, whatever 2xx the answer has.
  *
  * After CLOSE and QUIT all input is ignored, next() says MORE, open tickets are void and what is
  * answered to them is ignored.
  *
- * BDAT: each chunk but the last is answered by the engine; those that follow a refused one are taken
- * in, thrown away and refused. A message in chunks is BODY_BEGIN, BODY_CHUNKs and BODY_END (or
- * BODY_BAD) like one by DATA.
+ * BDAT: a message in chunks is BODY_BEGIN, BODY_CHUNKs and BODY_END (or BODY_BAD) like one by DATA.
+ * Each chunk but the last is answered by the engine. Of a chunk that is refused the octets are thrown
+ * away before the refusal goes out, or, where they would be too many, the session is closed; it ends
+ * its transaction (RESET before BODY_BEGIN, BODY_BAD behind it), and the chunks that follow are thrown
+ * away and refused. A BDAT whose size cannot be read ends the session: no octet of content is ever
+ * taken for a command.
  *
  * After a refused login the 530 that MAIL gets repeats the reason: some clients show only that.
- * A refusal of RCPT names the recipient in angle brackets.
  */
 #pragma once
 
@@ -54,8 +58,10 @@
 	X(BODY_CHUNK) /* data: content octets, dots unstuffed, CRLF line ends (unless it is           \
 			 BINARYMIME: then as they came). No ticket */        \
 	X(BODY_END)   /* the whole content came; has_long_lines: answer 2xx, 4xx or 5xx */         \
-	X(BODY_BAD)   /* the content ended but is too big or malformed: drop it. Answered */       \
-	X(RESET)      /* RSET or EHLO ended an open transaction: forget it. The engine answers */              \
+	X(BODY_BAD)   /* the content, or one of its chunks, is too big or malformed: drop it all.     \
+			 Answered */                                                                \
+	X(RESET)      /* RSET, EHLO or a refused first chunk ended an open transaction: forget it. The        \
+			 engine answers */                                                          \
 	X(REFUSED)    /* ref, code, text: a 4xx or 5xx that has just been put in the output */     \
 	X(QUIT)	      /* 221 stands in the output: flush and close */                              \
 	X(CLOSE)      /* code, text: a violation; flush the output (which may be empty) and close */
@@ -99,8 +105,8 @@ struct smtp_server_conf {
 	const char *hostname;	/* in the greeting and in EHLO; must outlive the engine */
 	const char *mechanisms; /* "PLAIN LOGIN", as offered; must outlive the engine. "": AUTH is
 				   not offered */
-	const char *footer; /* at the end of every refusal, before its reference: "Help: +49 30 1234";
-			       NULL or "": none; must outlive the engine */
+	const char *footer; /* in every refusal that has room for it, before its reference: "Help: +49
+			       30 1234", at most 150 octets; NULL or "": none; must outlive the engine */
 	const char *sid;	/* for references; at most 32 octets, copied */
 	uint64_t message_octets;  /* SIZE; 0: no limit */
 	unsigned recipients;	  /* a message */
@@ -150,8 +156,8 @@ void smtp_server_sent(struct smtp_server *srv, size_t octets);
 /* The handshake after a 220 to STARTTLS is done: everything learned before is forgotten (RFC 3207
  * 4.2). */
 void smtp_server_tls_started(struct smtp_server *srv);
-/* From now on other mechanisms are offered (a certificate came with the handshake); they must
- * outlive the engine. */
+/* From the next EHLO on other mechanisms are offered, and taken at once (a certificate came with the
+ * handshake); they must outlive the engine. "": none. */
 void smtp_server_offer(struct smtp_server *srv, const char *mechanisms);
 
 /* Ends the session from outside: the reply (421...) goes out behind what is due, open tickets are

@@ -4,7 +4,7 @@
 
 enum {
 	LINE_OCTETS = 512, /* RFC 5321 4.5.3.1.5, with CRLF */
-	SUFFIX_OCTETS = 128,
+	SUFFIX_OCTETS = 256,
 };
 
 static void put_status(const struct smtp_status *status, struct buf *out)

@@ -2,6 +2,11 @@
 
 #include "base/require.h"
 
+const struct smtp_reply server_nobody =
+	SMTP_REPLY(554, 5, 5, 1, "No recipient was accepted; give one with RCPT TO first");
+const struct smtp_reply server_too_big =
+	SMTP_REPLY(552, 5, 3, 4, "The message is too big; send less or smaller attachments");
+
 /* Whatever the answer, 354 apart, the transaction is over. */
 static void settle_begin(struct smtp_server *srv, const struct smtp_reply *reply)
 {
@@ -17,15 +22,31 @@ static void settle_end(struct smtp_server *srv, const struct smtp_reply *reply)
 	server_reset(srv, LEVEL_TRANSACTION);
 }
 
+static const struct smtp_reply *judge_data(const struct server_transaction *t)
+{
+	/* RFC 3030 2: "DATA and BDAT commands cannot be used in the same transaction." */
+	static const struct smtp_reply chunked =
+		SMTP_REPLY(503, 5, 5, 1,
+			   "The message comes by BDAT; go on with BDAT, or send RSET");
+	/* RFC 3030 3: "BINARYMIME cannot be used with the DATA command." */
+	static const struct smtp_reply binary =
+		SMTP_REPLY(503, 5, 5, 1, "A BINARYMIME message must be sent by BDAT, not by DATA");
+
+	if (t->is_chunked)
+		return &chunked;
+	if (t->body == SMTP_BODY_BINARYMIME)
+		return &binary;
+	return t->accepted ? NULL : &server_nobody;
+}
+
 bool server_run_data(struct smtp_server *srv, const struct verb *verb, struct span arg,
 		     struct smtp_event *ev)
 {
-	static const struct smtp_reply nobody =
-		SMTP_REPLY(554, 5, 5, 1, "No recipient was accepted; give one with RCPT TO first");
+	const struct smtp_reply *why = judge_data(&srv->transaction);
 
 	(void)arg;
-	if (srv->transaction.accepted == 0) {
-		server_refuse(srv, verb->name, &nobody);
+	if (why) {
+		server_refuse(srv, verb->name, why);
 		return false;
 	}
 	srv->mode = MODE_DATA;
@@ -33,50 +54,48 @@ bool server_run_data(struct smtp_server *srv, const struct verb *verb, struct sp
 	return true;
 }
 
-static bool is_over(const struct smtp_server *srv)
+bool server_has_room(struct smtp_server *srv)
 {
-	return srv->conf.message_octets &&
-	       srv->transaction.decoder.octets > srv->conf.message_octets;
+	struct server_transaction *t = &srv->transaction;
+
+	t->is_too_big |= srv->conf.message_octets && t->decoder.octets > srv->conf.message_octets;
+	return !t->is_too_big;
 }
 
-static bool end_body(struct smtp_server *srv, struct smtp_event *ev)
+bool server_is_content_bad(const struct smtp_server *srv)
 {
-	static const struct smtp_reply too_big =
-		SMTP_REPLY(552, 5, 3, 4,
-			   "The message is too big; send less or smaller attachments");
+	return srv->transaction.is_too_big || smtp_body_is_bad(&srv->transaction.decoder);
+}
+
+void server_end_content(struct smtp_server *srv, const char *verb, struct smtp_event *ev)
+{
 	static const struct smtp_reply malformed =
 		SMTP_REPLY(550, 5, 6, 0,
 			   "The message holds a NUL, or a CR or LF alone; lines must end in CRLF");
-	const struct smtp_reply *why = NULL;
+	bool is_too_big = srv->transaction.is_too_big;
 
-	srv->mode = MODE_COMMAND;
-	if (srv->transaction.is_too_big)
-		why = &too_big;
-	else if (smtp_body_is_bad(&srv->transaction.decoder))
-		why = &malformed;
-	if (!why) {
-		server_ask(srv, "DATA", SMTP_EVENT_BODY_END, settle_end, ev);
-		return true;
+	if (!server_is_content_bad(srv)) {
+		ev->has_long_lines = srv->transaction.decoder.has_long_lines;
+		server_ask(srv, verb, SMTP_EVENT_BODY_END, settle_end, ev);
+		return;
 	}
 	server_reset(srv, LEVEL_TRANSACTION);
-	server_refuse(srv, "DATA", why);
+	server_refuse(srv, verb, is_too_big ? &server_too_big : &malformed);
 	ev->type = SMTP_EVENT_BODY_BAD;
-	return true;
 }
 
 bool server_take_body(struct smtp_server *srv, struct smtp_event *ev)
 {
-	struct server_transaction *t = &srv->transaction;
-
 	for (;;) {
-		switch (smtp_body_decode(&t->decoder, &srv->in, &ev->data)) {
+		switch (smtp_body_decode(&srv->transaction.decoder, &srv->in, &ev->data)) {
 		case SMTP_BODY_MORE:
 			return false;
 		case SMTP_BODY_END:
-			return end_body(srv, ev);
+			srv->mode = MODE_COMMAND;
+			server_end_content(srv, "DATA", ev);
+			return true;
 		case SMTP_BODY_CHUNK:
-			t->is_too_big |= is_over(srv);
-			if (t->is_too_big)
+			if (!server_has_room(srv))
 				break;
 			ev->type = SMTP_EVENT_BODY_CHUNK;
 			return true;

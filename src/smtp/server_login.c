@@ -8,28 +8,42 @@ enum {
 	FAILURE_MOST = 200,
 };
 
+/* "AUTH=" is for clients of before RFC 2554, and a keyword of its own to all others. */
 void server_offer_auth(const struct smtp_server *srv, struct buf *lines)
 {
-	if (server_is_safe(srv) && !srv->tls.is_authenticated && srv->conf.mechanisms[0])
-		buf_printf(lines, "AUTH %s\n", srv->conf.mechanisms);
+	if (!server_is_safe(srv) || srv->tls.is_authenticated || !srv->conf.mechanisms[0])
+		return;
+	buf_printf(lines, "AUTH %s\n", srv->conf.mechanisms);
+	if (srv->conf.auth_line)
+		buf_printf(lines, "AUTH=%s\n", srv->conf.mechanisms);
 }
 
 /* Some clients hide the 535 from their users and go on to MAIL; what is said there they show. */
-void server_refuse_stranger(struct smtp_server *srv, const char *verb)
+const struct smtp_reply *server_log_in_first(struct smtp_server *srv)
 {
-	struct smtp_reply log_in = { 530, { 5, 7, 0 }, { NULL, 0 } };
-	struct buf text = { 0 };
+	static const struct smtp_reply log_in =
+		SMTP_REPLY(530, 5, 7, 0,
+			   "Log in to send mail: turn on authentication for the outgoing server "
+			   "and enter name and password");
+	struct span failure = buf_span(&srv->tls.failure);
 
-	if (srv->tls.failure.len) {
-		buf_put_text(&text, "Log in first; the last login failed: ");
-		buf_put_span(&text, buf_span(&srv->tls.failure));
-	} else {
-		buf_put_text(&text, "Log in first: turn on authentication for outgoing mail and "
-				    "enter name and password");
-	}
-	log_in.text = buf_span(&text);
-	server_refuse(srv, verb, &log_in);
-	buf_fini(&text);
+	if (failure.len == 0)
+		return &log_in;
+	return server_compose(srv, 530, log_in.status,
+			      "Log in to send mail; the last login failed: %.*s", (int)failure.len,
+			      (const char *)failure.at);
+}
+
+static void remember_failure(struct smtp_server *srv, struct span words)
+{
+	buf_clear(&srv->tls.failure);
+	buf_put_span(&srv->tls.failure, span_first(words, FAILURE_MOST));
+}
+
+void server_refuse_login(struct smtp_server *srv, const struct smtp_reply *reply)
+{
+	remember_failure(srv, reply->text);
+	server_refuse(srv, "AUTH", reply);
 }
 
 static bool is_offered(const struct smtp_server *srv, struct span mechanism)
@@ -57,7 +71,7 @@ static void settle_login(struct smtp_server *srv, const struct smtp_reply *reply
 	if (reply->code >= 500)
 		srv->connection.login_failures++;
 	if (reply->code >= 400)
-		buf_put_span(&srv->tls.failure, span_first(reply->text, FAILURE_MOST));
+		remember_failure(srv, reply->text);
 }
 
 static bool decode(struct smtp_server *srv, struct span in)
@@ -65,23 +79,26 @@ static bool decode(struct smtp_server *srv, struct span in)
 	return base64_decode(in, &srv->decoded) == 0;
 }
 
-static void refuse_mechanism(struct smtp_server *srv, const char *verb)
+static void refuse_mechanism(struct smtp_server *srv)
 {
-	struct smtp_reply other = { 504, { 5, 5, 4 }, { NULL, 0 } };
-	struct buf text = { 0 };
+	static const struct smtp_reply none =
+		SMTP_REPLY(504, 5, 5, 4,
+			   "No login with a password is offered here; use another port");
 
-	buf_printf(&text, "This way of logging in is not offered; use one of: %s",
-		   srv->conf.mechanisms);
-	other.text = buf_span(&text);
-	server_refuse(srv, verb, &other);
-	buf_fini(&text);
+	if (srv->conf.mechanisms[0])
+		server_refuse_login(
+			srv, server_compose(srv, 504, none.status,
+					    "This way of logging in is not offered; use one of: %s",
+					    srv->conf.mechanisms));
+	else
+		server_refuse_login(srv, &none);
 }
 
 static const struct smtp_reply bad_base64 =
 	SMTP_REPLY(501, 5, 5, 2,
 		   "The login is not valid base64; check the mail program's settings");
 
-static bool refuse_login(struct smtp_server *srv, const char *verb)
+static bool refuse_try(struct smtp_server *srv, const char *verb)
 {
 	static const struct smtp_reply twice =
 		SMTP_REPLY(503, 5, 5, 1, "Logged in already; connect again to change the user");
@@ -119,21 +136,21 @@ bool server_run_auth(struct smtp_server *srv, const struct verb *verb, struct sp
 	size_t n = span_find(arg, ' ');
 	struct span mechanism = span_first(arg, n), initial = span_from(arg, n);
 
-	if (refuse_login(srv, verb->name))
+	if (refuse_try(srv, verb->name))
 		return false;
 	while (initial.len && initial.at[0] == ' ')
 		initial = span_from(initial, 1);
 	if (mechanism.len == 0) {
-		server_refuse(srv, verb->name, &no_mechanism);
+		server_refuse_login(srv, &no_mechanism);
 		return false;
 	}
 	if (mechanism.len > MECHANISM_MOST || !is_offered(srv, mechanism)) {
-		refuse_mechanism(srv, verb->name);
+		refuse_mechanism(srv);
 		return false;
 	}
 	n = take_mechanism(srv, mechanism);
 	if (!span_eq(initial, span_text("=")) && !decode(srv, initial)) {
-		server_refuse(srv, verb->name, &bad_base64);
+		server_refuse_login(srv, &bad_base64);
 		return false;
 	}
 	ev->has_data = initial.len > 0;
@@ -147,18 +164,27 @@ bool server_refuse_response(struct smtp_server *srv, const struct smtp_reply *re
 			    struct smtp_event *ev)
 {
 	srv->mode = MODE_COMMAND;
-	server_refuse(srv, "AUTH", reply);
+	server_refuse_login(srv, reply);
+	ev->type = SMTP_EVENT_AUTH_CANCEL;
+	return true;
+}
+
+/* What the client broke off by itself is no reason to repeat. */
+static bool cancel(struct smtp_server *srv, struct smtp_event *ev)
+{
+	static const struct smtp_reply cancelled =
+		SMTP_REPLY(501, 5, 7, 0, "Login cancelled; log in to send mail");
+
+	srv->mode = MODE_COMMAND;
+	server_refuse(srv, "AUTH", &cancelled);
 	ev->type = SMTP_EVENT_AUTH_CANCEL;
 	return true;
 }
 
 bool server_take_response(struct smtp_server *srv, struct span line, struct smtp_event *ev)
 {
-	static const struct smtp_reply cancelled =
-		SMTP_REPLY(501, 5, 7, 0, "Login cancelled; log in to send mail");
-
 	if (span_eq(line, span_text("*")))
-		return server_refuse_response(srv, &cancelled, ev);
+		return cancel(srv, ev);
 	if (!decode(srv, line))
 		return server_refuse_response(srv, &bad_base64, ev);
 	ev->has_data = true;

@@ -1,11 +1,29 @@
 #include "server_private.h"
 
+#include "datetime.h"
+
 #include <errno.h>
 
 static const struct smtp_reply bad_param =
 	SMTP_REPLY(501, 5, 5, 4, "A parameter is malformed; use only what EHLO offers");
-static const struct smtp_reply unknown_param =
-	SMTP_REPLY(555, 5, 5, 4, "A parameter is not supported; use only what EHLO offers");
+static const struct smtp_reply twice =
+	SMTP_REPLY(501, 5, 5, 4, "A parameter is given twice; give it once");
+
+static bool offers_utf8(const struct smtp_server *srv)
+{
+	return srv->conf.offers_utf8;
+}
+
+/* RFC 8689 3: "advertised only if" TLS is there. */
+static bool offers_require_tls(const struct smtp_server *srv)
+{
+	return srv->conf.offers_require_tls && srv->connection.is_tls;
+}
+
+static bool offers_future(const struct smtp_server *srv)
+{
+	return srv->conf.future_s && srv->conf.future_until;
+}
 
 void server_offer_mail(const struct smtp_server *srv, struct buf *lines)
 {
@@ -14,6 +32,13 @@ void server_offer_mail(const struct smtp_server *srv, struct buf *lines)
 	else
 		buf_put_text(lines, "SIZE\n");
 	buf_put_text(lines, "8BITMIME\nDSN\n");
+	if (offers_utf8(srv))
+		buf_put_text(lines, "SMTPUTF8\n");
+	if (offers_require_tls(srv))
+		buf_put_text(lines, "REQUIRETLS\n");
+	if (offers_future(srv))
+		buf_printf(lines, "FUTURERELEASE %llu %s\n", (unsigned long long)srv->conf.future_s,
+			   srv->conf.future_until);
 }
 
 /* NULL: the value is taken. A parameter comes once at most. */
@@ -23,32 +48,103 @@ typedef const struct smtp_reply *take_value(struct smtp_server *srv, struct smtp
 struct param {
 	const char *keyword;
 	take_value *take;
+	bool (*is_offered)(const struct smtp_server *srv); /* NULL: always */
 };
 
 /* RFC 1870 3: size-value = 1*20DIGIT. A number too large to hold is larger than any limit. */
 static const struct smtp_reply *take_size(struct smtp_server *srv, struct smtp_event *ev,
 					  struct span value)
 {
-	static const struct smtp_reply too_big =
-		SMTP_REPLY(552, 5, 3, 4,
-			   "The message is too big; send less or smaller attachments");
+	static const struct smtp_reply no_size =
+		SMTP_REPLY(501, 5, 5, 4, "SIZE takes a number of octets");
 	uint64_t most = srv->conf.message_octets;
 	int rc = span_number(value, &ev->mail.size);
 
 	if (rc == -EINVAL)
-		return &bad_param;
-	return rc == -ERANGE || (most && ev->mail.size > most) ? &too_big : NULL;
+		return &no_size;
+	return rc == -ERANGE || (most && ev->mail.size > most) ? &server_too_big : NULL;
 }
 
 static const struct smtp_reply *take_body_type(struct smtp_server *srv, struct smtp_event *ev,
 					       struct span value)
 {
-	bool is_8bit = span_ieq_text(value, "8BITMIME");
+	static const char *const types[] = {
+		[SMTP_BODY_7BIT] = "7BIT",
+		[SMTP_BODY_8BITMIME] = "8BITMIME",
+		[SMTP_BODY_BINARYMIME] = "BINARYMIME",
+	};
+	static const struct smtp_reply other =
+		SMTP_REPLY(501, 5, 5, 4, "BODY is 7BIT, 8BITMIME or BINARYMIME");
 
 	(void)srv;
-	if (!is_8bit && !span_ieq_text(value, "7BIT"))
-		return &bad_param;
-	ev->mail.body = is_8bit ? SMTP_BODY_8BITMIME : SMTP_BODY_7BIT;
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		if (!span_ieq_text(value, types[i]))
+			continue;
+		ev->mail.body = (enum smtp_body_type)i;
+		return NULL;
+	}
+	return &other;
+}
+
+static const struct smtp_reply *take_utf8(struct smtp_server *srv, struct smtp_event *ev,
+					  struct span value)
+{
+	static const struct smtp_reply no_value =
+		SMTP_REPLY(501, 5, 5, 4, "SMTPUTF8 takes no value");
+
+	(void)srv;
+	ev->mail.is_utf8 = true;
+	return value.at ? &no_value : NULL;
+}
+
+static const struct smtp_reply *take_require_tls(struct smtp_server *srv, struct smtp_event *ev,
+						 struct span value)
+{
+	static const struct smtp_reply no_value =
+		SMTP_REPLY(501, 5, 5, 4, "REQUIRETLS takes no value");
+
+	(void)srv;
+	ev->mail.require_tls = true;
+	return value.at ? &no_value : NULL;
+}
+
+static const struct smtp_reply one_hold =
+	SMTP_REPLY(501, 5, 5, 4, "Give HOLDFOR or HOLDUNTIL, not both");
+
+/* RFC 4865 3.: future-release-integer = 1*9DIGIT */
+static const struct smtp_reply *take_hold_for(struct smtp_server *srv, struct smtp_event *ev,
+					      struct span value)
+{
+	static const struct smtp_reply no_seconds =
+		SMTP_REPLY(501, 5, 5, 4, "HOLDFOR takes a number of seconds");
+	uint64_t most = srv->conf.future_s, seconds;
+
+	if (ev->mail.hold_until_s)
+		return &one_hold;
+	if (value.len > 9 || span_number(value, &seconds) < 0)
+		return &no_seconds;
+	if (seconds > most)
+		return server_compose(srv, 501, no_seconds.status,
+				      "A message is held for %llu seconds at most",
+				      (unsigned long long)most);
+	ev->mail.hold_for_s = (int64_t)seconds;
+	return NULL;
+}
+
+static const struct smtp_reply *take_hold_until(struct smtp_server *srv, struct smtp_event *ev,
+						struct span value)
+{
+	static const struct smtp_reply no_date =
+		SMTP_REPLY(501, 5, 5, 4,
+			   "HOLDUNTIL takes a date and time, as 2026-11-29T12:00:00Z");
+	int64_t at;
+
+	(void)srv;
+	if (ev->mail.hold_for_s)
+		return &one_hold;
+	if (!smtp_datetime_parse(value, &at))
+		return &no_date;
+	ev->mail.hold_until_s = at > 0 ? at : 1;
 	return NULL;
 }
 
@@ -111,14 +207,22 @@ static const struct smtp_reply *take_orcpt(struct smtp_server *srv, struct smtp_
 }
 
 static const struct param mail_params[] = {
-	{ "SIZE", take_size }, { "BODY", take_body_type }, { "AUTH", take_auth },
-	{ "RET", take_ret },   { "ENVID", take_envid },	   { NULL, NULL },
+	{ "SIZE", take_size, NULL },
+	{ "BODY", take_body_type, NULL },
+	{ "AUTH", take_auth, NULL },
+	{ "RET", take_ret, NULL },
+	{ "ENVID", take_envid, NULL },
+	{ "SMTPUTF8", take_utf8, offers_utf8 },
+	{ "REQUIRETLS", take_require_tls, offers_require_tls },
+	{ "HOLDFOR", take_hold_for, offers_future },
+	{ "HOLDUNTIL", take_hold_until, offers_future },
+	{ NULL, NULL, NULL },
 };
 
 static const struct param rcpt_params[] = {
-	{ "NOTIFY", take_notify },
-	{ "ORCPT", take_orcpt },
-	{ NULL, NULL },
+	{ "NOTIFY", take_notify, NULL },
+	{ "ORCPT", take_orcpt, NULL },
+	{ NULL, NULL, NULL },
 };
 
 static const struct param *find(const struct param *known, struct span keyword)
@@ -126,6 +230,16 @@ static const struct param *find(const struct param *known, struct span keyword)
 	while (known->keyword && !span_ieq_text(keyword, known->keyword))
 		known++;
 	return known->keyword ? known : NULL;
+}
+
+static const struct smtp_reply *refuse_unknown(struct smtp_server *srv, struct span keyword)
+{
+	enum { KEYWORD_MOST = 40 };
+
+	keyword = span_first(keyword, KEYWORD_MOST);
+	return server_compose(srv, 555, (struct smtp_status){ 5, 5, 4 },
+			      "The parameter %.*s is not offered here; use only what EHLO offers",
+			      (int)keyword.len, (const char *)keyword.at);
 }
 
 static const struct smtp_reply *take_all(struct smtp_server *srv, struct smtp_event *ev,
@@ -140,10 +254,10 @@ static const struct smtp_reply *take_all(struct smtp_server *srv, struct smtp_ev
 		const struct smtp_reply *why;
 		unsigned bit;
 
-		if (!param)
-			return &unknown_param;
+		if (!param || (param->is_offered && !param->is_offered(srv)))
+			return refuse_unknown(srv, keyword);
 		bit = 1u << (param - known);
-		why = seen & bit ? &bad_param : param->take(srv, ev, value);
+		why = seen & bit ? &twice : param->take(srv, ev, value);
 		if (why)
 			return why;
 		seen |= bit;

@@ -4,10 +4,7 @@
 #include "base/mem.h"
 #include "base/require.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-
-enum { TEXT_OCTETS = 512 };
 
 void slot_free(struct slot **slot)
 {
@@ -18,6 +15,7 @@ void slot_free(struct slot **slot)
 	*slot = NULL;
 	buf_wipe(&s->octets);
 	buf_fini(&s->text);
+	buf_fini(&s->address);
 	free(s);
 }
 
@@ -30,11 +28,18 @@ static struct slot *slot_new(struct smtp_server *srv, const char *verb)
 	return s;
 }
 
-/* Moves what is answered, from the oldest on, into the output. */
-static void flush(struct smtp_server *srv)
+/* The one slot of a chunk that is refused. */
+static bool is_held(const struct smtp_server *srv)
+{
+	return srv->mode == MODE_CHUNK && srv->chunk.is_refused;
+}
+
+void server_flush(struct smtp_server *srv)
 {
 	struct list_node *node;
 
+	if (is_held(srv))
+		return;
 	while ((node = list_first(&srv->slots))) {
 		struct slot *s = list_entry(node, struct slot, node);
 
@@ -56,22 +61,29 @@ static void fill_challenge(struct slot *s, struct span challenge)
 	buf_put(&s->octets, "\r\n", 2);
 }
 
+/* Some clients take 250 for success here, and nothing else. */
+static int code_for(const struct slot *s, int code)
+{
+	bool is_plain = s->type == SMTP_EVENT_MAIL || s->type == SMTP_EVENT_BODY_END;
+
+	return is_plain && code / 100 == 2 ? 250 : code;
+}
+
 static void fill(struct smtp_server *srv, struct slot *s, const struct smtp_reply *reply)
 {
-	char suffix[64];
+	struct smtp_reply said = *reply;
 
 	s->is_answered = true;
-	s->code = reply->code;
-	suffix[0] = 0;
-	if (reply->code >= 400) {
+	s->code = said.code = code_for(s, reply->code);
+	if (said.code >= 400) {
 		s->ref = ++srv->last_ref;
-		snprintf(suffix, sizeof(suffix), " (ref %s-%u)", srv->sid, s->ref);
-		buf_put_span(&s->text, span_first(reply->text, TEXT_OCTETS));
+		server_put_refusal(srv, &said, buf_span(&s->address), s->ref, &s->text, &s->octets);
+	} else if (said.code == 334) {
+		fill_challenge(s, said.text);
+	} else if (srv->mode != MODE_BDAT) {
+		/* RFC 3030 2: there is no 354 behind BDAT; its octets follow it at once. */
+		smtp_reply_format(&said, span_of("", 0), &s->octets);
 	}
-	if (reply->code == 334)
-		fill_challenge(s, reply->text);
-	else
-		smtp_reply_format(reply, span_text(suffix), &s->octets);
 }
 
 /* RFC 5321 3.8: 421 is the one reply behind which the server closes, whatever it answers. */
@@ -81,25 +93,36 @@ static void heed_421(struct smtp_server *srv, const struct smtp_reply *reply)
 		server_close(srv, SMTP_EVENT_CLOSE, reply->code, reply->text);
 }
 
-void server_ask(struct smtp_server *srv, const char *verb, enum smtp_event_type type,
-		void (*settle)(struct smtp_server *, const struct smtp_reply *),
-		struct smtp_event *ev)
+struct slot *server_ask(struct smtp_server *srv, const char *verb, enum smtp_event_type type,
+			void (*settle)(struct smtp_server *, const struct smtp_reply *),
+			struct smtp_event *ev)
 {
 	struct slot *s = slot_new(srv, verb);
 
 	if (++srv->last_ticket == 0)
 		++srv->last_ticket;
 	s->ticket = srv->last_ticket;
+	s->type = type;
 	s->settle = settle;
 	ev->type = type;
 	ev->ticket = s->ticket;
+	return s;
+}
+
+void server_say_of(struct smtp_server *srv, const char *verb, struct span address,
+		   const struct smtp_reply *reply)
+{
+	struct slot *s = slot_new(srv, verb);
+
+	buf_put_span(&s->address, address);
+	fill(srv, s, reply);
+	heed_421(srv, reply);
+	server_flush(srv);
 }
 
 void server_say(struct smtp_server *srv, const char *verb, const struct smtp_reply *reply)
 {
-	fill(srv, slot_new(srv, verb), reply);
-	heed_421(srv, reply);
-	flush(srv);
+	server_say_of(srv, verb, span_of("", 0), reply);
 }
 
 void server_say_octets(struct smtp_server *srv, const char *verb, int code, struct span octets)
@@ -109,47 +132,26 @@ void server_say_octets(struct smtp_server *srv, const char *verb, int code, stru
 	s->is_answered = true;
 	s->code = code;
 	buf_put_span(&s->octets, octets);
-	flush(srv);
+	server_flush(srv);
 }
 
-void server_refuse(struct smtp_server *srv, const char *verb, const struct smtp_reply *reply)
+void server_refuse_of(struct smtp_server *srv, const char *verb, struct span address,
+		      const struct smtp_reply *reply)
 {
 	static const struct smtp_reply enough =
 		SMTP_REPLY(421, 4, 7, 0, "Too many errors in this session; connect again later");
 
 	if (srv->connection.errors < srv->conf.errors) {
 		srv->connection.errors++;
-		server_say(srv, verb, reply);
+		server_say_of(srv, verb, address, reply);
 	} else {
 		server_say(srv, verb, &enough);
 	}
 }
 
-void server_close(struct smtp_server *srv, enum smtp_event_type type, int code, struct span text)
+void server_refuse(struct smtp_server *srv, const char *verb, const struct smtp_reply *reply)
 {
-	if (srv->mode == MODE_CLOSED)
-		return;
-	srv->mode = MODE_CLOSED;
-	srv->in = span_first(srv->in, 0);
-	srv->is_close_due = true;
-	srv->close_type = type;
-	srv->close_code = code;
-	buf_put_span(&srv->close_text, span_first(text, TEXT_OCTETS));
-	server_reset(srv, LEVEL_TRANSACTION);
-}
-
-void server_close_early(struct smtp_server *srv)
-{
-	static const struct smtp_reply early =
-		SMTP_REPLY(503, 5, 5, 1, "Wait for the reply to DATA before the message");
-
-	server_say(srv, "DATA", &early);
-	server_close(srv, SMTP_EVENT_CLOSE, early.code, early.text);
-}
-
-void server_close_injected(struct smtp_server *srv)
-{
-	server_close(srv, SMTP_EVENT_CLOSE, 0, span_text("octets behind STARTTLS before TLS"));
+	server_refuse_of(srv, verb, span_of("", 0), reply);
 }
 
 void server_drop_slots(struct smtp_server *srv)
@@ -192,21 +194,7 @@ void smtp_server_answer(struct smtp_server *srv, unsigned ticket, const struct s
 	if (srv->mode != MODE_CLOSED)
 		s->settle(srv, reply);
 	heed_421(srv, reply);
-	flush(srv);
-}
-
-void smtp_server_shut(struct smtp_server *srv, const struct smtp_reply *reply)
-{
-	bool is_plain_due = srv->mode != MODE_TLS;
-
-	require(reply->code >= 400);
-	if (srv->mode == MODE_CLOSED && server_is_answered(srv))
-		return;
-	server_drop_slots(srv);
-	server_close(srv, SMTP_EVENT_CLOSE, reply->code, reply->text);
-	/* Between STARTTLS and the handshake the client reads TLS records, not replies. */
-	if (is_plain_due)
-		server_say(srv, "-", reply);
+	server_flush(srv);
 }
 
 struct span smtp_server_output(const struct smtp_server *srv)

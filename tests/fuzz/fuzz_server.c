@@ -213,6 +213,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	p.conf.output_octets = data[0] & 8 ? 100 : 65536;
 	p.is_logged_in = p.conf.is_tls && data[0] & 16;
 	p.conf.errors = data[0] & 32 ? 2 : 20;
+	p.conf.offers_utf8 = p.conf.offers_require_tls = data[0] & 64;
+	p.conf.future_s = data[0] & 64 ? 1000 : 0;
+	p.conf.future_until = "2026-11-29T12:00:00Z";
+	p.conf.footer = data[0] & 128 ? "Help: +49 30 1234" : "";
+	p.conf.auth_line = data[0] & 128;
 	p.seed = data[1];
 	p.stream = span_of(data + 2, size - 2);
 	find_stops(&p);

@@ -126,8 +126,16 @@ static void on_mail(struct session *s, const struct smtp_event *ev)
 	note_span(s, ev->path.mailbox);
 	if (ev->mail.size)
 		buf_printf(&s->events, " size=%llu", (unsigned long long)ev->mail.size);
-	if (ev->mail.body == SMTP_BODY_8BITMIME)
-		buf_put_text(&s->events, " 8bit");
+	if (ev->mail.body != SMTP_BODY_7BIT)
+		buf_put_text(&s->events, ev->mail.body == SMTP_BODY_8BITMIME ? " 8bit" : " binary");
+	if (ev->mail.is_utf8)
+		buf_put_text(&s->events, " utf8");
+	if (ev->mail.require_tls)
+		buf_put_text(&s->events, " tls");
+	if (ev->mail.hold_for_s)
+		buf_printf(&s->events, " for=%lld", (long long)ev->mail.hold_for_s);
+	if (ev->mail.hold_until_s)
+		buf_printf(&s->events, " until=%lld", (long long)ev->mail.hold_until_s);
 	if (ev->mail.auth.at) {
 		buf_put_text(&s->events, " auth=");
 		buf_put_span(&s->events, ev->mail.auth);
@@ -173,6 +181,8 @@ static void on_body_begin(struct session *s, const struct smtp_event *ev)
 
 static void on_body_end(struct session *s, const struct smtp_event *ev)
 {
+	if (ev->has_long_lines)
+		buf_put_text(&s->events, " long");
 	buf_put_span(&s->content, buf_span(&s->message));
 	buf_clear(&s->message);
 	if (strcmp(s->sender, "broken") == 0)
@@ -212,7 +222,7 @@ static const struct {
 	[SMTP_EVENT_BODY_BEGIN] = { "BODY_BEGIN", on_body_begin },
 	[SMTP_EVENT_BODY_END] = { "BODY_END", on_body_end },
 	[SMTP_EVENT_BODY_BAD] = { "BODY_BAD", on_body_bad },
-	[SMTP_EVENT_RESET] = { "RESET", NULL },
+	[SMTP_EVENT_RESET] = { "RESET", on_body_bad },
 	[SMTP_EVENT_REFUSED] = { "REFUSED", on_refused },
 	[SMTP_EVENT_QUIT] = { "QUIT", on_end },
 	[SMTP_EVENT_CLOSE] = { "CLOSE", on_end },
@@ -280,13 +290,15 @@ void session_codes(const struct session *s, struct buf *out)
 		struct span line = span_first(rest, n), after;
 		struct smtp_status status;
 
+		rest = span_from(rest, n + 1);
+		if (line.len > 3 && line.at[3] == '-')
+			continue;
 		if (out->len)
 			buf_put_text(out, " | ");
-		buf_put_span(out, span_first(line, line.len > 3 && line.at[3] == '-' ? 4 : 3));
+		buf_put_span(out, span_first(line, 3));
 		if (line.len > 4 && smtp_status_parse(span_from(line, 4), (line.at[0] - '0') * 100,
 						      &status, &after))
 			buf_printf(out, " %u.%u.%u", status.class, status.subject, status.detail);
-		rest = span_from(rest, n + 1);
 	}
 }
 

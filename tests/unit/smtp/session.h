@@ -32,6 +32,6 @@ void session_log_in(struct session *s);
 void session_feed(struct session *s, struct span octets);
 /* Forgets what was recorded so far. */
 void session_forget(struct session *s);
-/* "250 2.1.0 | 354 | 250-": the first words of each line sent. */
+/* "250 2.1.0 | 354 | 250": the first words of each reply sent, of its last line. */
 void session_codes(const struct session *s, struct buf *out);
 void session_end(struct session *s);

@@ -1,21 +1,6 @@
 #include "test.h"
 
-#include "session.h"
-
-#include <stdio.h>
-
-enum start { AT_TLS, LOGGED_IN, AT_PLAIN, LENIENT_LF };
-
-struct dialogue {
-	const char *name;
-	enum start start;
-	const char *say[12]; /* groups of octets; each waits for the replies to the one before */
-	const char *codes, *events;
-	const char *content; /* NULL: none */
-};
-
-#define MAIL_OK "MAIL FROM:<a@example.com>\r\n"
-#define RCPT_OK "RCPT TO:<b@example.net>\r\n"
+#include "dialogue.h"
 
 static const struct dialogue dialogues[] = {
 	{ "a message",
@@ -23,7 +8,8 @@ static const struct dialogue dialogues[] = {
 	  { MAIL_OK RCPT_OK "DATA\r\n", "Subject: x\r\n\r\n..dot\r\n.\r\n", "QUIT\r\n" },
 	  "250 2.1.0 | 250 2.1.5 | 354 | 250 2.0.0 | 221 2.0.0",
 	  "MAIL a@example.com | RCPT b@example.net | BODY_BEGIN | BODY_END | QUIT 221",
-	  "Subject: x\r\n\r\n.dot\r\n" },
+	  "Subject: x\r\n\r\n.dot\r\n",
+	  NULL },
 	{ "two messages, pipelined behind the dot",
 	  LOGGED_IN,
 	  { MAIL_OK RCPT_OK "DATA\r\n", "1\r\n.\r\n" MAIL_OK RCPT_OK "DATA\r\n",
@@ -32,18 +18,21 @@ static const struct dialogue dialogues[] = {
 	  "221 2.0.0",
 	  "MAIL a@example.com | RCPT b@example.net | BODY_BEGIN | BODY_END | MAIL a@example.com | "
 	  "RCPT b@example.net | BODY_BEGIN | BODY_END | QUIT 221",
-	  "1\r\n2\r\n" },
+	  "1\r\n2\r\n",
+	  NULL },
 	{ "empty message",
 	  LOGGED_IN,
 	  { MAIL_OK RCPT_OK "DATA\r\n", ".\r\n" },
 	  "250 2.1.0 | 250 2.1.5 | 354 | 250 2.0.0",
 	  "MAIL a@example.com | RCPT b@example.net | BODY_BEGIN | BODY_END",
+	  NULL,
 	  NULL },
 	{ "null sender, postmaster, lower case, no brackets, space before the path",
 	  LOGGED_IN,
 	  { "mail from: <>\r\nrcpt to:<Postmaster>\r\nRcpt To: b@example.net\r\n" },
 	  "250 2.1.0 | 250 2.1.5 | 250 2.1.5",
 	  "MAIL  | RCPT Postmaster | RCPT b@example.net",
+	  NULL,
 	  NULL },
 
 	/* before TLS */
@@ -56,25 +45,28 @@ static const struct dialogue dialogues[] = {
 	  "REFUSED MAIL 530 #1 | REFUSED RCPT 530 #2 | REFUSED VRFY 530 #3 | REFUSED HELP 530 #4 "
 	  "| REFUSED AUTH 538 #5 | REFUSED DATA 530 #6 | REFUSED EXPN 530 #7 | REFUSED - 500 #8 | "
 	  "QUIT 221",
+	  NULL,
 	  NULL },
 	{ "STARTTLS forgets EHLO",
 	  AT_PLAIN,
 	  { "EHLO one\r\n", "STARTTLS\r\n", "MAIL FROM:<a@b>\r\n", "EHLO two\r\n", "STARTTLS\r\n" },
-	  "250- | 250- | 250- | 250- | 250- | 250- | 250 | 220 2.0.0 | 503 5.5.1 | 250- | 250- | "
-	  "250- | 250- | 250- | 250- | 250 | 503 5.5.1",
+	  "250 | 220 2.0.0 | 503 5.5.1 | 250 | 503 5.5.1",
 	  "EHLO one | STARTTLS | REFUSED MAIL 503 #1 | EHLO two | REFUSED STARTTLS 503 #2",
+	  NULL,
 	  NULL },
 	{ "STARTTLS with an argument",
 	  AT_PLAIN,
 	  { "STARTTLS now\r\n", "STARTTLS \r\n" },
 	  "501 5.5.4 | 220 2.0.0",
 	  "REFUSED STARTTLS 501 #1 | STARTTLS",
+	  NULL,
 	  NULL },
 	{ "login lost with STARTTLS over",
 	  AT_TLS,
 	  { "EHLO c\r\n", "MAIL FROM:<a@b>\r\n" },
-	  "250- | 250- | 250- | 250- | 250- | 250- | 250 | 530 5.7.0",
+	  "250 | 530 5.7.0",
 	  "EHLO c | REFUSED MAIL 530 #1",
+	  NULL,
 	  NULL },
 
 	/* logins */
@@ -83,30 +75,35 @@ static const struct dialogue dialogues[] = {
 	  { "AUTH PLAIN\r\n" },
 	  "503 5.5.1",
 	  "REFUSED AUTH 503 #1",
+	  NULL,
 	  NULL },
 	{ "AUTH behind HELO, PLAIN in two steps",
 	  AT_TLS,
 	  { "HELO c\r\nAUTH PLAIN\r\n", "AGFsaWNlAHJpZ2h0\r\n" MAIL_OK },
 	  "250 | 334 | 235 2.7.0 | 250 2.1.0",
 	  "EHLO c (HELO) | AUTH PLAIN | AUTH_LINE ~alice~right | MAIL a@example.com",
+	  NULL,
 	  NULL },
 	{ "LOGIN with a name, lower case, spaces",
 	  AT_TLS,
 	  { "HELO c\r\n", "auth  login   YWxpY2U=\r\n", "cmlnaHQ=\r\n" },
 	  "250 | 334 | 235 2.7.0",
 	  "EHLO c (HELO) | AUTH LOGIN alice | AUTH_LINE right",
+	  NULL,
 	  NULL },
 	{ "empty initial response",
 	  AT_TLS,
 	  { "HELO c\r\n", "AUTH PLAIN =\r\n" },
 	  "250 | 535 5.7.8",
 	  "EHLO c (HELO) | AUTH PLAIN  | REFUSED AUTH 535 #1",
+	  NULL,
 	  NULL },
 	{ "cancelled",
 	  AT_TLS,
 	  { "HELO c\r\n", "AUTH LOGIN\r\n", "YWxpY2U=\r\n", "*\r\n", "NOOP\r\n" },
 	  "250 | 334 | 334 | 501 5.7.0 | 250 2.0.0",
 	  "EHLO c (HELO) | AUTH LOGIN | AUTH_LINE alice | AUTH_CANCEL | REFUSED AUTH 501 #1",
+	  NULL,
 	  NULL },
 	{ "broken base64 in a response",
 	  AT_TLS,
@@ -114,6 +111,7 @@ static const struct dialogue dialogues[] = {
 	  "250 | 334 | 501 5.5.2 | 235 2.7.0",
 	  "EHLO c (HELO) | AUTH LOGIN | AUTH_CANCEL | REFUSED AUTH 501 #1 | "
 	  "AUTH PLAIN ~alice~right",
+	  NULL,
 	  NULL },
 	{ "broken initial responses",
 	  AT_TLS,
@@ -126,6 +124,7 @@ static const struct dialogue dialogues[] = {
 	  "EHLO c (HELO) | REFUSED AUTH 501 #1 | REFUSED AUTH 501 #2 | REFUSED AUTH 501 #3 | "
 	  "REFUSED AUTH 501 #4 | REFUSED AUTH 501 #5 | REFUSED AUTH 501 #6 | "
 	  "REFUSED AUTH 501 #7 | REFUSED AUTH 501 #8 | REFUSED AUTH 501 #9",
+	  NULL,
 	  NULL },
 	{ "mechanisms that are not offered",
 	  AT_TLS,
@@ -134,6 +133,7 @@ static const struct dialogue dialogues[] = {
 	  "250 | 504 5.5.4 | 504 5.5.4 | 504 5.5.4 | 504 5.5.4 | 504 5.5.4 | 501 5.5.4",
 	  "EHLO c (HELO) | REFUSED AUTH 504 #1 | REFUSED AUTH 504 #2 | REFUSED AUTH 504 #3 | "
 	  "REFUSED AUTH 504 #4 | REFUSED AUTH 504 #5 | REFUSED AUTH 501 #6",
+	  NULL,
 	  NULL },
 	{ "AUTH twice and within a message",
 	  LOGGED_IN,
@@ -142,6 +142,7 @@ static const struct dialogue dialogues[] = {
 	  "503 5.5.1 | 250 2.1.0 | 503 5.5.1 | 503 5.5.1",
 	  "REFUSED AUTH 503 #1 | MAIL a@example.com | REFUSED AUTH 503 #2 | "
 	  "REFUSED STARTTLS 503 #3",
+	  NULL,
 	  NULL },
 	{ "too many failed logins",
 	  AT_TLS,
@@ -153,6 +154,7 @@ static const struct dialogue dialogues[] = {
 	  "AUTH PLAIN ~alice~busy | REFUSED AUTH 454 #2 | AUTH PLAIN ~alice~wrong | "
 	  "REFUSED AUTH 535 #3 | AUTH PLAIN ~alice~wrong | REFUSED AUTH 535 #4 | "
 	  "REFUSED AUTH 421 #5 | CLOSE 421",
+	  NULL,
 	  NULL },
 
 	/* the envelope */
@@ -162,6 +164,7 @@ static const struct dialogue dialogues[] = {
 	    "MAIL FROM:<a@example.com> AUTH=<> size=0 BODY=7BIT\r\n" },
 	  "250 2.1.0 | 250 2.0.0 | 250 2.1.0",
 	  "MAIL a@example.com size=999 8bit auth=e=x@y | RESET | MAIL a@example.com auth=<>",
+	  NULL,
 	  NULL },
 	{ "bad parameters",
 	  LOGGED_IN,
@@ -182,6 +185,7 @@ static const struct dialogue dialogues[] = {
 	  "REFUSED MAIL 501 #10 | REFUSED MAIL 501 #11 | REFUSED MAIL 555 #12 | "
 	  "REFUSED MAIL 555 #13 | REFUSED MAIL 552 #14 | REFUSED MAIL 552 #15 | "
 	  "MAIL a@b size=1000 | REFUSED RCPT 555 #16 | REFUSED RCPT 501 #17",
+	  NULL,
 	  NULL },
 	{ "DSN",
 	  LOGGED_IN,
@@ -193,6 +197,7 @@ static const struct dialogue dialogues[] = {
 	  "MAIL a@example.com ret=hdrs envid=QQ+2B314159 | "
 	  "RCPT b@c notify=10 orcpt=rfc822;B+3Dx@c | RCPT d@e | REFUSED RCPT 501 #1 | RESET | "
 	  "MAIL a@example.com ret=full | RCPT b@c notify=4",
+	  NULL,
 	  NULL },
 	{ "bad DSN in MAIL",
 	  LOGGED_IN,
@@ -206,6 +211,7 @@ static const struct dialogue dialogues[] = {
 	  "REFUSED MAIL 501 #4 | REFUSED MAIL 501 #5 | REFUSED MAIL 501 #6 | "
 	  "REFUSED MAIL 501 #7 | REFUSED MAIL 501 #8 | REFUSED MAIL 501 #9 | "
 	  "REFUSED MAIL 555 #10 | MAIL a@example.com",
+	  NULL,
 	  NULL },
 	{ "bad DSN in RCPT",
 	  LOGGED_IN,
@@ -220,18 +226,20 @@ static const struct dialogue dialogues[] = {
 	  "REFUSED RCPT 501 #3 | REFUSED RCPT 501 #4 | REFUSED RCPT 501 #5 | "
 	  "REFUSED RCPT 501 #6 | REFUSED RCPT 501 #7 | REFUSED RCPT 555 #8 | "
 	  "REFUSED RCPT 555 #9 | REFUSED DATA 554 #10 | RCPT b@example.net | BODY_BEGIN",
+	  NULL,
 	  NULL },
 	{ "bad paths",
 	  LOGGED_IN,
 	  { "MAIL FROM:<a\r\nMAIL FROM <a@b>\r\nMAIL\r\nMAIL FROM:<@x:a@b>\r\n"
 	    "MAIL FROM:<\303\274@b>\r\nMAIL FROM:<\303@b>\r\n" MAIL_OK
 	    "RCPT TO:<>\r\nRCPT TO:<@x,@y:c@d>\r\nRCPT TO:<c@\303\274.de>\r\n" },
-	  "501 5.1.7 | 501 5.5.4 | 501 5.5.4 | 550 5.1.7 | 553 5.6.7 | 501 5.1.7 | 250 2.1.0 | "
-	  "501 5.1.3 | 550 5.1.3 | 553 5.6.7",
+	  "501 5.1.7 | 501 5.5.4 | 501 5.5.4 | 550 5.1.7 | 550 5.6.7 | 501 5.1.7 | 250 2.1.0 | "
+	  "501 5.1.3 | 550 5.1.3 | 550 5.6.7",
 	  "REFUSED MAIL 501 #1 | REFUSED MAIL 501 #2 | REFUSED MAIL 501 #3 | "
-	  "REFUSED MAIL 550 #4 | REFUSED MAIL 553 #5 | REFUSED MAIL 501 #6 | "
+	  "REFUSED MAIL 550 #4 | REFUSED MAIL 550 #5 | REFUSED MAIL 501 #6 | "
 	  "MAIL a@example.com | REFUSED RCPT 501 #7 | REFUSED RCPT 550 #8 | "
-	  "REFUSED RCPT 553 #9",
+	  "REFUSED RCPT 550 #9",
+	  NULL,
 	  NULL },
 	{ "too many recipients",
 	  LOGGED_IN,
@@ -242,6 +250,7 @@ static const struct dialogue dialogues[] = {
 	  "MAIL a@example.com | RCPT b@example.net | RCPT b@example.net | RCPT b@example.net | "
 	  "RCPT no@example.net | REFUSED RCPT 550 #1 | RCPT b@example.net | "
 	  "RCPT b@example.net | REFUSED RCPT 452 #2 | BODY_BEGIN",
+	  NULL,
 	  NULL },
 	{ "out of order",
 	  LOGGED_IN,
@@ -252,6 +261,7 @@ static const struct dialogue dialogues[] = {
 	  "REFUSED RCPT 503 #1 | REFUSED DATA 503 #2 | MAIL a@example.com | REFUSED MAIL 503 #3 "
 	  "| REFUSED DATA 554 #4 | REFUSED DATA 501 #5 | RCPT b@example.net | RESET | "
 	  "REFUSED RCPT 503 #6",
+	  NULL,
 	  NULL },
 	{ "all recipients refused",
 	  LOGGED_IN,
@@ -259,29 +269,33 @@ static const struct dialogue dialogues[] = {
 	  "250 2.1.0 | 550 5.1.1 | 450 4.2.0 | 554 5.5.1 | 250 2.1.5 | 354",
 	  "MAIL a@example.com | RCPT no@b | REFUSED RCPT 550 #1 | RCPT later@b | "
 	  "REFUSED RCPT 450 #2 | REFUSED DATA 554 #3 | RCPT b@example.net | BODY_BEGIN",
+	  NULL,
 	  NULL },
 	{ "refused MAIL opens nothing",
 	  LOGGED_IN,
 	  { "MAIL FROM:<denied@b>\r\nRCPT TO:<a@b>\r\n" MAIL_OK },
 	  "550 5.7.60 | 503 5.5.1 | 250 2.1.0",
 	  "MAIL denied@b | REFUSED MAIL 550 #1 | REFUSED RCPT 503 #2 | MAIL a@example.com",
+	  NULL,
 	  NULL },
 	{ "EHLO ends a message, a bad EHLO does not",
 	  LOGGED_IN,
 	  { MAIL_OK "EHLO \r\n" RCPT_OK "EHLO again\r\nRCPT TO:<a@b>\r\n" },
-	  "250 2.1.0 | 501 5.5.4 | 250 2.1.5 | 250- | 250- | 250- | 250- | 250- | 250 | 503 5.5.1",
+	  "250 2.1.0 | 501 5.5.4 | 250 2.1.5 | 250 | 503 5.5.1",
 	  "MAIL a@example.com | REFUSED EHLO 501 #1 | RCPT b@example.net | RESET | EHLO again | "
 	  "REFUSED RCPT 503 #2",
+	  NULL,
 	  NULL },
 	{ "VRFY, EXPN, HELP and old verbs leave a message alone",
 	  LOGGED_IN,
 	  { MAIL_OK "VRFY \303\274\r\nVRFY\r\nEXPN x\r\nHELP\r\nETRN x\r\nXCLIENT ADDR=1\r\nWIZ\r\n"
-		    "BDAT 5\r\nNOOP x\r\nFOO\r\n\r\n" RCPT_OK },
+		    "NOOP x\r\nFOO\r\n\r\n" RCPT_OK },
 	  "250 2.1.0 | 252 2.0.0 | 501 5.5.4 | 502 5.5.1 | 214 2.0.0 | 502 5.5.1 | 502 5.5.1 | "
-	  "502 5.5.1 | 502 5.5.1 | 250 2.0.0 | 500 5.5.2 | 500 5.5.2 | 250 2.1.5",
+	  "502 5.5.1 | 250 2.0.0 | 500 5.5.2 | 500 5.5.2 | 250 2.1.5",
 	  "MAIL a@example.com | REFUSED VRFY 501 #1 | REFUSED EXPN 502 #2 | REFUSED ETRN 502 #3 "
-	  "| REFUSED XCLIENT 502 #4 | REFUSED WIZ 502 #5 | REFUSED BDAT 502 #6 | "
-	  "REFUSED - 500 #7 | REFUSED - 500 #8 | RCPT b@example.net",
+	  "| REFUSED XCLIENT 502 #4 | REFUSED WIZ 502 #5 | "
+	  "REFUSED - 500 #6 | REFUSED - 500 #7 | RCPT b@example.net",
+	  NULL,
 	  NULL },
 
 	/* every outcome of DATA ends the transaction */
@@ -291,6 +305,7 @@ static const struct dialogue dialogues[] = {
 	  "250 2.1.0 | 250 2.1.5 | 452 4.3.1 | 503 5.5.1 | 503 5.5.1",
 	  "MAIL full@b | RCPT b@example.net | BODY_BEGIN | REFUSED DATA 452 #1 | "
 	  "REFUSED RCPT 503 #2 | REFUSED DATA 503 #3",
+	  NULL,
 	  NULL },
 	{ "refused content",
 	  LOGGED_IN,
@@ -298,20 +313,23 @@ static const struct dialogue dialogues[] = {
 	  "250 2.1.0 | 250 2.1.5 | 354 | 451 4.3.0 | 503 5.5.1 | 503 5.5.1",
 	  "MAIL broken@b | RCPT b@example.net | BODY_BEGIN | BODY_END | REFUSED DATA 451 #1 | "
 	  "REFUSED RCPT 503 #2 | REFUSED DATA 503 #3",
-	  "x\r\n" },
+	  "x\r\n",
+	  NULL },
 	{ "bare CR in the content",
 	  LOGGED_IN,
 	  { MAIL_OK RCPT_OK "DATA\r\n", "x\r\n\r.\r\ny\r\n.\r\nRCPT TO:<a@b>\r\n" },
 	  "250 2.1.0 | 250 2.1.5 | 354 | 550 5.6.0 | 503 5.5.1",
 	  "MAIL a@example.com | RCPT b@example.net | BODY_BEGIN | BODY_BAD | "
 	  "REFUSED DATA 550 #1 | REFUSED RCPT 503 #2",
+	  NULL,
 	  NULL },
 	{ "bare LF made CRLF",
 	  LENIENT_LF,
 	  { MAIL_OK RCPT_OK "DATA\r\n", "x\n.\r\nMAIL FROM:<e@x>\ny\r\n.\r\n" },
 	  "250 2.1.0 | 250 2.1.5 | 354 | 250 2.0.0",
 	  "MAIL a@example.com | RCPT b@example.net | BODY_BEGIN | BODY_END",
-	  "x\r\n.\r\nMAIL FROM:<e@x>\r\ny\r\n" },
+	  "x\r\n.\r\nMAIL FROM:<e@x>\r\ny\r\n",
+	  NULL },
 
 	/* line ends in commands */
 	{ "bare LF ends nothing",
@@ -319,33 +337,44 @@ static const struct dialogue dialogues[] = {
 	  { "MAIL FROM:<a@b>\nRCPT TO:<c@d>\r\n" },
 	  "500 5.5.2",
 	  "REFUSED - 500 #1 | CLOSE 500",
+	  NULL,
 	  NULL },
 	{ "bare CR",
 	  LOGGED_IN,
 	  { "NOOP\rNOOP\r\n" },
 	  "500 5.5.2",
 	  "REFUSED - 500 #1 | CLOSE 500",
+	  NULL,
 	  NULL },
 	{ "CR CR LF",
 	  LOGGED_IN,
 	  { "NOOP\r\r\n" },
 	  "500 5.5.2",
 	  "REFUSED - 500 #1 | CLOSE 500",
+	  NULL,
 	  NULL },
 	{ "LF within a login",
 	  AT_TLS,
 	  { "HELO c\r\n", "AUTH LOGIN\r\n", "YWxpY2U=\n" },
 	  "250 | 334 | 500 5.5.2",
 	  "EHLO c (HELO) | AUTH LOGIN | REFUSED - 500 #1 | CLOSE 500",
+	  NULL,
 	  NULL },
-	{ "HTTP", AT_TLS, { "GET / HTTP/1.1\r\nHost: x\r\n" }, "", "CLOSE 0", NULL },
+	{ "HTTP", AT_TLS, { "GET / HTTP/1.1\r\nHost: x\r\n" }, "", "CLOSE 0", NULL, NULL },
 	{ "HTTP, before TLS",
 	  AT_PLAIN,
 	  { "post /x HTTP/1.1\r\n\r\nEHLO x\r\n" },
 	  "",
 	  "CLOSE 0",
+	  NULL,
 	  NULL },
-	{ "QUIT twice", AT_TLS, { "QUIT\r\nQUIT\r\n", "QUIT\r\n" }, "221 2.0.0", "QUIT 221", NULL },
+	{ "QUIT twice",
+	  AT_TLS,
+	  { "QUIT\r\nQUIT\r\n", "QUIT\r\n" },
+	  "221 2.0.0",
+	  "QUIT 221",
+	  NULL,
+	  NULL },
 	{ "too many errors",
 	  AT_TLS,
 	  { "a\r\nb\r\nc\r\nd\r\ne\r\nf\r\ng\r\nh\r\ni\r\nj\r\n",
@@ -359,80 +388,24 @@ static const struct dialogue dialogues[] = {
 	  "REFUSED - 500 #13 | REFUSED - 500 #14 | REFUSED - 500 #15 | REFUSED - 500 #16 | "
 	  "REFUSED - 500 #17 | REFUSED - 500 #18 | REFUSED - 500 #19 | REFUSED - 500 #20 | "
 	  "REFUSED - 421 #21 | CLOSE 421",
+	  NULL,
 	  NULL },
 	{ "names that real clients give",
 	  AT_TLS,
 	  { "EHLO DESKTOP_1\r\n", "EHLO [IPV6:::ffff:10.0.0.1]\r\n", "HELO a)(b;${run{/x}}%n\r\n",
 	    "EHLO\r\nHELO \r\nEHLO a\tb\r\n" },
-	  "250- | 250- | 250- | 250- | 250- | 250- | 250 | 250- | 250- | 250- | 250- | 250- | 250- "
-	  "| 250 | 250 | "
+	  "250 | 250 | 250 | "
 	  "501 5.5.4 | 501 5.5.4 | 501 5.5.4",
 	  "EHLO DESKTOP_1 | EHLO [IPV6:::ffff:10.0.0.1] | EHLO a)(b;${run{/x}}%n (HELO) | "
 	  "REFUSED EHLO 501 #1 | REFUSED HELO 501 #2 | REFUSED EHLO 501 #3",
+	  NULL,
 	  NULL },
 };
-
-static void start(struct session *s, enum start at)
-{
-	struct smtp_server_conf conf = session_conf();
-
-	conf.starttls_offered = at == AT_PLAIN;
-	conf.is_tls = at != AT_PLAIN;
-	session_start(s, &conf);
-	session_forget(s);
-	if (at == LOGGED_IN || at == LENIENT_LF)
-		session_log_in(s);
-}
-
-/* Each group in pieces: of `size` octets, or at one place, or whole. */
-enum cut { WHOLE, EACH, AT };
-
-static void say(struct session *s, const char *text, enum cut cut, size_t at)
-{
-	struct span in = span_text(text);
-
-	for (size_t i = 0; cut == EACH && i < in.len; i++)
-		session_feed(s, span_of(in.at + i, 1));
-	if (cut == AT)
-		session_feed(s, span_first(in, at));
-	if (cut != EACH)
-		session_feed(s, cut == AT ? span_from(in, at) : in);
-}
-
-static void check(const struct dialogue *d, enum cut cut, size_t group, size_t at)
-{
-	struct session s;
-	struct buf codes = { 0 };
-
-	start(&s, d->start);
-	for (size_t i = 0; i < 12 && d->say[i]; i++)
-		say(&s, d->say[i], cut == AT && i != group ? WHOLE : cut, at);
-	session_codes(&s, &codes);
-	buf_put(&codes, "", 1);
-	buf_put(&s.events, "", 1);
-	buf_put(&s.content, "", 1);
-	if (strcmp((const char *)buf_span(&codes).at, d->codes) ||
-	    strcmp((const char *)buf_span(&s.events).at, d->events) ||
-	    strcmp((const char *)buf_span(&s.content).at, d->content ? d->content : ""))
-		fail_msg("%s (cut %d, group %zu at %zu)\ncodes  %s\nevents %s\ncontent %s", d->name,
-			 (int)cut, group, at, buf_span(&codes).at, buf_span(&s.events).at,
-			 buf_span(&s.content).at);
-	buf_fini(&codes);
-	session_end(&s);
-}
 
 static void dialogues_however_split(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < sizeof(dialogues) / sizeof(dialogues[0]); i++) {
-		const struct dialogue *d = &dialogues[i];
-
-		check(d, WHOLE, 0, 0);
-		check(d, EACH, 0, 0);
-		for (size_t g = 0; g < 12 && d->say[g]; g++)
-			for (size_t at = 0; at <= strlen(d->say[g]); at++)
-				check(d, AT, g, at);
-	}
+	dialogues_check(dialogues, sizeof(dialogues) / sizeof(dialogues[0]));
 }
 
 int main(void)

@@ -6,13 +6,13 @@
 
 /* What a session inside TLS must remember, and nothing else. */
 struct model {
-	bool has_hello, is_logged_in, has_mail, is_over;
+	bool has_hello, is_logged_in, has_mail, is_chunked, is_over;
 	unsigned recipients;
 };
 
 static void end_message(struct model *m)
 {
-	m->has_mail = false;
+	m->has_mail = m->is_chunked = false;
 	m->recipients = 0;
 }
 
@@ -79,6 +79,8 @@ static int model_rcpt(struct model *m, int code)
 		return 503;
 	if (!m->is_logged_in)
 		return 530;
+	if (m->is_chunked)
+		return 503;
 	m->recipients += code == 250;
 	return code;
 }
@@ -110,6 +112,38 @@ static int model_data(struct model *m)
 	if (code)
 		return code;
 	return m->recipients ? 354 : 554;
+}
+
+/* A chunk that is refused ends its message. */
+static int model_chunk(struct model *m, bool is_last)
+{
+	bool is_good = m->recipients > 0;
+
+	if (!m->has_hello || (m->is_logged_in && !m->has_mail))
+		return 503;
+	if (!m->is_logged_in)
+		return 530;
+	if (is_last || !is_good)
+		end_message(m);
+	else
+		m->is_chunked = true;
+	return is_good ? 250 : 554;
+}
+
+static int model_chunk_more(struct model *m)
+{
+	return model_chunk(m, false);
+}
+
+static int model_chunk_last(struct model *m)
+{
+	return model_chunk(m, true);
+}
+
+static int model_chunk_malformed(struct model *m)
+{
+	m->is_over = true;
+	return 501;
 }
 
 static int model_rset(struct model *m)
@@ -182,7 +216,10 @@ static const struct {
 	{ "RSET\r\n", model_rset },
 	{ "NOOP\r\n", always_250 },
 	{ "VRFY c\r\n", always_252 },
-	{ "BDAT 5\r\n", always_502 },
+	{ "ETRN c\r\n", always_502 },
+	{ "BDAT 6\r\nQUIT\r\n", model_chunk_more },
+	{ "BDAT 6 LAST\r\nRSET\r\n", model_chunk_last },
+	{ "BDAT x\r\n", model_chunk_malformed },
 	{ "STARTTLS\r\n", always_503 },
 	{ "FOO\r\n", always_500 },
 	{ "QUIT\r\n", model_quit },
