@@ -136,14 +136,40 @@ enum auth_verdict desk_ask(struct desk *d, const char *mechanism, const struct s
 {
 	struct auth_request request = { .mechanism = span_text(mechanism),
 					.response_count = count };
-	struct buf frame = { 0 };
 
 	for (size_t i = 0; i < count; i++)
 		request.responses[i] = responses[i];
-	auth_request_encode(&request, &frame);
+	return desk_request(d, &request);
+}
+
+enum auth_verdict desk_request(struct desk *d, const struct auth_request *request)
+{
+	struct buf frame = { 0 };
+
+	auth_request_encode(request, &frame);
 	desk_send(d, buf_span(&frame));
 	buf_fini(&frame);
 	return desk_receive(d);
+}
+
+enum auth_verdict desk_say(struct desk *d, const char *mechanism, uint64_t number, bool is_next,
+			   const struct span *response)
+{
+	struct auth_request request = { .mechanism = span_text(mechanism),
+					.conversation = number,
+					.is_next = is_next };
+
+	if (response)
+		request.responses[request.response_count++] = *response;
+	return desk_request(d, &request);
+}
+
+void desk_expect(struct desk *d, enum auth_verdict got, enum auth_verdict expected,
+		 const char *what)
+{
+	if (got != expected)
+		fail_msg("%s: %s (%.*s)", what, auth_verdict_name(got), (int)d->answer.detail.len,
+			 (const char *)d->answer.detail.at);
 }
 
 enum auth_verdict desk_plain(struct desk *d, const char *authzid, const char *name,

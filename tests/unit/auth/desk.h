@@ -52,6 +52,13 @@ void desk_send(struct desk *d, struct span octets);
 enum auth_verdict desk_receive(struct desk *d);
 enum auth_verdict desk_ask(struct desk *d, const char *mechanism, const struct span *responses,
 			   size_t count);
+enum auth_verdict desk_request(struct desk *d, const struct auth_request *request);
+/* A step of a conversation; response NULL: none. */
+enum auth_verdict desk_say(struct desk *d, const char *mechanism, uint64_t number, bool is_next,
+			   const struct span *response);
+/* As an asker does that thinks of nothing more: fails the test when another verdict comes. */
+void desk_expect(struct desk *d, enum auth_verdict got, enum auth_verdict expected,
+		 const char *what);
 enum auth_verdict desk_plain(struct desk *d, const char *authzid, const char *name,
 			     const char *password);
 enum auth_verdict desk_login(struct desk *d, const char *name, const char *password);
