@@ -146,6 +146,24 @@ static void add_due(json_t *out, const char *when, const char *in, int64_t ms, i
 	json_object_set_new(out, in, ms > 0 ? ctl_seconds(ms - now_ms) : json_null());
 }
 
+/* What its content needs of a smarthost; empty: nothing. */
+static json_t *form_view(unsigned form)
+{
+	static const struct {
+		unsigned flag;
+		const char *word;
+	} words[] = { { SMTP_FORM_8BIT, "8bit" },
+		      { SMTP_FORM_8BIT_HEADER, "8bit-header" },
+		      { SMTP_FORM_LONG_LINES, "long-lines" },
+		      { SMTP_FORM_BINARY, "binary" } };
+	json_t *out = json_array();
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (form & words[i].flag)
+			json_array_append_new(out, json_string(words[i].word));
+	return out;
+}
+
 json_t *ctl_whole_message(const struct queue_view *view, int64_t now_ms)
 {
 	const struct envelope *e = view->envelope;
@@ -153,6 +171,10 @@ json_t *ctl_whole_message(const struct queue_view *view, int64_t now_ms)
 
 	json_object_set_new(out, "sid", e->sid ? ctl_id(e->sid) : json_null());
 	json_object_set_new(out, "envid", e->envid && *e->envid ? ctl_text(e->envid) : json_null());
+	json_object_set_new(out, "form", form_view(e->form));
+	json_object_set_new(out, "smtputf8", json_boolean(e->is_utf8));
+	json_object_set_new(out, "requiretls", json_boolean(e->require_tls));
+	add_due(out, "release", "release_s", e->release_ms, now_ms);
 	json_object_set_new(out, "stand_text", json_string(queue_stand_text(view->stand)));
 	json_object_set_new(out, "ahead", number(view->ahead));
 	json_object_set_new(out, "last", ctl_time(view->delivery->last_ms));

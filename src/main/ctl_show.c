@@ -78,6 +78,26 @@ static void print_try(const json_t *one)
 	print_reply(ctl_number(one, "code") ? "  reply" : "  reason", one);
 }
 
+/* "8bit, binary, SMTPUTF8": what a smarthost must be able to do for it, or what is converted. */
+static void print_form(const json_t *message)
+{
+	const json_t *form = json_object_get(message, "form");
+	json_t *word;
+	size_t i;
+
+	printf("%-11s ", "form");
+	if (json_array_size(form) == 0)
+		printf("7bit");
+	json_array_foreach(form, i, word)
+		printf("%s%s", i ? ", " : "",
+		       json_string_value(word) ? json_string_value(word) : "");
+	if (ctl_is_true(message, "smtputf8"))
+		printf(", SMTPUTF8");
+	if (ctl_is_true(message, "requiretls"))
+		printf(", REQUIRETLS");
+	putchar('\n');
+}
+
 static void print_message(const json_t *message)
 {
 	const char *sender = ctl_field(message, "sender");
@@ -91,7 +111,10 @@ static void print_message(const json_t *message)
 	if (*ctl_field(message, "envid"))
 		print_pair("envid", ctl_field(message, "envid"));
 	printf("%-11s %lld\n", "size", ctl_number(message, "size"));
+	print_form(message);
 	print_pair("arrived", ctl_field(message, "arrived"));
+	if (*ctl_field(message, "release"))
+		print_pair("release", ctl_field(message, "release"));
 	printf("%-11s %s: %s\n", "stand", ctl_field(message, "stand"),
 	       ctl_field(message, "stand_text"));
 	if (strcmp(ctl_field(message, "stand"), "no-smarthost") == 0)

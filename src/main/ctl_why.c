@@ -55,6 +55,37 @@ static void say_what(struct why *why)
 	end_line(why);
 }
 
+static bool has_form(const struct why *why, const char *word)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(json_object_get(why->message, "form"), i, one)
+	{
+		if (json_is_string(one) && strcmp(json_string_value(one), word) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What is plain needs no words. */
+static void say_form(struct why *why)
+{
+	bool is_utf8 = ctl_is_true(why->message, "smtputf8");
+	bool is_tls = ctl_is_true(why->message, "requiretls");
+
+	if (has_form(why, "binary"))
+		say(why, "Its content is binary; it is converted for a smarthost that takes only "
+			 "lines.");
+	else if (has_form(why, "8bit"))
+		say(why, "Its content is 8-bit; it is converted for a smarthost that does not take "
+			 "that.");
+	if (is_utf8)
+		say(why, "Its sender wants addresses and headers beyond ASCII (SMTPUTF8).");
+	if (is_tls)
+		say(why, "Its sender wants it to go over verified TLS all the way (REQUIRETLS).");
+}
+
 static void say_who(struct why *why)
 {
 	const json_t *m = why->message;
@@ -220,10 +251,26 @@ static void say_retry(struct why *why)
 	say(why, "To try now: posternctl queue flush %s", ctl_field(m, "qid"));
 }
 
+static void say_future(struct why *why)
+{
+	const json_t *m = why->message;
+
+	buf_printf(&why->line, "Its sender wants it to go at %s, in ",
+		   *ctl_field(m, "release") ? ctl_field(m, "release") : "-");
+	ctl_put_seconds(ctl_number(m, "next_s"), &why->line);
+	buf_put_text(&why->line, "; until then nothing is tried, and its time does not run.");
+	end_line(why);
+	say(why, "To send it now all the same: posternctl queue flush %s", ctl_field(m, "qid"));
+}
+
 static void say_held(struct why *why)
 {
+	const json_t *m = why->message;
+
 	say(why, "It is held by hand: nothing is tried, but its time runs.");
-	say(why, "To let it go now: posternctl queue release %s", ctl_field(why->message, "qid"));
+	if (ctl_number(m, "release_s") > 0)
+		say(why, "Its sender wants it to go at %s, not sooner.", ctl_field(m, "release"));
+	say(why, "To let it go now: posternctl queue release %s", ctl_field(m, "qid"));
 }
 
 static void say_notice(struct why *why)
@@ -235,9 +282,9 @@ static const struct {
 	const char *word;
 	void (*say)(struct why *why);
 } stands[] = {
-	{ "active", say_active }, { "line", say_line },	  { "no-smarthost", say_no_smarthost },
-	{ "rate", say_rate },	  { "retry", say_retry }, { "held", say_held },
-	{ "notice", say_notice },
+	{ "active", say_active }, { "line", say_line },	    { "no-smarthost", say_no_smarthost },
+	{ "rate", say_rate },	  { "retry", say_retry },   { "held", say_held },
+	{ "future", say_future }, { "notice", say_notice },
 };
 
 static void say_stand(struct why *why)
@@ -271,6 +318,7 @@ static json_t *explain(const json_t *message)
 	struct why why = { .message = message, .lines = json_array() };
 
 	say_what(&why);
+	say_form(&why);
 	say_who(&why);
 	say_tries(&why);
 	say_stand(&why);

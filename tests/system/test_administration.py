@@ -170,6 +170,12 @@ It is given up, with a notice to its sender, in 4 days 20 h, at 2026-11-26T22:11
         self.assertIn("1 message of the same account stands before it", self.why(stand="line", ahead=1))
         self.assertIn("being sent now, by a connection to spare (::1:25).\n", self.why(stand="active"))
         self.assertIn("notice to its sender is being written", self.why(stand="notice"))
+        future = self.why(stand="future", attempts=0, tries=[], release="2026-11-22T01:29:00Z", release_s=300, next_s=300)
+        self.assertIn("wants it to go at 2026-11-22T01:29:00Z, in 5 min; until then nothing is tried", future)
+        self.assertIn("posternctl queue flush 0000000000011\n", future)
+        self.assertIn("wants it to go at 2026-11-22T01:29:00Z, not sooner", self.why(
+            stand="held", release="2026-11-22T01:29:00Z", release_s=300))
+        self.assertNotIn("not sooner", self.why(stand="held", release="2026-11-22T01:29:00Z", release_s=0))
         warned = self.why(warned=True, warn=None, warn_s=None)
         self.assertIn("has had a delay notice", warned)
         self.assertNotIn("gets a delay notice", warned)
@@ -179,6 +185,22 @@ It is given up, with a notice to its sender, in 4 days 20 h, at 2026-11-26T22:11
         self.assertIn("<r9@example.org>", crowd)
         self.assertNotIn("<r10@example.org>", crowd)
         self.assertIn("and 15 more", crowd)
+
+    def test_what_it_needs(self):
+        def form(**changed):
+            return self.ask([{"ok": True, "messages": [dict(self.WHOLE, **changed)], "missing": []}],
+                            "queue", "show", "0000000000011").out
+        self.assertIn("\nform        7bit\n", form(form=[], smtputf8=False, requiretls=False))
+        self.assertIn("\nform        8bit, binary, SMTPUTF8, REQUIRETLS\n", form(
+            form=["8bit", "binary"], smtputf8=True, requiretls=True))
+        self.assertIn("\nrelease     2026-11-22T01:29:00Z\n", form(release="2026-11-22T01:29:00Z"))
+        self.assertNotIn("release", form(release=None))
+        self.assertIn("content is 8-bit; it is converted", self.why(form=["8bit"]))
+        both = self.why(form=["8bit", "binary"], smtputf8=True, requiretls=True)
+        self.assertIn("content is binary; it is converted", both)
+        self.assertNotIn("8-bit", both)
+        self.assertIn("(SMTPUTF8)", both)
+        self.assertIn("(REQUIRETLS)", both)
 
     def test_orders(self):
         answer = {"ok": True, "action": "hold", "done": 2, "missing": ["0000000000003"], "failed": [], "failed_more": 0,

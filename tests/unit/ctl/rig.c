@@ -332,7 +332,9 @@ struct message *rig_add(struct queue *queue, uint64_t qid)
 					 .recipients = recipients,
 					 .recipient_count = 2,
 					 .arrived_ms = 1795299114123,
-					 .size = 4096 };
+					 .size = 4096,
+					 .form = SMTP_FORM_8BIT | SMTP_FORM_BINARY,
+					 .is_utf8 = true };
 	m->delivery = (struct delivery){ .attempts = 3,
 					 .last_ms = 1795299115000,
 					 .recipients = statuses,

@@ -156,7 +156,8 @@ static void faults_name_what_fits(void **state)
 		{ "[]", "object" },
 		{ "{\"from\": 3}", "from is a text" },
 		{ "{\"newer_ms\": \"3\"}", "newer_ms is a number" },
-		{ "{\"stand\": \"x\"}", "active, line, no-smarthost, rate, retry, held, notice" },
+		{ "{\"stand\": \"x\"}",
+		  "active, line, no-smarthost, rate, retry, held, future, notice" },
 		{ "{\"held\": 1}", "no condition: held" },
 		{ "{\"from\": \"a\", \"size\": 3}", "no condition: size" },
 	};

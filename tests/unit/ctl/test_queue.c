@@ -162,7 +162,9 @@ static void one_shown_whole(void **state)
 		      "\"nrcpt\":2,\"waiting\":1,\"attempts\":3,\"stand\":\"retry\",\"held\":false,"
 		      "\"next\":\"2026-11-21T22:12:55Z\",\"recipient\":\"eve@example.org\","
 		      "\"smarthost\":\"main\",\"code\":451,\"status\":\"4.2.2\","
-		      "\"sid\":\"0000000000007\",\"envid\":null,\"stand_text\":\"retry\","
+		      "\"sid\":\"0000000000007\",\"envid\":null,"
+		      "\"form\":[\"8bit\",\"binary\"],\"smtputf8\":true,\"requiretls\":false,"
+		      "\"release\":null,\"release_s\":null,\"stand_text\":\"retry\","
 		      "\"ahead\":0,\"last\":\"2026-11-21T22:11:55Z\","
 		      "\"warn\":\"1970-01-01T00:00:00Z\",\"warn_s\":0,"
 		      "\"expire\":\"2026-11-28T20:51:54Z\",\"warned\":false}");
@@ -181,10 +183,18 @@ static void one_that_was_never_tried(void **state)
 	m->view.next_ms = m->view.expire_ms = 0;
 	m->view.ahead = 17;
 	m->envelope.sid = 0;
+	m->envelope.form = 0;
+	m->envelope.is_utf8 = false;
+	m->envelope.require_tls = true;
+	m->envelope.release_ms = 1795299175000;
 	answer = rig_ask(rig, "{\"verb\": \"show\", \"qids\": [\"0000000000005\"]}");
 	message = json_array_get(json_object_get(answer, "messages"), 0);
 	assert_string_equal(text_of(message, "recipient"), "bob@example.org");
 	assert_int_equal(number_of(message, "ahead"), 17);
+	assert_int_equal(json_array_size(json_object_get(message, "form")), 0);
+	assert_true(json_is_false(json_object_get(message, "smtputf8")));
+	assert_true(json_is_true(json_object_get(message, "requiretls")));
+	assert_string_equal(text_of(message, "release"), "2026-11-21T22:12:55Z");
 	for (size_t i = 0; i < 9; i++) {
 		static const char *const keys[] = { "code", "status", "reason", "sid",	   "next",
 						    "last", "next_s", "expire", "expire_s" };
