@@ -1,9 +1,6 @@
 #include "tls_inside.h"
 
-#include <stdlib.h>
-
 enum {
-	HANDSHAKE_V2_HELLO = 254, /* how GnuTLS numbers it */
 	EXTENSION_VERSIONS = 43,
 	NEWEST_KNOWN = 0x0304,
 };
@@ -37,7 +34,7 @@ static int on_hello(gnutls_session_t session, unsigned type, unsigned when, unsi
 	(void)when;
 	if (!incoming || msg->size < 2)
 		return 0;
-	if (type == GNUTLS_HANDSHAKE_CLIENT_HELLO || type == HANDSHAKE_V2_HELLO) {
+	if (type == GNUTLS_HANDSHAKE_CLIENT_HELLO || type == GNUTLS_HANDSHAKE_CLIENT_HELLO_V2) {
 		tls->offered = 0;
 		note(tls, (unsigned)msg->data[0] << 8 | msg->data[1]);
 	}

@@ -101,17 +101,18 @@ struct tls_identity *tls_identity_load(const struct tls_pair *pairs, size_t coun
 	require(gnutls_priority_init(&identity->priorities[TLS_MODERN], TLS_PRIORITY, NULL) == 0);
 	require(gnutls_priority_init(&identity->priorities[TLS_LEGACY], TLS_PRIORITY_LEGACY,
 				     NULL) == 0);
+	/* For old clients, which name no group; the modern profile has no such exchange. */
+	require(gnutls_certificate_set_known_dh_params(identity->credentials,
+						       GNUTLS_SEC_PARAM_MEDIUM) == 0);
 	require(gnutls_session_ticket_key_generate(&identity->ticket_key) == 0);
 	if (count == 0) {
 		fault_set(fault, -EINVAL, "no certificate is configured");
 		goto fail;
 	}
 	for (size_t i = 0; i < count; i++) {
-		int index = load_pair(identity, &pairs[i], fault);
-
-		if (index < 0)
+		if (load_pair(identity, &pairs[i], fault) < 0)
 			goto fail;
-		note_chain(identity, (unsigned)index);
+		note_chain(identity, (unsigned)i);
 	}
 	return identity;
 fail:
