@@ -16,10 +16,11 @@ struct ctl_command {
 	const char *file;   /* -c */
 	const char *socket; /* -s, or NULL: the configuration's */
 	bool is_json, is_generated, is_all, is_sure, is_summary;
-	const char *by;	  /* of a summary; NULL: reason */
-	json_t *filter;	  /* NULL: none was given */
-	const char *verb; /* its last word: "hold" */
-	char **words;	  /* what follows the verb */
+	const char *by;		     /* of a summary; NULL: reason */
+	const char *label, *expires; /* of an app password; NULL: none was given */
+	json_t *filter;		     /* NULL: none was given */
+	const char *verb;	     /* its last word: "hold" */
+	char **words;		     /* what follows the verb */
 	int count;
 };
 
@@ -36,7 +37,12 @@ int ctl_run_user_add(const struct ctl_command *command);
 int ctl_run_user_passwd(const struct ctl_command *command);
 int ctl_run_user_rm(const struct ctl_command *command);
 int ctl_run_user_ls(const struct ctl_command *command);
+int ctl_run_app_add(const struct ctl_command *command);
+int ctl_run_app_ls(const struct ctl_command *command);
+int ctl_run_app_rm(const struct ctl_command *command);
 
+/* "90s", "4h", "2d". */
+bool ctl_read_duration(const char *text, long long *ms_out);
 /* A condition of a filter, as --from ADDRESS: key "from". -EINVAL: told. */
 int ctl_filter_add(struct ctl_command *command, const char *key, const char *value);
 /* Whether every word is a QID; told when not. */
@@ -74,6 +80,24 @@ const char *ctl_reason_of(const json_t *smarthost);
 const char *ctl_field(const json_t *object, const char *key);
 long long ctl_number(const json_t *object, const char *key);
 bool ctl_is_true(const json_t *object, const char *key);
+
+/* "2026-11-21T22:11:54Z". */
+void ctl_put_time(long long seconds, struct buf *out);
+
+/* The account that a login by this name means, to be freed; NULL: told. Says so where it is another. */
+char *ctl_account(const struct conf *conf, const char *given);
+/* Tells why the users file could not be changed, and gives the exit code. */
+int ctl_told_change(const struct fault *fault);
+/* A users file that root has just made must be readable for the login workers. */
+void ctl_give_to_workers(const struct conf *conf);
+/* As ctl_converse(), but tells nothing: NULL without a fault where the daemon does not run. */
+json_t *ctl_ask_if_there(const struct ctl_command *command, const struct conf *conf,
+			 json_t *request, void (*each)(void *user, const json_t *line), void *user,
+			 struct fault *fault);
+/* Ends the sessions of an account (`credentials` NULL: all; else those by these app passwords), and tells
+ * how many there were; sets "sessions" in `answer`, null where the daemon does not run. Exit code. */
+int ctl_end_sessions(const struct ctl_command *command, const struct conf *conf,
+		     const char *account, const json_t *credentials, json_t *answer);
 
 /* A password for `name`: typed twice, or one line of standard input, or made by us. Exit code. */
 int ctl_password(const struct ctl_command *command, const char *name, struct secret *out);

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool read_duration(const char *text, json_int_t *ms_out)
+bool ctl_read_duration(const char *text, long long *ms_out)
 {
 	static const struct {
 		char letter;
@@ -20,7 +20,7 @@ static bool read_duration(const char *text, json_int_t *ms_out)
 		return false;
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
 		if (units[i].letter == (char)s.at[s.len - 1]) {
-			*ms_out = (json_int_t)number * units[i].seconds * 1000;
+			*ms_out = (long long)number * units[i].seconds * 1000;
 			return true;
 		}
 	return false;
@@ -28,13 +28,13 @@ static bool read_duration(const char *text, json_int_t *ms_out)
 
 static json_t *value_of(const char *key, const char *text)
 {
-	json_int_t ms;
+	long long ms;
 
 	if (strcmp(key, "held") == 0)
 		return json_true();
 	if (strcmp(key, "older_ms") != 0 && strcmp(key, "newer_ms") != 0)
 		return json_string(text);
-	if (read_duration(text, &ms))
+	if (ctl_read_duration(text, &ms))
 		return json_integer(ms);
 	fprintf(stderr, "posternctl: %s: an age is a number with s, m, h, d or w: 90s, 4h, 2d\n",
 		text);

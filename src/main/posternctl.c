@@ -34,6 +34,12 @@ static const char usage[] =
 	"  user passwd NAME    give a user another password\n"
 	"  user rm NAME        remove a user\n"
 	"  user ls             list the users\n"
+	"  app-password add USER [--label TEXT] [--expires 90d | 2027-01-31]\n"
+	"                      make a password for one device of a user, and print it once\n"
+	"  app-password ls [USER]\n"
+	"                      list them, with their last use\n"
+	"  app-password rm USER ID | USER --all\n"
+	"                      remove one, or all of a user\n"
 	"\n"
 	"  Filters: --from, --to, --account, --smarthost PATTERN, --reason TEXT, --older, --newer "
 	"AGE,\n"
@@ -43,14 +49,17 @@ static const char usage[] =
 	"                      /etc/postern/postern.conf\n"
 	"  -s, --socket PATH   control socket, instead of the configuration's\n"
 	"      --json          print the answer as one line of JSON\n"
-	"      --all           (queue flush ... reroute) every message\n"
+	"      --all           (queue flush ... reroute) every message; (app-password rm) every "
+	"one\n"
 	"      --yes           (queue rm, queue bounce) do not ask\n"
 	"      --generate      (user add, user passwd) make a password and print it once\n"
+	"      --label TEXT    (app-password add) what it is for: \"iPhone\"\n"
+	"      --expires WHEN  (app-password add) after so long, or at the end of that day (UTC)\n"
 	"      --version       print the version\n"
 	"  -h, --help          print this, or after a verb what it does\n";
 
 /* The options that not every verb takes. */
-enum { FILTERS = 1, SUMMARY = 2, ALL = 4, SURE = 8, GENERATE = 16 };
+enum { FILTERS = 1, SUMMARY = 2, ALL = 4, SURE = 8, GENERATE = 16, DEVICE = 32 };
 
 struct verb {
 	const char *first, *second; /* second NULL: the verb is one word */
@@ -121,10 +130,29 @@ static const struct verb verbs[] = {
 	  "standard\n"
 	  "input when that is no terminal; --generate makes one and prints it once.\n" },
 	{ "user", "passwd", "NAME", 1, 1, GENERATE, ctl_run_user_passwd,
-	  "Gives a user another password, asked for as in \"user add\".\n" },
-	{ "user", "rm", "NAME", 1, 1, 0, ctl_run_user_rm, "Removes a user from the users file.\n" },
+	  "Gives a user another password, asked for as in \"user add\", and ends the user's "
+	  "sessions.\n"
+	  "App passwords stay.\n" },
+	{ "user", "rm", "NAME", 1, 1, 0, ctl_run_user_rm,
+	  "Removes a user from the users file, with all app passwords, and ends the user's "
+	  "sessions.\n" },
 	{ "user", "ls", NULL, 0, 0, 0, ctl_run_user_ls,
-	  "Prints the names of the users, one a line.\n" },
+	  "Prints the users, one a line: the name, whether there is a password, whether SCRAM can "
+	  "be\n"
+	  "used with it (else: \"user passwd\"), and how many app passwords there are.\n" },
+	{ "app-password", "add", "USER [--label TEXT] [--expires 90d | 2027-01-31]", 1, 1, DEVICE,
+	  ctl_run_app_add,
+	  "Makes a password for one device or program of a user, and prints it once. It can be\n"
+	  "removed alone, and tells when and from where it was last used. --expires is how long "
+	  "from\n"
+	  "now, or the last day (UTC).\n" },
+	{ "app-password", "ls", "[USER]", 0, 1, 0, ctl_run_app_ls,
+	  "Prints the app passwords, one a line: user, id, when it was made, until when and "
+	  "whether\n"
+	  "it is valid, its last use and address as far as the daemon knows, and the label.\n" },
+	{ "app-password", "rm", "USER ID | USER --all", 1, 2, ALL, ctl_run_app_rm,
+	  "Removes an app password, or all of a user, and ends the sessions that logged in by "
+	  "it.\n" },
 };
 
 enum { VERBS = sizeof(verbs) / sizeof(verbs[0]) };
@@ -211,6 +239,8 @@ static const struct choice choices[] = {
 	{ { "generate", no_argument, NULL, 'g' }, NULL, GENERATE },
 	{ { "all", no_argument, NULL, 'a' }, NULL, ALL },
 	{ { "yes", no_argument, NULL, 'y' }, NULL, SURE },
+	{ { "label", required_argument, NULL, 'l' }, NULL, DEVICE },
+	{ { "expires", required_argument, NULL, 'e' }, NULL, DEVICE },
 	{ { "summary", optional_argument, NULL, 'S' }, NULL, SUMMARY },
 	{ { "from", required_argument, NULL, 'f' }, "from", FILTERS },
 	{ { "to", required_argument, NULL, 'f' }, "to", FILTERS },
@@ -256,6 +286,12 @@ static int take_option(int c, const struct choice *choice, struct ctl_command *o
 		return EX_OK;
 	case 'y':
 		out->is_sure = true;
+		return EX_OK;
+	case 'l':
+		out->label = optarg;
+		return EX_OK;
+	case 'e':
+		out->expires = optarg;
 		return EX_OK;
 	case 'S':
 		out->is_summary = true;

@@ -659,10 +659,17 @@ class Control(Case):
 
     def test_users(self):
         daemon = self.postern()
-        self.assertEqual(daemon.ctl("user", "ls").out.split(), ["alice"])
+
+        def users():
+            listed = json.loads(daemon.ctl("--json", "user", "ls").out)["users"]
+            lines = daemon.ctl("user", "ls").out.splitlines()[1:]
+            self.assertEqual([line.split()[0] for line in lines], listed)
+            return listed
+
+        self.assertEqual(users(), ["alice"])
         self.assertEqual(stat.S_IMODE(os.stat(daemon.users_file).st_mode) & 0o007, 0)
         daemon.ctl("user", "add", "bob", data="one\n")
-        self.assertEqual(sorted(daemon.ctl("user", "ls").out.split()), ["alice", "bob"])
+        self.assertEqual(users(), ["alice", "bob"])
         self.assertNotEqual(daemon.ctl("user", "add", "bob", data="two\n", check=False).returncode, 0)
         self.assertNotEqual(daemon.ctl("user", "rm", "carol", check=False).returncode, 0)
         self.assertNotEqual(daemon.ctl("user", "passwd", "carol", data="x\n", check=False).returncode, 0)
@@ -679,7 +686,7 @@ class Control(Case):
         daemon.start()
         self.session(daemon, user="erin", password=password)
         daemon.ctl("user", "rm", "bob")
-        self.assertNotIn("bob", daemon.ctl("user", "ls").out.split())
+        self.assertNotIn("bob", users())
 
     def test_the_socket_survives_bad_requests(self):
         daemon = self.running()
