@@ -37,14 +37,14 @@ class Authority:
              "-out", self.file])
         return self
 
-    def issue(self, name, kind=P256, names=NAMES, days=20):
+    def issue(self, name, kind=P256, names=NAMES, days=20, usage="serverAuth"):
         """A certificate for `names`; days below 0: it ended that long ago."""
         pair = Pair(self.directory, name)
         request = os.path.join(self.directory, name + ".csr")
         extensions = os.path.join(self.directory, name + ".ext")
         with open(extensions, "w") as f:
             f.write("subjectAltName=%s\nbasicConstraints=critical,CA:false\n"
-                    "extendedKeyUsage=serverAuth\n" % names)
+                    "extendedKeyUsage=%s\n" % (names, usage))
         run(["openssl", "req", "-new", "-nodes", *kind, "-subj", "/CN=" + name, "-keyout", pair.key,
              "-out", request])
         run(["openssl", "x509", "-req", "-in", request, "-CA", self.file, "-CAkey", self.key,
@@ -61,7 +61,7 @@ class Certificates:
         self.ca = Authority(directory, "ca")
         self.stranger_ca = Authority(directory, "stranger-ca")
         for name in ("relay", "relay-rsa", "relay-new", "smarthost", "misnamed", "expired",
-                     "stranger"):
+                     "stranger", "client-alice", "client-nobody", "client-stranger"):
             setattr(self, name.replace("-", "_"), Pair(directory, name))
 
     def make(self):
@@ -75,6 +75,10 @@ class Certificates:
         self.ca.issue("misnamed", names="DNS:elsewhere.test")
         self.ca.issue("expired", days=-1)
         self.stranger_ca.issue("stranger")
+        # Of clients: for alice, for nobody with an account, and by an authority that is not believed.
+        self.ca.issue("client-alice", names="email:alice@example.com", usage="clientAuth")
+        self.ca.issue("client-nobody", names="email:nobody@example.com", usage="clientAuth")
+        self.stranger_ca.issue("client-stranger", names="email:alice@example.com", usage="clientAuth")
         return self
 
     def client_context(self, **versions):
