@@ -177,10 +177,14 @@ static bool is_in_the_way(const struct mail_dsn_recipient *r)
 	       (s->subject == 3 && s->detail == 4);
 }
 
-/* RFC 3461 6.2: RET speaks of failures only. */
+/* RFC 3461 6.2: RET speaks of failures only. RFC 8689 5: of a message that asked for TLS all the way not
+ * even then. A binary one would make a binary notice, which few can take. */
 static bool wants_full(const struct notice *n, const struct notice_conf *conf)
 {
-	if (conf->action != MAIL_DSN_FAILED || n->queued->work->envelope.ret != SMTP_RET_FULL)
+	const struct envelope *e = &n->queued->work->envelope;
+
+	if (conf->action != MAIL_DSN_FAILED || e->ret != SMTP_RET_FULL || e->require_tls ||
+	    (e->form & SMTP_FORM_BINARY))
 		return false;
 	for (size_t i = 0; i < n->dsn.recipient_count; i++)
 		if (is_in_the_way(&n->recipients[i]))
@@ -238,16 +242,31 @@ static uint64_t header_octets(struct span text)
 	return end ? (uint64_t)(end - text.at) + 2 : text.len;
 }
 
+/* Its own header section is 8-bit only where its address is. */
+static unsigned form_of(const struct notice *n, bool is_utf8)
+{
+	unsigned form = mail_dsn_is_8bit(&n->dsn) ? SMTP_FORM_8BIT : 0;
+
+	if (is_utf8)
+		form |= SMTP_FORM_8BIT_HEADER;
+	if (n->dsn.is_full)
+		form |= n->queued->work->envelope.form & SMTP_FORM_LONG_LINES;
+	return form;
+}
+
 static void commit(struct notice *n)
 {
 	const struct queued *q = n->queued;
+	bool is_utf8 = !span_is_ascii(n->dsn.sender);
 	struct envelope envelope = { .sid = q->sid,
 				     .account = mem_text(""),
 				     .sender = mem_text(""),
 				     .envid = mem_text(""),
 				     .arrived_ms = n->dsn.now_ms,
 				     .header_octets = n->header_octets,
-				     .form = mail_dsn_is_8bit(&n->dsn) ? SMTP_FORM_8BIT : 0 };
+				     .form = form_of(n, is_utf8),
+				     .is_utf8 = is_utf8,
+				     .require_tls = q->work->envelope.require_tls };
 	struct buf text = { 0 };
 
 	queued_content_fini(&n->content);

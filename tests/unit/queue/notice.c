@@ -703,8 +703,49 @@ static void test_utf8_sender(void **state)
 	text = make();
 	assert_has(text, "To: <j\xC3\xB6rg@example.com>\r\n");
 	assert_string_equal(last()->envelope.recipients[0].address, "j\xC3\xB6rg@example.com");
-	assert_int_equal(last()->envelope.form, SMTP_FORM_8BIT);
+	assert_int_equal(last()->envelope.form, SMTP_FORM_8BIT | SMTP_FORM_8BIT_HEADER);
+	assert_true(last()->envelope.is_utf8);
 	free(text);
+}
+
+/* What the original was, and what its notice is; its sender asked for the whole of it. */
+static void test_forms(void **state)
+{
+	static const struct {
+		const char *name;
+		unsigned form;
+		bool is_utf8, require_tls, is_full;
+		unsigned notice_form;
+	} cases[] = {
+		{ "plain", 0, false, false, true, 0 },
+		{ "8-bit", SMTP_FORM_8BIT, false, false, true, SMTP_FORM_8BIT },
+		{ "long lines", SMTP_FORM_LONG_LINES, false, false, true, SMTP_FORM_LONG_LINES },
+		{ "8-bit header", SMTP_FORM_8BIT | SMTP_FORM_8BIT_HEADER, true, false, true,
+		  SMTP_FORM_8BIT },
+		{ "binary", SMTP_FORM_8BIT | SMTP_FORM_BINARY | SMTP_FORM_LONG_LINES, false, false,
+		  false, 0 },
+		{ "secret", 0, false, true, false, 0 },
+		{ "secret, 8-bit", SMTP_FORM_8BIT | SMTP_FORM_LONG_LINES, false, true, false, 0 },
+	};
+
+	(void)state;
+	work.envelope.ret = SMTP_RET_FULL;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char *text;
+
+		print_message("%s\n", cases[i].name);
+		work.envelope.form = cases[i].form;
+		work.envelope.is_utf8 = cases[i].is_utf8;
+		work.envelope.require_tls = cases[i].require_tls;
+		text = make_again();
+		assert_int_equal(strstr(text, "message/rfc822") != NULL, cases[i].is_full);
+		assert_int_equal(strstr(text, "Hello") != NULL, cases[i].is_full);
+		assert_has(text, "Subject: t\r\n");
+		assert_int_equal(last()->envelope.form, cases[i].notice_form);
+		assert_false(last()->envelope.is_utf8);
+		assert_int_equal(last()->envelope.require_tls, cases[i].require_tls);
+		free(text);
+	}
 }
 
 static void test_not_stored(void **state)
@@ -752,7 +793,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(wanted),	  TEST(failed),	    TEST(waits),	TEST(unreadable),
 		TEST(ret),	  TEST(fates),	    TEST(large_header), TEST(utf8_sender),
-		TEST(not_stored), TEST(called_off),
+		TEST(not_stored), TEST(called_off), TEST(forms),
 	};
 #undef TEST
 
