@@ -349,6 +349,53 @@ static void success_is_left_to_a_smarthost_with_dsn(void **state)
 	end_case();
 }
 
+/* As many as a message may have, one command at a time: each is told once, in turn. The work of a turn
+ * does not grow with those who were told before. */
+static size_t told;
+
+static void on_crowd(void *user, size_t index, const struct smtp_reply *reply, const char *host)
+{
+	(void)user, (void)host;
+	assert_null(reply);
+	assert_int_equal(index, told);
+	told++;
+}
+
+static void on_crowd_end(void *user, const struct handoff_end *end)
+{
+	*(enum handoff_outcome *)user = end->outcome;
+}
+
+static void a_crowd_of_recipients(void **state)
+{
+	enum handoff_outcome outcome = HANDOFF_FAILED;
+	struct handoff_conf conf = { .account = "alice",
+				     .sender = span_text("alice@example.com"),
+				     .recipient = on_crowd,
+				     .done = on_crowd_end,
+				     .user = &outcome };
+	struct handoff *h;
+
+	(void)state;
+	client = (struct client){ 0 };
+	hall_open();
+	conf.queue = hall.queue;
+	told = 0;
+	h = handoff_new(&conf);
+	for (size_t i = 0; i < ENVELOPE_RECIPIENTS_MOST; i++) {
+		handoff_recipient(h, span_text("bob@example.net"), NULL);
+		hall_settle();
+		assert_int_equal(told, i + 1);
+	}
+	handoff_begin(h);
+	handoff_put(h, span_text("\r\n"));
+	handoff_finish(h, 0, 0, 0);
+	hall_commit(0);
+	assert_int_equal(outcome, HANDOFF_STORED);
+	assert_int_equal(hall.queued.envelope.recipient_count, ENVELOPE_RECIPIENTS_MOST);
+	end_case();
+}
+
 /* A client, a log and a notice get whole characters. */
 static void long_words_are_cut_at_a_character(void **state)
 {
@@ -495,6 +542,7 @@ int main(void)
 		cmocka_unit_test(orders_of_events),
 		cmocka_unit_test(queue_way),
 		cmocka_unit_test(later_is_stored),
+		cmocka_unit_test(a_crowd_of_recipients),
 		cmocka_unit_test(what_is_stored_is_what_came),
 		cmocka_unit_test(success_is_left_to_a_smarthost_with_dsn),
 		cmocka_unit_test(long_words_are_cut_at_a_character),
