@@ -47,7 +47,8 @@ struct tls_server_conf session_tls_conf(const struct session *s)
 
 	return (struct tls_server_conf){ .identity = s->submit->conf.settings->identity,
 					 .profile = profiles[s->listen->conf->profile],
-					 .clients = s->listen->clients };
+					 .clients = s->listen->clients,
+					 .scope = s->listen->conf->name };
 }
 
 void session_welcome(struct session *s)
