@@ -110,15 +110,33 @@ static void put_name(struct names *names, struct span name)
 	buf_put_char(names->out, '\0');
 }
 
-static void put_upn(struct names *names, const gnutls_datum_t *value)
+/* By hand: GnuTLS takes the first NUL in it for its end. */
+static bool read_utf8_string(struct span der, struct span *out)
 {
-	gnutls_datum_t text = { NULL, 0 };
-	unsigned type;
+	enum { UTF8_STRING = 0x0C, LONG = 0x80 };
+	size_t n, head = 2;
 
-	if (gnutls_x509_othername_to_virtual(OID_UPN, value, &type, &text) != 0)
-		return;
-	put_name(names, span_of(text.data, text.size));
-	gnutls_free(text.data);
+	if (der.len < head || der.at[0] != UTF8_STRING)
+		return false;
+	n = der.at[1];
+	if (n & LONG) {
+		head += n - LONG;
+		if (head > 4 || head == 2 || der.len < head)
+			return false;
+		n = head == 3 ? der.at[2] : (size_t)der.at[2] << 8 | der.at[3];
+	}
+	*out = span_from(der, head);
+	return out->len == n && der.len == head + n;
+}
+
+static void put_upn(struct names *names, struct span der)
+{
+	struct span name;
+
+	if (read_utf8_string(der, &name))
+		put_name(names, name);
+	else
+		names->flaw = "the UPN in it is no UTF-8 text";
 }
 
 static void put_alternative(struct names *names, gnutls_subject_alt_names_t all, bool is_upn)
@@ -135,7 +153,7 @@ static void put_alternative(struct names *names, gnutls_subject_alt_names_t all,
 			put_name(names, span_of(value.data, value.size));
 		else if (is_upn && type == GNUTLS_SAN_OTHERNAME &&
 			 span_eq(span_text((const char *)oid.data), oid_upn))
-			put_upn(names, &value);
+			put_upn(names, span_of(value.data, value.size));
 	}
 }
 
