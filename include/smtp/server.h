@@ -114,7 +114,8 @@ struct smtp_server_conf {
 	unsigned login_failures;  /* a connection; then 421 and CLOSE */
 	size_t line_octets;	  /* a command with CRLF; at least 512. 1,400 has room for all
 				     parameters at their largest */
-	size_t auth_line_octets;  /* a base64 line with CRLF; RFC 4954 4.: 12288 */
+	size_t auth_line_octets;  /* a base64 line with CRLF, alone or behind AUTH and a mechanism; RFC
+				     4954 4.: 12288 and CRLF */
 	size_t output_octets;	  /* next() says WAIT while more output than this is unsent */
 	bool refuse_bare_lf;
 	bool auth_line; /* "AUTH=PLAIN LOGIN" besides, for clients of before RFC 2554 */

@@ -2,9 +2,10 @@
 
 #include "base/require.h"
 
-enum { ENDLESS_OCTETS = 1 << 20 };
-
-static const char auth_verb[] = "AUTH ";
+enum {
+	ENDLESS_OCTETS = 1 << 20,
+	AUTH_OCTETS = 26, /* "AUTH ", a mechanism (RFC 4422 3.1) and a space */
+};
 
 void line_reset(struct line *l)
 {
@@ -47,27 +48,32 @@ static size_t scan(struct line *l, struct span in, enum line_kind *kind)
 	return in.len;
 }
 
-static bool begins_with_auth(const struct line *l, struct span in)
+static bool begins_with(const struct line *l, struct span in, const char *verb)
 {
-	size_t n = sizeof(auth_verb) - 1;
-	unsigned char front[sizeof(auth_verb) - 1];
-	size_t held = l->part.len < n ? l->part.len : n;
+	enum { VERB_OCTETS = 5 };
+	unsigned char front[VERB_OCTETS];
+	size_t held = l->part.len < VERB_OCTETS ? l->part.len : VERB_OCTETS;
 
-	if (held + in.len < n)
+	if (held + in.len < VERB_OCTETS)
 		return false;
 	if (held)
 		memcpy(front, buf_span(&l->part).at, held);
-	if (held < n)
-		memcpy(front + held, in.at, n - held);
-	return span_istarts(span_of(front, n), auth_verb);
+	if (held < VERB_OCTETS)
+		memcpy(front + held, in.at, VERB_OCTETS - held);
+	return span_istarts(span_of(front, VERB_OCTETS), verb);
 }
 
 static bool is_over(struct line *l, const struct line_limits *limits, struct span in)
 {
+	size_t most = limits->command;
+
 	if (l->is_long)
 		return true;
-	l->is_auth = limits->is_response || begins_with_auth(l, in);
-	return l->part.len + in.len > (l->is_auth ? limits->auth : limits->command);
+	l->is_auth = limits->is_response || begins_with(l, in, "AUTH ");
+	l->is_chunk = !limits->is_response && begins_with(l, in, "BDAT ");
+	if (l->is_auth)
+		most = limits->auth + (limits->is_response ? 0 : AUTH_OCTETS);
+	return l->part.len + in.len > most;
 }
 
 static enum line_kind swallow(struct line *l, size_t octets, enum line_kind kind)

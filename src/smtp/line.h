@@ -17,7 +17,7 @@ enum line_kind {
 };
 
 struct line_limits {
-	size_t command, auth; /* with CRLF */
+	size_t command, auth; /* with CRLF; `auth` of what stands behind AUTH and its mechanism */
 	bool is_response;     /* within AUTH: `auth` holds whatever the line begins with */
 };
 
@@ -30,7 +30,7 @@ struct line {
 	bool is_secret;	    /* wipe instead of clear */
 	bool is_behind_cr;  /* the last octet of an earlier feed was a CR */
 	bool is_long;
-	bool is_auth; /* what is swallowed began with AUTH */
+	bool is_auth, is_chunk; /* what is swallowed began with AUTH, with BDAT */
 	size_t swallowed;
 };
 

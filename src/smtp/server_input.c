@@ -68,6 +68,17 @@ static const struct smtp_reply long_command =
 static const struct smtp_reply long_login =
 	SMTP_REPLY(500, 5, 5, 6, "The authentication line is too long; use a shorter one");
 
+/* What a BDAT announced that was not read is not told from commands. */
+static void refuse_long_line(struct smtp_server *srv)
+{
+	if (srv->line.is_auth)
+		server_refuse_login(srv, &long_login);
+	else
+		server_refuse(srv, "-", &long_command);
+	if (srv->line.is_chunk)
+		server_close(srv, SMTP_EVENT_CLOSE, long_command.code, long_command.text);
+}
+
 static enum step step_command(struct smtp_server *srv, struct smtp_event *ev)
 {
 	struct span line;
@@ -79,10 +90,8 @@ static enum step step_command(struct smtp_server *srv, struct smtp_event *ev)
 	kind = take_line(srv, &line);
 	if (kind == LINE_MORE)
 		return STEP_MORE;
-	if (kind == LINE_LONG && srv->line.is_auth)
-		server_refuse_login(srv, &long_login);
-	else if (kind == LINE_LONG)
-		server_refuse(srv, "-", &long_command);
+	if (kind == LINE_LONG)
+		refuse_long_line(srv);
 	if (kind != LINE_WHOLE)
 		return STEP_AGAIN;
 	if (!server_is_answered(srv) && !server_may_overlap(line)) {

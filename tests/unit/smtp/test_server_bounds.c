@@ -46,10 +46,31 @@ static void bounds_lines(void **state)
 		check_line("AUTHOR ", 513, "500 5.5.2", pieces[i]);
 		check_line("NOOP ", 100000, "500 5.5.2", pieces[i]);
 		check_line("auth plain ", 12285, "535 5.7.8", pieces[i]);
-		check_line("auth plain ", 12288, "501 5.5.2", pieces[i]);
-		check_line("auth plain ", 12289, "500 5.5.6", pieces[i]);
+		check_line("auth plain ", 12288 + 26, "501 5.5.2", pieces[i]);
+		check_line("auth plain ", 12288 + 27, "500 5.5.6", pieces[i]);
 		check_line("auth plain ", 70000, "500 5.5.6", pieces[i]);
 	}
+}
+
+/* Behind a BDAT too long to be read no command is taken up. */
+static void long_chunk_line(void **state)
+{
+	struct smtp_server_conf conf = session_conf();
+	struct buf in = { 0 };
+	struct session s;
+
+	(void)state;
+	for (size_t piece = 1; piece < 600; piece = piece * 2 + 1) {
+		session_start(&s, &conf);
+		session_log_in(&s);
+		buf_clear(&in);
+		buf_printf(&in, "bdat %0600d\r\nQUIT\r\n", 6);
+		for (size_t at = 0; at < in.len; at += piece)
+			session_feed(&s, span_first(span_from(buf_span(&in), at), piece));
+		assert_span_text(buf_span(&s.events), "REFUSED - 500 #1 | CLOSE 500");
+		session_end(&s);
+	}
+	buf_fini(&in);
 }
 
 /* All parameters at their largest fit in 1,400 octets. */
@@ -64,15 +85,19 @@ static void longest_commands(void **state)
 	buf_printf(&path, "%064d@", 1);
 	while (path.len < PATH - 2)
 		buf_put_text(&path, path.len % 40 == 39 ? "." : "a");
-	buf_printf(&mail, "MAIL FROM:<%.*s> SIZE=%020d BODY=8BITMIME AUTH=e", PATH - 2,
+	buf_printf(&mail, "MAIL FROM:<%.*s> SIZE=%020d BODY=BINARYMIME AUTH=e", PATH - 2,
 		   (const char *)buf_span(&path).at, 1);
 	for (int i = 1; i < AUTH / 3; i++)
 		buf_put_text(&mail, i < 60 ? "+3D" : i == 60 ? "+40" : i % 50 ? "+61" : "+2E");
-	buf_printf(&mail, " RET=HDRS ENVID=%0100d\r\n", 1);
+	buf_printf(&mail, " RET=HDRS ENVID=%0100d SMTPUTF8 REQUIRETLS", 1);
+	buf_put_text(&mail, " HOLDUNTIL=2026-11-29T12:00:00.000000+01:00\r\n");
 	buf_printf(&rcpt, "RCPT TO:<%.*s> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;%0493d\r\n",
 		   PATH - 2, (const char *)buf_span(&path).at, 1);
 	assert_true(mail.len <= 1400 && rcpt.len <= 1400);
 	conf.line_octets = 1400;
+	conf.offers_utf8 = conf.offers_require_tls = true;
+	conf.future_s = 1000;
+	conf.future_until = "2026-11-29T12:00:00Z";
 	session_start(&s, &conf);
 	session_log_in(&s);
 	session_feed(&s, span_text("MAIL FROM:<a@b>\r\nRSET\r\n"));
@@ -172,9 +197,10 @@ static void bounds_content(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(bounds_lines),	    cmocka_unit_test(longest_commands),
-		cmocka_unit_test(bounds_responses), cmocka_unit_test(line_without_end),
-		cmocka_unit_test(nul_in_a_command), cmocka_unit_test(bounds_content),
+		cmocka_unit_test(bounds_lines),	    cmocka_unit_test(long_chunk_line),
+		cmocka_unit_test(longest_commands), cmocka_unit_test(bounds_responses),
+		cmocka_unit_test(line_without_end), cmocka_unit_test(nul_in_a_command),
+		cmocka_unit_test(bounds_content),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
