@@ -626,11 +626,11 @@ static void assert_whole(unsigned done)
 /* A child adds, and is killed at some moment; what it had been told to be there is there. */
 static void killed_at_any_moment(void **state)
 {
-	_Atomic unsigned *done =
-		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	void *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	_Atomic unsigned *done = shared;
 
 	(void)state;
-	assert_true(done != MAP_FAILED);
+	assert_true(shared != MAP_FAILED);
 	for (unsigned round = 0; round < 8; round++) {
 		pid_t pid;
 		int status;
@@ -656,7 +656,7 @@ static void killed_at_any_moment(void **state)
 		/* The lock went with it. */
 		make("alice", "after");
 	}
-	munmap((void *)done, 4096);
+	munmap(shared, 4096);
 }
 
 /* As a full disk does: a write takes only a part, the next none. */
