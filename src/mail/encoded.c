@@ -2,11 +2,6 @@
 
 #include "text.h"
 
-/* Of 75 (RFC 2047 2.), so that a folded line stays below 78 columns. */
-#define WORD_MOST 66
-#define WORD_START "=?UTF-8?Q?"
-#define WORD_END "?="
-
 struct marks {
 	const char *open, *close; /* around plain text */
 	const char *escaped;
@@ -55,29 +50,44 @@ static void put_q(struct span c, struct buf *out)
 	}
 }
 
+size_t mail_encoded_word(const char *charset, struct span text, size_t most, struct buf *out)
+{
+	size_t start = out->len, used = 0;
+
+	buf_printf(out, "=?%s?Q?", charset);
+	while (used < text.len) {
+		struct span rest = span_from(text, used);
+		size_t n = mail_text_char(rest), before = out->len;
+
+		n = n ? n : 1;
+		put_q(span_first(rest, n), out);
+		/* A character is never split (RFC 2047 5.). */
+		if (used && out->len - start + 2 > most) {
+			out->len = before;
+			break;
+		}
+		used += n;
+	}
+	buf_put_text(out, "?=");
+	return used;
+}
+
 static void put_encoded(struct mail_fold *f, const struct marks *m, struct span text)
 {
 	struct buf word = { 0 };
+	size_t open = strlen(m->encoded_open);
 
 	buf_put_text(&word, m->encoded_open);
-	buf_put_text(&word, WORD_START);
 	while (text.len) {
-		size_t n = mail_text_char(text);
-		struct span c = span_first(text, n ? n : 1);
+		size_t n = mail_encoded_word("UTF-8", text, MAIL_ENCODED_MOST - open, &word);
 
-		/* Four octets may need twelve; a character is never split (RFC 2047 5.). */
-		if (word.len + 3 * c.len + strlen(WORD_END) > WORD_MOST) {
-			buf_put_text(&word, WORD_END);
-			mail_fold_word(f, buf_span(&word));
-			buf_clear(&word);
-			buf_put_text(&word, WORD_START);
-		}
-		put_q(c, &word);
-		text = span_from(text, c.len);
+		text = span_from(text, n);
+		if (text.len == 0)
+			buf_put_text(&word, m->encoded_close);
+		mail_fold_word(f, buf_span(&word));
+		buf_clear(&word);
+		open = 0;
 	}
-	buf_put_text(&word, WORD_END);
-	buf_put_text(&word, m->encoded_close);
-	mail_fold_word(f, buf_span(&word));
 	buf_fini(&word);
 }
 

@@ -1,8 +1,7 @@
 #include "part.h"
 
-#define LINE_MAX_OCTETS 998
-#define QP_COLUMNS 76
-
+#include "quoted.h"
+#include "smtp/content.h"
 /* Whole lines with CRLF, of at most 998 octets, no other controls than tabs. */
 static bool has_good_lines(struct span content)
 {
@@ -11,7 +10,7 @@ static bool has_good_lines(struct span content)
 		struct span line = span_first(content, end);
 
 		if (end == content.len || end == 0 || line.at[end - 1] != '\r' ||
-		    end - 1 > LINE_MAX_OCTETS)
+		    end - 1 > SMTP_LINE_MOST)
 			return false;
 		for (size_t i = 0; i + 1 < line.len; i++)
 			if ((line.at[i] < ' ' && line.at[i] != '\t') || line.at[i] == 127)
@@ -31,48 +30,21 @@ bool mail_part_is_utf8(struct span content)
 	return has_good_lines(content) && span_is_utf8(content);
 }
 
-static bool is_literal(struct span line, size_t i)
+static void put_quoted(struct span content, struct buf *out)
 {
-	unsigned char c = line.at[i];
+	struct mail_quoted quoted = { 0 };
 
-	/* White space at a line's end is lost on the way (RFC 2045 6.7 (3)). */
-	if (c == ' ' || c == '\t')
-		return i + 1 < line.len;
-	return c > ' ' && c < 127 && c != '=';
-}
-
-static void put_qp_line(struct span line, struct buf *out)
-{
-	size_t column = 0;
-
-	for (size_t i = 0; i < line.len; i++) {
-		size_t width = is_literal(line, i) ? 1 : 3;
-
-		/* One column stays free for the "=" of a soft line break. */
-		if (column + width > QP_COLUMNS - 1) {
-			buf_put_text(out, "=\r\n");
-			column = 0;
-		}
-		if (width == 1)
-			buf_put_char(out, (char)line.at[i]);
-		else
-			buf_printf(out, "=%02X", line.at[i]);
-		column += width;
-	}
-	buf_put_text(out, "\r\n");
-}
-
-static void put_qp(struct span content, struct buf *out)
-{
 	while (content.len) {
 		size_t end = span_find(content, '\n');
 		struct span line = span_first(content, end);
 
 		if (line.len && line.at[line.len - 1] == '\r')
 			line.len--;
-		put_qp_line(line, out);
+		mail_quoted_put(&quoted, line, out);
+		mail_quoted_put(&quoted, span_text("\r\n"), out);
 		content = span_from(content, end + 1);
 	}
+	mail_quoted_end(&quoted, true, out);
 }
 
 void mail_part_put(const char *type, const char *charset, struct span content, struct buf *out)
@@ -88,7 +60,7 @@ void mail_part_put(const char *type, const char *charset, struct span content, s
 	if (is_7bit)
 		buf_put_span(out, content);
 	else
-		put_qp(content, out);
+		put_quoted(content, out);
 }
 
 void mail_part_put_plain(const char *type, struct span content, struct buf *out)
