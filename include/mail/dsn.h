@@ -10,11 +10,13 @@
  * A notice to an ASCII address is 7-bit throughout, so that any smarthost can take it, unless it
  * brings a whole original that is 8-bit: words beyond ASCII are encoded, also the header section of
  * the original, and a recipient beyond ASCII stands in the 7-bit form of RFC 6533 3. A notice to an
- * address beyond ASCII needs SMTPUTF8 in any case, and makes use of it.
+ * address beyond ASCII needs SMTPUTF8 in any case, and makes use of it. An original that was sent as
+ * BINARYMIME is not to be brought whole: within a notice its lines would be no lines.
  */
 #pragma once
 
 #include "base/buf.h"
+#include "smtp/content.h"
 #include "smtp/dsn.h"
 #include "smtp/reply.h"
 
@@ -47,6 +49,8 @@ struct mail_dsn {
 	struct span header;    /* header section of the original, as far as kept (may be cut) */
 	bool is_full;	       /* the caller puts the whole original in place of the header */
 	bool is_full_8bit;     /* and it holds octets above 127 */
+	bool is_full_long;     /* and lines above SMTP_LINE_MOST */
+	bool is_utf8;	       /* it was sent with SMTPUTF8 */
 	bool is_unreadable;    /* the original is lost, but for what header has of it */
 	int64_t arrived_ms, now_ms;
 	int64_t last_ms;    /* of the last attempt; 0: there was none */
@@ -64,3 +68,7 @@ void mail_dsn_end(const struct mail_dsn *dsn, struct buf *out);
 /* Whether the notice as a whole is 8-bit: it goes to an address beyond ASCII, or brings a whole
  * original that is. */
 bool mail_dsn_is_8bit(const struct mail_dsn *dsn);
+/* Whether it needs SMTPUTF8: it goes to an address beyond ASCII. */
+bool mail_dsn_is_utf8(const struct mail_dsn *dsn);
+/* enum smtp_form of the notice as a whole. */
+unsigned mail_dsn_form(const struct mail_dsn *dsn);

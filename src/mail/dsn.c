@@ -24,7 +24,7 @@ static bool goes_by_utf8(const struct mail_dsn *dsn)
 /* It came as RFC 6531 mail. */
 static bool is_global(const struct mail_dsn *dsn)
 {
-	if (goes_by_utf8(dsn))
+	if (goes_by_utf8(dsn) || dsn->is_utf8)
 		return true;
 	for (size_t i = 0; i < dsn->recipient_count; i++)
 		if (!span_is_ascii(dsn->recipients[i].address))
@@ -35,6 +35,23 @@ static bool is_global(const struct mail_dsn *dsn)
 bool mail_dsn_is_8bit(const struct mail_dsn *dsn)
 {
 	return goes_by_utf8(dsn) || (dsn->is_full && dsn->is_full_8bit);
+}
+
+bool mail_dsn_is_utf8(const struct mail_dsn *dsn)
+{
+	return goes_by_utf8(dsn);
+}
+
+unsigned mail_dsn_form(const struct mail_dsn *dsn)
+{
+	unsigned form = mail_dsn_is_8bit(dsn) ? SMTP_FORM_8BIT : 0;
+
+	/* In its To field. */
+	if (goes_by_utf8(dsn))
+		form |= SMTP_FORM_8BIT_HEADER;
+	if (dsn->is_full && dsn->is_full_long)
+		form |= SMTP_FORM_LONG_LINES;
+	return form;
 }
 
 /* RFC 2046 5.1.1: it must not appear in any part. "=_" cannot in quoted-printable, and nobody who wrote

@@ -701,6 +701,44 @@ static void test_full(void **state)
 	assert_false(mail_dsn_is_8bit(&dsn));
 }
 
+static void test_form(void **state)
+{
+	static const struct {
+		const char *name, *sender;
+		bool is_full, is_8bit, is_long, is_utf8;
+		unsigned form;
+	} cases[] = {
+		{ "header only", "a@x", false, true, true, true, 0 },
+		{ "whole", "a@x", true, false, false, true, 0 },
+		{ "whole, 8-bit", "a@x", true, true, false, false, SMTP_FORM_8BIT },
+		{ "whole, long lines", "a@x", true, false, true, false, SMTP_FORM_LONG_LINES },
+		{ "to an address beyond ASCII", "\xC3\xBC@x", false, false, false, true,
+		  SMTP_FORM_8BIT | SMTP_FORM_8BIT_HEADER },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct mail_dsn_recipient r = refused("bob@example.net");
+		struct mail_dsn dsn = notice(&r, 1);
+		char *text;
+
+		print_message("%s\n", cases[i].name);
+		dsn.sender = span_text(cases[i].sender);
+		dsn.is_full = cases[i].is_full;
+		dsn.is_full_8bit = cases[i].is_8bit;
+		dsn.is_full_long = cases[i].is_long;
+		dsn.is_utf8 = cases[i].is_utf8;
+		assert_int_equal(mail_dsn_form(&dsn), cases[i].form);
+		assert_int_equal(mail_dsn_is_utf8(&dsn), !span_is_ascii(dsn.sender));
+		text = format_with(&dsn, "A: b\r\n\r\n");
+		if (dsn.is_full && dsn.is_utf8)
+			assert_has(text, "Content-Type: message/global\r\n\r\nA: b");
+		else if (dsn.is_full)
+			assert_has(text, "Content-Type: message/rfc822\r\n");
+		free(text);
+	}
+}
+
 /* To an ASCII address everything is 7-bit, and still there. */
 static void test_not_ascii(void **state)
 {
@@ -896,6 +934,7 @@ int main(void)
 		cmocka_unit_test(test_header_cut),
 		cmocka_unit_test(test_unreadable),
 		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_form),
 		cmocka_unit_test(test_not_ascii),
 		cmocka_unit_test(test_global),
 		cmocka_unit_test(test_injection),
