@@ -110,33 +110,35 @@ static void put_name(struct names *names, struct span name)
 	buf_put_char(names->out, '\0');
 }
 
+enum { TAG_UTF8 = 0x0C, TAG_PRINTABLE = 0x13, TAG_IA5 = 0x16, TAG_LONG = 0x80 };
+
 /* By hand: GnuTLS takes the first NUL in it for its end. */
-static bool read_utf8_string(struct span der, struct span *out)
+static bool read_string(struct span der, struct span *out)
 {
-	enum { UTF8_STRING = 0x0C, LONG = 0x80 };
 	size_t n, head = 2;
 
-	if (der.len < head || der.at[0] != UTF8_STRING)
+	if (der.len < head ||
+	    (der.at[0] != TAG_UTF8 && der.at[0] != TAG_PRINTABLE && der.at[0] != TAG_IA5))
 		return false;
 	n = der.at[1];
-	if (n & LONG) {
-		head += n - LONG;
+	if (n & TAG_LONG) {
+		head += n - TAG_LONG;
 		if (head > 4 || head == 2 || der.len < head)
 			return false;
 		n = head == 3 ? der.at[2] : (size_t)der.at[2] << 8 | der.at[3];
 	}
 	*out = span_from(der, head);
-	return out->len == n && der.len == head + n;
+	return der.len == head + n;
 }
 
 static void put_upn(struct names *names, struct span der)
 {
 	struct span name;
 
-	if (read_utf8_string(der, &name))
+	if (read_string(der, &name))
 		put_name(names, name);
 	else
-		names->flaw = "the UPN in it is no UTF-8 text";
+		names->flaw = "the UPN in it is no text";
 }
 
 static void put_alternative(struct names *names, gnutls_subject_alt_names_t all, bool is_upn)
@@ -176,12 +178,13 @@ static void put_alternatives(struct names *names, gnutls_x509_crt_t crt)
 /* The last one is the most specific: "CN=Users, CN=Alice" is how directories write. */
 static void put_common_name(struct names *names, gnutls_x509_crt_t crt)
 {
-	char text[TLS_NAME_OCTETS_MAX + 2];
+	unsigned char der[TLS_NAME_OCTETS_MAX + 4];
+	struct span name;
 	size_t len = 0;
 
 	for (unsigned i = 0; i < PARTS_MOST; i++) {
-		size_t n = sizeof(text);
-		int rc = gnutls_x509_crt_get_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, i, 0, text,
+		size_t n = sizeof(der);
+		int rc = gnutls_x509_crt_get_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, i, 1, der,
 						       &n);
 
 		if (rc == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
@@ -192,7 +195,9 @@ static void put_common_name(struct names *names, gnutls_x509_crt_t crt)
 		}
 		len = n;
 	}
-	put_name(names, span_of(text, len));
+	/* In an encoding of before UTF-8 it is no name of an account. */
+	if (read_string(span_of(der, len), &name))
+		put_name(names, name);
 }
 
 static const char *put_names(gnutls_x509_crt_t crt, struct buf *out)

@@ -92,11 +92,10 @@ struct issued issue(const struct issue *conf)
 	gnutls_x509_crt_set_serial(e.crt, serial, sizeof(serial));
 	gnutls_x509_crt_set_activation_time(e.crt, time(NULL) + (has_dates ? conf->from_s : -3600));
 	gnutls_x509_crt_set_expiration_time(e.crt, time(NULL) + (has_dates ? conf->to_s : 86400));
-	for (size_t i = 0; i < 3 && conf->common_names[i]; i++)
+	for (size_t i = 0; i < 3 && conf->common_names[i].len; i++)
 		require(gnutls_x509_crt_set_dn_by_oid(e.crt, GNUTLS_OID_X520_COMMON_NAME, 0,
-						      conf->common_names[i],
-						      (unsigned)strlen(conf->common_names[i])) ==
-			0);
+						      conf->common_names[i].at,
+						      (unsigned)conf->common_names[i].len) == 0);
 	gnutls_x509_crt_set_key(e.crt, e.key);
 	gnutls_x509_crt_set_basic_constraints(e.crt, conf->is_ca, -1);
 	if (conf->purpose)

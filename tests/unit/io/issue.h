@@ -22,7 +22,7 @@ struct issue {
 	const char *purpose;  /* OID; NULL: any */
 	int64_t from_s, to_s; /* from now; both 0: from an hour ago for a day */
 	struct span emails[20], upn, dns;
-	const char *common_names[3];
+	struct span common_names[3];
 };
 
 struct issued issue(const struct issue *conf);

@@ -53,32 +53,35 @@ static const struct {
 	  { .emails = { OCTETS("ann@example.com"), OCTETS("a@example.org") },
 	    .upn = OCTETS("ann@corp.local"),
 	    .dns = OCTETS("laptop.example.com"),
-	    .common_names = { "Ann Example" } },
+	    .common_names = { OCTETS("Ann Example") } },
 	  OCTETS("ann@example.com\0a@example.org\0ann@corp.local\0Ann Example\0"),
 	  NULL },
 	{ "UPN",
 	  { .upn = OCTETS("\xC3\xA4nn@corp.local") },
 	  OCTETS("\xC3\xA4nn@corp.local\0"),
 	  NULL },
-	{ "common name", { .common_names = { "ann" } }, OCTETS("ann\0"), NULL },
+	{ "common name", { .common_names = { OCTETS("ann") } }, OCTETS("ann\0"), NULL },
 	{ "the last of several common names",
-	  { .common_names = { "Users", "Berlin", "ann" } },
+	  { .common_names = { OCTETS("Users"), OCTETS("Berlin"), OCTETS("ann") } },
 	  OCTETS("ann\0"),
 	  NULL },
 	{ "for clients",
-	  { .common_names = { "ann" }, .purpose = GNUTLS_KP_TLS_WWW_CLIENT },
+	  { .common_names = { OCTETS("ann") }, .purpose = GNUTLS_KP_TLS_WWW_CLIENT },
 	  OCTETS("ann\0"),
 	  NULL },
 	{ "for anything",
-	  { .common_names = { "ann" }, .purpose = GNUTLS_KP_ANY },
+	  { .common_names = { OCTETS("ann") }, .purpose = GNUTLS_KP_ANY },
 	  OCTETS("ann\0"),
 	  NULL },
-	{ "RSA", { .common_names = { "ann" }, .algorithm = GNUTLS_PK_RSA }, OCTETS("ann\0"), NULL },
+	{ "RSA",
+	  { .common_names = { OCTETS("ann") }, .algorithm = GNUTLS_PK_RSA },
+	  OCTETS("ann\0"),
+	  NULL },
 	{ "16 names",
 	  { .emails = { OCTETS("a@b"), OCTETS("a@b"), OCTETS("a@b"), OCTETS("a@b"), OCTETS("a@b"),
 			OCTETS("a@b"), OCTETS("a@b"), OCTETS("a@b"), OCTETS("a@b"), OCTETS("a@b"),
 			OCTETS("a@b"), OCTETS("a@b"), OCTETS("a@b"), OCTETS("a@b"), OCTETS("a@b") },
-	    .common_names = { "b" } },
+	    .common_names = { OCTETS("b") } },
 	  OCTETS("a@b\0a@b\0a@b\0a@b\0a@b\0a@b\0a@b\0a@b\0a@b\0a@b\0a@b\0a@b\0a@b\0a@b\0a@b\0b\0"),
 	  NULL },
 	{ "17 names",
@@ -97,33 +100,41 @@ static const struct {
 	{ "a longer name", { .emails = { OCTETS(A64 A64 A64 A64) } }, OCTETS(""), "too long" },
 	{ "no name", { .dns = OCTETS("laptop.example.com") }, OCTETS(""), "no name" },
 	{ "NUL in an address",
-	  { .emails = { OCTETS("boss@example.com\0.evil.example") }, .common_names = { "ann" } },
+	  { .emails = { OCTETS("boss@example.com\0.evil.example") },
+	    .common_names = { OCTETS("ann") } },
 	  OCTETS(""),
 	  "control" },
 	{ "NUL in a UPN",
-	  { .upn = OCTETS("boss\0x"), .common_names = { "ann" } },
+	  { .upn = OCTETS("boss\0x"), .common_names = { OCTETS("ann") } },
 	  OCTETS(""),
 	  "control" },
 	{ "long UPN", { .upn = OCTETS(A64 A64 "@b") }, OCTETS(A64 A64 "@b\0"), NULL },
 	{ "longer UPN", { .upn = OCTETS(A64 A64 A64 A64 "@b") }, OCTETS(""), "too long" },
 	{ "LF in an address", { .emails = { OCTETS("ann@a\nb") } }, OCTETS(""), "control" },
 	{ "DEL in a UPN", { .upn = OCTETS("ann\x7F") }, OCTETS(""), "control" },
-	{ "control in a common name", { .common_names = { "ann\x1B[2J" } }, OCTETS(""), "control" },
+	{ "control in a common name",
+	  { .common_names = { OCTETS("ann\x1B[2J") } },
+	  OCTETS(""),
+	  "control" },
+	{ "NUL in a common name",
+	  { .common_names = { OCTETS("boss\0x") } },
+	  OCTETS(""),
+	  "control" },
 	{ "no UTF-8 in an address", { .emails = { OCTETS("\xE4nn@b") } }, OCTETS(""), "UTF-8" },
 	{ "for servers",
-	  { .common_names = { "ann" }, .purpose = GNUTLS_KP_TLS_WWW_SERVER },
+	  { .common_names = { OCTETS("ann") }, .purpose = GNUTLS_KP_TLS_WWW_SERVER },
 	  OCTETS(""),
 	  "purpose" },
 	{ "expired",
-	  { .common_names = { "ann" }, .from_s = -7200, .to_s = -3600 },
+	  { .common_names = { OCTETS("ann") }, .from_s = -7200, .to_s = -3600 },
 	  OCTETS(""),
 	  "expired" },
 	{ "not yet",
-	  { .common_names = { "ann" }, .from_s = 3600, .to_s = 7200 },
+	  { .common_names = { OCTETS("ann") }, .from_s = 3600, .to_s = 7200 },
 	  OCTETS(""),
 	  "not" },
 	{ "too short a key",
-	  { .common_names = { "ann" }, .algorithm = GNUTLS_PK_RSA, .bits = 1024 },
+	  { .common_names = { OCTETS("ann") }, .algorithm = GNUTLS_PK_RSA, .bits = 1024 },
 	  OCTETS(""),
 	  "insecure" },
 };
@@ -160,12 +171,13 @@ static void certificates_are_judged(void **state)
 
 static void chains_are_judged(void **state)
 {
-	struct issued good = issue(&(struct issue){ .issuer = &below, .common_names = { "ann" } });
+	struct issued good =
+		issue(&(struct issue){ .issuer = &below, .common_names = { OCTETS("ann") } });
 	struct issued bad =
-		issue(&(struct issue){ .issuer = &other_ca, .common_names = { "ann" } });
-	struct issued self = issue(&(struct issue){ .common_names = { "ann" } });
+		issue(&(struct issue){ .issuer = &other_ca, .common_names = { OCTETS("ann") } });
+	struct issued self = issue(&(struct issue){ .common_names = { OCTETS("ann") } });
 	struct issued of_leaf =
-		issue(&(struct issue){ .issuer = &good, .common_names = { "eve" } });
+		issue(&(struct issue){ .issuer = &good, .common_names = { OCTETS("eve") } });
 	const struct {
 		const char *name;
 		const struct issued *leaf;
@@ -218,12 +230,13 @@ static void long_chains_are_not_followed(void **state)
 
 	(void)state;
 	for (int i = 0; i < MOST; i++)
-		authorities[i] = issue(&(struct issue){ .issuer = i ? &authorities[i - 1] : &ca,
-							.is_ca = true,
-							.common_names = { names_of[i] } });
+		authorities[i] =
+			issue(&(struct issue){ .issuer = i ? &authorities[i - 1] : &ca,
+					       .is_ca = true,
+					       .common_names = { span_text(names_of[i]) } });
 	for (int count = MOST; count <= MOST + 1; count++) {
 		struct issued leaf = issue(&(struct issue){ .issuer = &authorities[count - 2],
-							    .common_names = { "ann" } });
+							    .common_names = { OCTETS("ann") } });
 		gnutls_x509_crt_t chain[MOST + 1] = { leaf.crt };
 		struct buf names = { 0 };
 		const char *why;
@@ -263,7 +276,8 @@ static void a_client_may_have_none(void **state)
 /* Where none is asked for, none is sent and none is believed. */
 static void none_is_asked_for_elsewhere(void **state)
 {
-	struct issued leaf = issue(&(struct issue){ .issuer = &ca, .common_names = { "ann" } });
+	struct issued leaf =
+		issue(&(struct issue){ .issuer = &ca, .common_names = { OCTETS("ann") } });
 	const struct tls_server_conf other = { .identity = identity };
 	struct buf names = { 0 };
 	const char *why = "unset";
@@ -292,7 +306,8 @@ static time_t in_two_days(time_t *out)
 
 static void what_expires_meanwhile_is_not_believed(void **state)
 {
-	struct issued leaf = issue(&(struct issue){ .issuer = &ca, .common_names = { "ann" } });
+	struct issued leaf =
+		issue(&(struct issue){ .issuer = &ca, .common_names = { OCTETS("ann") } });
 	struct buf names = { 0 };
 	const char *why;
 	struct raw r;
@@ -318,7 +333,7 @@ static void what_expires_meanwhile_is_not_believed(void **state)
 static void old_clients_may_have_one(void **state)
 {
 	struct issued leaf = issue(&(struct issue){
-		.issuer = &ca, .algorithm = GNUTLS_PK_RSA, .common_names = { "ann" } });
+		.issuer = &ca, .algorithm = GNUTLS_PK_RSA, .common_names = { OCTETS("ann") } });
 	const struct tls_server_conf modern = conf;
 	struct buf names = { 0 };
 	const char *why;
@@ -342,10 +357,11 @@ static int setup(void **state)
 	(void)state;
 	certificates_make(&certificates);
 	snprintf(ca_file, sizeof(ca_file), "%s/clients.crt", certificates.dir);
-	ca = issue(
-		&(struct issue){ .is_ca = true, .common_names = { "Client CA" }, .to_s = 864000 });
-	below = issue(&(struct issue){ .is_ca = true, .issuer = &ca, .common_names = { "Below" } });
-	other_ca = issue(&(struct issue){ .is_ca = true, .common_names = { "Client CA" } });
+	ca = issue(&(struct issue){
+		.is_ca = true, .common_names = { OCTETS("Client CA") }, .to_s = 864000 });
+	below = issue(&(struct issue){
+		.is_ca = true, .issuer = &ca, .common_names = { OCTETS("Below") } });
+	other_ca = issue(&(struct issue){ .is_ca = true, .common_names = { OCTETS("Client CA") } });
 	issued_write(&ca, ca_file, NULL);
 	identity = tls_identity_load(&certificates.rsa, 1, &fault);
 	clients = tls_trust_load(ca_file, &fault);
