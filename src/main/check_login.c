@@ -1,6 +1,7 @@
 #include "check_report.h"
 
 #include "auth/users.h"
+#include "base/buf.h"
 
 #include <errno.h>
 #include <string.h>
@@ -9,13 +10,91 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static void check_users_file(const struct conf_login *login, struct check_report *report)
+enum { NAMED_MOST = 3 };
+
+static bool holds(const struct conf_list *list, const char *text)
 {
+	for (size_t i = 0; i < list->count; i++)
+		if (strcmp(list->at[i], text) == 0)
+			return true;
+	return false;
+}
+
+/* Whether that account meets SCRAM-SHA-256 on any of the doors that let it in. */
+static bool is_offered_scram(const struct conf *conf, const char *account)
+{
+	for (size_t i = 0; i < conf->listen_count; i++) {
+		const struct conf_listen *listen = &conf->listens[i];
+		const struct conf_list *offered =
+			listen->mechanisms.count ? &listen->mechanisms : &conf->login.mechanisms;
+
+		if (holds(offered, "SCRAM-SHA-256") &&
+		    (listen->users.count == 0 || holds(&listen->users, account)))
+			return true;
+	}
+	return false;
+}
+
+/* A client that is offered SCRAM takes it, and has no other way when it fails. */
+static void check_verifiers(const struct conf *conf, const struct auth_users *users,
+			    struct check_report *report)
+{
+	struct buf names = { 0 };
+	size_t lacking = 0;
+
+	for (size_t i = 0; i < auth_users_count(users); i++) {
+		const char *name = auth_users_name(users, i);
+
+		if (auth_users_hash(users, span_text(name)) == NULL ||
+		    auth_users_scram(users, span_text(name)) || !is_offered_scram(conf, name))
+			continue;
+		if (lacking++ < NAMED_MOST)
+			buf_printf(&names, "%s%.100s", names.len ? ", " : "", name);
+	}
+	if (lacking > NAMED_MOST)
+		buf_printf(&names, " and %zu more", lacking - NAMED_MOST);
+	if (lacking)
+		check_fault(
+			report, &conf->login.place,
+			"login.mechanisms: SCRAM-SHA-256 is offered, but the users file has no "
+			"verifier for %.*s; posternctl user passwd NAME makes it with a password "
+			"(or take SCRAM-SHA-256 out until all have one)",
+			(int)names.len, (const char *)buf_span(&names).at);
+	buf_fini(&names);
+}
+
+static void check_users_file(const struct conf *conf, struct check_report *report)
+{
+	const struct conf_login *login = &conf->login;
 	struct fault fault = { 0 };
 	struct auth_users *users = auth_users_load(login->users_file, &fault);
 
 	if (users == NULL)
 		check_fault(report, &login->place, "login: %s", fault.text);
+	/* Where app passwords are required, no other password logs in. */
+	else if (login->app_passwords != CONF_APP_PASSWORDS_REQUIRED)
+		check_verifiers(conf, users, report);
+	auth_users_free(&users);
+}
+
+/* Logins are checked elsewhere; the users file comes with the first app password. */
+static void check_app_passwords(const struct conf_login *login, struct check_report *report)
+{
+	struct fault fault = { 0 };
+	struct auth_users *users;
+
+	if (login->app_passwords == CONF_APP_PASSWORDS_NONE)
+		return;
+	users = auth_users_load(login->users_file, &fault);
+	if (users == NULL && fault.code != -ENOENT)
+		check_warn(report, &login->place, "login: app passwords cannot be used: %s",
+			   fault.text);
+	else if (users == NULL && login->app_passwords == CONF_APP_PASSWORDS_REQUIRED)
+		check_warn(
+			report, &login->place,
+			"login.app_passwords: they are required, but there is none in %s; nobody "
+			"can log in until there is (posternctl app-password add)",
+			login->users_file);
 	auth_users_free(&users);
 }
 
@@ -29,8 +108,9 @@ static void mux_path(const char *given, struct sockaddr_un *out)
 	snprintf(out->sun_path, sizeof(out->sun_path), "%s%s", given, is_directory ? "/mux" : "");
 }
 
-static void check_saslauthd(const struct conf_login *login, struct check_report *report)
+static void check_saslauthd(const struct conf *conf, struct check_report *report)
 {
+	const struct conf_login *login = &conf->login;
 	struct sockaddr_un address;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
@@ -45,8 +125,10 @@ static void check_saslauthd(const struct conf_login *login, struct check_report 
 		close(fd);
 }
 
-static void check_sasldb(const struct conf_login *login, struct check_report *report)
+static void check_sasldb(const struct conf *conf, struct check_report *report)
 {
+	const struct conf_login *login = &conf->login;
+
 	if (access(login->sasldb_file, R_OK) != 0)
 		check_warn(report, &login->place,
 			   "login: sasldb at %s: %s; logins get 454 until user id %d can read it",
@@ -55,12 +137,13 @@ static void check_sasldb(const struct conf_login *login, struct check_report *re
 
 void check_login(const struct conf *conf, struct check_report *report)
 {
-	static void (*const checks[])(const struct conf_login *login,
-				      struct check_report *report) = {
+	static void (*const checks[])(const struct conf *conf, struct check_report *report) = {
 		[CONF_BACKEND_USERS] = check_users_file,
 		[CONF_BACKEND_SASLAUTHD] = check_saslauthd,
 		[CONF_BACKEND_SASLDB] = check_sasldb,
 	};
 
-	checks[conf->login.backend](&conf->login, report);
+	checks[conf->login.backend](conf, report);
+	if (conf->login.backend != CONF_BACKEND_USERS)
+		check_app_passwords(&conf->login, report);
 }
