@@ -11,10 +11,11 @@ enum {
 };
 
 /* What comes out must be a domain by our own grammar too: the mapping turns characters beyond ASCII
- * into others within it (U+3002 is a dot), and must not make a path's punctuation out of them. */
+ * into others within it (U+3002 is a dot) or into nothing (U+200B), and must not make a path's
+ * punctuation of them. */
 static int append(struct span ascii, struct buf *out)
 {
-	if (ascii.len > DOMAIN_MOST || smtp_domain_length(ascii) != ascii.len)
+	if (ascii.len == 0 || ascii.len > DOMAIN_MOST || smtp_domain_length(ascii) != ascii.len)
 		return -EINVAL;
 	buf_put_span(out, ascii);
 	return 0;

@@ -42,6 +42,9 @@ static const struct pair domains[] = {
 	{ "[\303\274]", NULL },
 	{ "a\327\220.de", NULL }, /* two directions in one label */
 	{ "\342\200\215.de", NULL },
+	{ "\342\200\213", NULL }, /* a space of no width, which is mapped to nothing */
+	{ "\342\200\213.de", NULL },
+	{ "\303\274.\342\200\213", NULL },
 	{ "\303.de", NULL },
 	{ "\300\256.de", NULL },
 	{ LABEL "." LABEL "." LABEL "." LABEL, "*" },
