@@ -1,4 +1,5 @@
-/* Paths, domains in ASCII, parameters, xtext and the values of DSN: what is taken apart is whole, clean, and within the input. */
+/* Paths, domains in ASCII, parameters, xtext and the values of DSN: what is taken apart is whole,
+ * clean, and within the input. */
 #include "base/require.h"
 #include "smtp/dsn.h"
 #include "smtp/idna.h"
@@ -35,24 +36,27 @@ static void check_again(const struct smtp_path *path, enum smtp_path_kind kind)
 	buf_fini(&text);
 }
 
+static void require_domain(struct span ascii)
+{
+	for (size_t i = 0; i < ascii.len; i++)
+		require(strchr("abcdefghijklmnopqrstuvwxyz0123456789-_.", ascii.at[i]));
+}
+
 /* Turned into ASCII, a mailbox is one still, with the same local part; turned again, the same. */
 static void check_ascii(const struct smtp_path *path)
 {
 	struct buf text = { 0 }, twice = { 0 };
-	struct span ascii;
+	int rc = smtp_mailbox_to_ascii(path->mailbox, &text);
+	struct span ascii = buf_span(&text);
 
-	if (smtp_mailbox_to_ascii(path->mailbox, &text) < 0) {
-		require(path->is_utf8 && text.len == 0);
-		return;
-	}
-	ascii = buf_span(&text);
-	require(span_is_ascii(ascii));
+	require(rc == 0 || (path->is_utf8 && text.len == 0));
+	require(span_is_ascii(ascii) && (path->is_utf8 || span_eq(ascii, path->mailbox)));
 	require_clean(ascii);
-	require(span_eq(span_first(ascii, path->local.len), path->local));
-	require(path->is_utf8 || span_eq(ascii, path->mailbox));
-	require(path->domain.len == 0 || ascii.len > path->local.len + 1);
-	for (size_t i = path->local.len + 1; path->is_utf8 && i < ascii.len; i++)
-		require(strchr("abcdefghijklmnopqrstuvwxyz0123456789-_.", ascii.at[i]));
+	if (rc == 0 && path->is_utf8) {
+		require(span_eq(span_first(ascii, path->local.len), path->local));
+		require(ascii.len > path->local.len + 1);
+		require_domain(span_from(ascii, path->local.len + 1));
+	}
 	require(smtp_mailbox_to_ascii(ascii, &twice) == 0 && span_eq(buf_span(&twice), ascii));
 	buf_fini(&text);
 	buf_fini(&twice);
