@@ -85,6 +85,9 @@ class AioSmtpd:
             raise AssertionError("%d messages instead of %d" % (len(self.messages), count))
         return self.messages
 
+    def clear(self):
+        self.messages.clear()
+
     def next(self, seconds=30):
         message = self.wait(1, seconds)[0]
         self.messages.clear()
