@@ -244,6 +244,8 @@ class Session:
 class Smarthost:
     """Listens until closed. down() and up() keep the port."""
 
+    session = Session
+
     def __init__(self, pair=None, tls="starttls", user="relay", password="smarthost-password",
                  mechanisms="PLAIN LOGIN", offers=("PIPELINING", "SIZE 104857600", "8BITMIME", "STARTTLS",
                                                    "ENHANCEDSTATUSCODES"),
@@ -310,7 +312,7 @@ class Smarthost:
                 return
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self.lock:
-                session = Session(self, sock, len(self.sessions))
+                session = self.session(self, sock, len(self.sessions))
                 self.sessions.append(session)
             threading.Thread(target=self.serve, args=(session,), daemon=True).start()
 
