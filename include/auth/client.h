@@ -7,7 +7,8 @@
  * Errors   -ENOTSUP: no offered mechanism fits (the fault names both sides' mechanisms); -EPROTO: the
  *          peer's challenge made no sense
  *
- * With a keytab: GSSAPI and nothing else. Otherwise the best of SCRAM-SHA-512-PLUS, -256-PLUS, -1-PLUS
+ * With a keytab: GSSAPI and nothing else; new asks a KDC for a ticket where none is at hand, and waits
+ * for it (-EIO, -EACCES ... when there is none to be had). Tickets stay in memory. Otherwise the best of SCRAM-SHA-512-PLUS, -256-PLUS, -1-PLUS
  * (where there is a binding), SCRAM-SHA-512, SCRAM-SHA-256, SCRAM-SHA-1, PLAIN and LOGIN that the smarthost
  * offers, in this order; the last two under TLS only.
  */

@@ -1,111 +1,29 @@
 #include "auth/client.h"
 
-#include "wiping.h"
+#include "client_inside.h"
 
 #include "base/mem.h"
 
 #include <errno.h>
-#include <sasl/sasl.h>
-#include <stdio.h>
 #include <stdlib.h>
-
-struct auth_client {
-	char *host, *user, *offered;
-	bool is_tls, is_done;
-	sasl_secret_t *secret;
-	sasl_conn_t *conn;
-	sasl_callback_t callbacks[6];
-	char words[256]; /* what Cyrus said last */
-};
 
 /* Best first. LOGIN last: a plain password without even a standard. */
 static const struct mechanism {
 	const char *name;
-	bool sends_password;
+	bool sends_password, is_kerberos, is_plus;
 } mechanisms[] = {
-	{ "SCRAM-SHA-512", false }, { "SCRAM-SHA-256", false }, { "SCRAM-SHA-1", false },
-	{ "PLAIN", true },	    { "LOGIN", true },
+	{ .name = "GSSAPI", .is_kerberos = true },
+	{ .name = "SCRAM-SHA-512-PLUS", .is_plus = true },
+	{ .name = "SCRAM-SHA-256-PLUS", .is_plus = true },
+	{ .name = "SCRAM-SHA-1-PLUS", .is_plus = true },
+	{ .name = "SCRAM-SHA-512" },
+	{ .name = "SCRAM-SHA-256" },
+	{ .name = "SCRAM-SHA-1" },
+	{ .name = "PLAIN", .sends_password = true },
+	{ .name = "LOGIN", .sends_password = true },
 };
 
 enum { MECHANISMS = sizeof(mechanisms) / sizeof(mechanisms[0]) };
-
-static int no_option(void *context, const char *plugin, const char *option, const char **result,
-		     unsigned *len)
-{
-	(void)context, (void)plugin, (void)option, (void)result, (void)len;
-	return SASL_FAIL;
-}
-
-/* Without one of ours Cyrus would write to syslog. */
-static int drop_words(void *context, int level, const char *message)
-{
-	(void)context, (void)level, (void)message;
-	return SASL_OK;
-}
-
-static int judge_file(void *context, const char *file, sasl_verify_type_t type)
-{
-	static const char *const plugins[] = { "libscram.so", "libplain.so", "liblogin.so" };
-	const char *slash = strrchr(file, '/');
-
-	(void)context;
-	for (size_t i = 0; i < sizeof(plugins) / sizeof(plugins[0]); i++)
-		if (type == SASL_VRFY_PLUGIN && strcmp(slash ? slash + 1 : file, plugins[i]) == 0)
-			return SASL_OK;
-	return SASL_CONTINUE;
-}
-
-static int take_words(void *context, int level, const char *message)
-{
-	struct auth_client *c = context;
-
-	if (level != SASL_LOG_NONE && level < SASL_LOG_TRACE && message)
-		snprintf(c->words, sizeof(c->words), "%s", message);
-	return SASL_OK;
-}
-
-/* To act as (SASL_CB_USER) nobody but the one who logs in. */
-static int give_name(void *context, int id, const char **result, unsigned *len)
-{
-	const struct auth_client *c = context;
-
-	*result = id == SASL_CB_AUTHNAME ? c->user : "";
-	if (len)
-		*len = (unsigned)strlen(*result);
-	return SASL_OK;
-}
-
-static int give_password(sasl_conn_t *conn, void *context, int id, sasl_secret_t **secret)
-{
-	const struct auth_client *c = context;
-
-	(void)conn, (void)id;
-	*secret = c->secret;
-	return SASL_OK;
-}
-
-/* Cyrus keeps functions of all kinds as int (*)(void). */
-#define as_callback(function) ((int (*)(void))(void (*)(void))(function))
-
-/* Once in a process; all that follow are on the same thread. */
-static int start_cyrus(void)
-{
-	static const sasl_callback_t callbacks[] = {
-		{ SASL_CB_GETOPT, as_callback(no_option), NULL },
-		{ SASL_CB_LOG, as_callback(drop_words), NULL },
-		{ SASL_CB_VERIFYFILE, as_callback(judge_file), NULL },
-		{ SASL_CB_LIST_END, NULL, NULL },
-	};
-	static bool is_started;
-	int r = SASL_OK;
-
-	if (!is_started) {
-		wiping_install();
-		r = sasl_client_init(callbacks);
-	}
-	is_started = r == SASL_OK;
-	return r;
-}
 
 static sasl_secret_t *secret_of(struct span password)
 {
@@ -117,53 +35,49 @@ static sasl_secret_t *secret_of(struct span password)
 	return s;
 }
 
-static void set_callbacks(struct auth_client *c)
+static void set_binding(struct auth_client *c, const struct auth_client_conf *conf)
 {
-	const sasl_callback_t callbacks[] = {
-		{ SASL_CB_LOG, as_callback(take_words), c },
-		{ SASL_CB_USER, as_callback(give_name), c },
-		{ SASL_CB_AUTHNAME, as_callback(give_name), c },
-		{ SASL_CB_PASS, as_callback(give_password), c },
-		{ SASL_CB_LIST_END, NULL, NULL },
+	if (conf->binding == NULL || conf->binding_data.len == 0)
+		return;
+	c->binding_name = mem_text(conf->binding);
+	buf_put_span(&c->bound, conf->binding_data);
+	c->binding = (sasl_channel_binding_t){
+		.name = c->binding_name,
+		.len = c->bound.len,
+		.data = buf_span(&c->bound).at,
 	};
-
-	memcpy(c->callbacks, callbacks, sizeof(callbacks));
 }
 
-/* Cyrus is to refuse a password in clear as well as we do. */
-static int prepare(struct auth_client *c)
+static int connect_to(struct auth_client *c, struct fault *fault)
 {
-	sasl_security_properties_t wanted = {
-		.security_flags =
-			SASL_SEC_NOANONYMOUS | (c->is_tls ? 0 : (unsigned)SASL_SEC_NOPLAINTEXT),
-	};
-	sasl_ssf_t ssf = c->is_tls ? 256 : 0;
-	int r = sasl_client_new("smtp", c->host, NULL, NULL, c->callbacks, 0, &c->conn);
+	int r = client_cyrus_start();
 
 	if (r == SASL_OK)
-		r = sasl_setprop(c->conn, SASL_SSF_EXTERNAL, &ssf);
-	return r == SASL_OK ? sasl_setprop(c->conn, SASL_SEC_PROPS, &wanted) : r;
+		r = client_cyrus_connect(c);
+	if (r == SASL_OK)
+		return 0;
+	return fault_set(fault, -EIO, "Cyrus SASL did not start for %s: %s", c->host,
+			 sasl_errstring(r, NULL, NULL));
 }
 
 struct auth_client *auth_client_new(const struct auth_client_conf *conf, struct fault *fault)
 {
 	struct auth_client *c = mem_new(struct auth_client);
-	int r;
+	int r = 0;
 
 	c->host = mem_text(conf->host);
 	c->user = mem_text(conf->user);
 	c->offered = mem_text(conf->offered);
 	c->is_tls = conf->is_tls;
+	c->is_kerberos = conf->keytab != NULL;
 	c->secret = secret_of(conf->password);
-	set_callbacks(c);
-	r = start_cyrus();
-	if (r == SASL_OK)
-		r = prepare(c);
-	if (r != SASL_OK) {
-		fault_set(fault, -EIO, "Cyrus SASL did not start for %s: %s", conf->host,
-			  sasl_errstring(r, NULL, NULL));
+	set_binding(c, conf);
+	if (c->is_kerberos)
+		r = kerberos_acquire(conf->keytab, conf->user, &c->ticket, fault);
+	if (r == 0)
+		r = connect_to(c, fault);
+	if (r < 0)
 		auth_client_free(&c);
-	}
 	return c;
 }
 
@@ -174,13 +88,24 @@ void auth_client_free(struct auth_client **client)
 	if (c == NULL)
 		return;
 	sasl_dispose(&c->conn);
+	kerberos_release(&c->ticket);
 	mem_wipe(c->secret, sizeof(*c->secret) + c->secret->len);
 	free(c->secret);
+	buf_wipe(&c->bound);
+	free(c->binding_name);
 	free(c->host);
 	free(c->user);
 	free(c->offered);
 	free(c);
 	*client = NULL;
+}
+
+/* Kerberos or a password, whichever was given: never one for want of the other. */
+static bool is_usable(const struct auth_client *c, const struct mechanism *m)
+{
+	if (m->is_kerberos != c->is_kerberos || (m->is_plus && c->binding.name == NULL))
+		return false;
+	return c->is_tls || !m->sends_password;
 }
 
 static bool is_offered(const struct auth_client *c, const char *name)
@@ -215,8 +140,13 @@ static int none_fits(const struct auth_client *c, bool was_refused, struct fault
 	if (was_refused)
 		return fault_set(fault, -ENOTSUP,
 				 "Cyrus SASL can do none of what %s offers (%s): %s; on Debian, "
-				 "libsasl2-modules has the mechanisms",
+				 "libsasl2-modules has the mechanisms, and "
+				 "libsasl2-modules-gssapi-mit that for Kerberos",
 				 c->host, offered, c->words);
+	if (c->is_kerberos)
+		return fault_set(fault, -ENOTSUP,
+				 "%s offers %s%s; with a keytab we log in by GSSAPI alone", c->host,
+				 offered[0] ? "the mechanisms " : "no login", offered);
 	return fault_set(fault, -ENOTSUP,
 			 "%s offers %s%s; we log in by SCRAM-SHA-512, SCRAM-SHA-256, SCRAM-SHA-1, "
 			 "and under TLS by PLAIN or LOGIN too",
@@ -250,8 +180,7 @@ int auth_client_start(struct auth_client *c, const char **mechanism, struct buf 
 		unsigned n = 0;
 		int r;
 
-		if (!is_offered(c, mechanisms[i].name) ||
-		    (mechanisms[i].sends_password && !c->is_tls))
+		if (!is_usable(c, &mechanisms[i]) || !is_offered(c, mechanisms[i].name))
 			continue;
 		r = sasl_client_start(c->conn, mechanisms[i].name, NULL, &at, &n, NULL);
 		was_refused = true;

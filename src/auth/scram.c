@@ -145,6 +145,14 @@ static const char *read_bare(struct scram *s, struct parts p)
 	return flaw;
 }
 
+/* An empty "a=" is GNU SASL's way to ask for none. */
+static bool read_authzid(struct scram *s, struct span part)
+{
+	if (part.len == 0 || span_eq(part, span_text("a=")))
+		return true;
+	return is_attribute(part, 'a') && put_name(value_of(part), &s->authzid);
+}
+
 /* gs2-header = gs2-cbind-flag "," ["a=" saslname] "," */
 enum scram_result scram_first(struct scram *s, struct span message,
 			      const struct scram_binding *binding, const char **why)
@@ -162,8 +170,7 @@ enum scram_result scram_first(struct scram *s, struct span message,
 	r = judge_flag(flag, binding, why);
 	if (r != SCRAM_GOOD)
 		return r;
-	if (authzid.len &&
-	    (!is_attribute(authzid, 'a') || !put_name(value_of(authzid), &s->authzid)))
+	if (!read_authzid(s, authzid))
 		return say(why, SCRAM_MALFORMED, "no authorization identity where one must be");
 	*why = read_bare(s, p);
 	if (*why)

@@ -88,6 +88,7 @@ static const struct first {
 } firsts[] = {
 	{ "plain", S("n,,n=user,r=x"), .name = "user" },
 	{ "an authzid", S("n,a=boss,n=user,r=x"), .name = "user", .authzid = "boss" },
+	{ "an empty authzid", S("n,a=,n=user,r=x"), .name = "user" },
 	{ "coded names", S("n,a=a=2Cb,n=c=3Dd=2C,r=x"), .name = "c=d,", .authzid = "a,b" },
 	{ "UTF-8", S("n,,n=bj\xC3\xB6rn,r=x"), .name = "bj\xC3\xB6rn" },
 	{ "an address", S("n,,n=user@example.com,r=!+-~"), .name = "user@example.com" },
@@ -132,7 +133,6 @@ static const struct first {
 	BAD("a flag with a value", "n=,,n=user,r=x", "flag"),
 	BAD("an empty binding", "p=,,n=user,r=x", "flag"),
 	BAD("a binding of odd letters", "p=tls_exporter,,n=user,r=x", "flag"),
-	BAD("an empty authzid", "n,a=,n=user,r=x", "authorization"),
 	BAD("an authzid with =", "n,a=a=b,n=user,r=x", "authorization"),
 	BAD("an empty name", "n,,n=,r=x", "no user name"),
 	BAD("no name", "n,,r=x", "no user name"),
