@@ -142,9 +142,10 @@ static bool is_composite(const struct mail_part *p)
 	       p->head.kind != MAIL_KIND_OTHER;
 }
 
-static enum mail_domain domain_of(const struct mail_facts *body)
+/* Long lines are binary (RFC 2045 2.8), but where only they are taken the label must not say so. */
+static enum mail_domain domain_of(const struct mail_facts *body, unsigned takes)
 {
-	if (body->is_binary || body->is_long)
+	if (body->is_binary || (body->is_long && (takes & SMTP_FORM_BINARY)))
 		return MAIL_DOMAIN_BINARY;
 	return body->is_8bit ? MAIL_DOMAIN_8BIT : MAIL_DOMAIN_7BIT;
 }
@@ -153,7 +154,7 @@ static void plan_alone(const struct mail_part *p, unsigned takes, struct mail_pl
 {
 	*plan = (struct mail_plan){ 0 };
 	if (!is_body_dirty(p, takes)) {
-		plan->remains = domain_of(&p->body);
+		plan->remains = domain_of(&p->body, takes);
 	} else if (is_composite(p)) {
 		plan->change = MAIL_CHANGE_LOOSE;
 		plan->has_changed = true;

@@ -23,6 +23,7 @@ static struct span fit_gap(struct span gap)
 	return gap.len > GAP_MOST ? span_text(" ") : gap;
 }
 
+/* What has no blanks to be folded at is cut. */
 static void put_octets(struct mail_words *w, struct span octets)
 {
 	while (octets.len) {
@@ -36,26 +37,42 @@ static void put_octets(struct mail_words *w, struct span octets)
 		}
 		buf_put_span(w->out, part);
 		w->column += part.len;
-		w->after = part.at[part.len - 1];
 		octets = span_from(octets, part.len);
 	}
 }
 
-static void put_word(struct mail_words *w, struct span gap, struct span word)
+static void put_unit(struct mail_words *w)
 {
-	gap = fit_gap(gap);
-	if (gap.len == 0 && w->may_fold && w->column + word.len > COLUMNS)
+	struct span gap = buf_span(&w->unit_gap), unit = buf_span(&w->unit);
+	bool is_too_long = w->column + gap.len + unit.len > COLUMNS;
+
+	if (unit.len == 0)
+		return;
+	/* Folding makes a blank where there was none; and a line that goes on begins with one. */
+	if (gap.len == 0 && (w->column == 0 || (w->may_fold_unit && is_too_long)))
 		gap = span_text(" ");
-	if (gap.len == 0 && w->column == 0)
-		gap = span_text(" ");
-	w->may_fold = false;
-	if (gap.len && w->column && w->column + gap.len + word.len > COLUMNS) {
+	if (gap.len && w->column && is_too_long) {
 		buf_put_text(w->out, "\r\n");
 		w->column = 0;
 	}
 	buf_put_span(w->out, gap);
 	w->column += gap.len;
-	put_octets(w, word);
+	put_octets(w, unit);
+	buf_clear(&w->unit_gap);
+	buf_clear(&w->unit);
+}
+
+/* What stands without a gap behind something else belongs to its unit. */
+static void put_word(struct mail_words *w, struct span gap, struct span word)
+{
+	if (gap.len || w->may_fold) {
+		put_unit(w);
+		buf_put_span(&w->unit_gap, fit_gap(gap));
+		w->may_fold_unit = w->may_fold;
+	}
+	buf_put_span(&w->unit, word);
+	w->after = word.at[word.len - 1];
+	w->may_fold = false;
 }
 
 static bool is_encoded(struct span word)
@@ -140,9 +157,12 @@ void mail_words_mark(struct mail_words *w, struct span gap, unsigned char mark)
 void mail_words_end(struct mail_words *w)
 {
 	flush_run(w);
+	put_unit(w);
 	/* Where nothing was written, not even a name, this would be a blank line. */
 	if (w->column)
 		buf_put_text(w->out, "\r\n");
 	buf_fini(&w->run);
 	buf_fini(&w->run_gap);
+	buf_fini(&w->unit);
+	buf_fini(&w->unit_gap);
 }

@@ -21,9 +21,10 @@ struct mail_words {
 	size_t column;
 	struct buf run, run_gap; /* words that become encoded ones, and what stood before them */
 	bool has_run;
-	bool is_after_word; /* an encoded word came last, */
-	bool is_after_run;  /* one of ours: no mark may touch it */
-	bool in_angle, may_fold;
+	bool is_after_word;	   /* an encoded word came last, */
+	bool is_after_run;	   /* one of ours: no mark may touch it */
+	struct buf unit, unit_gap; /* what stands in one line, and the gap before it */
+	bool in_angle, may_fold, may_fold_unit;
 	unsigned char after; /* the octet that came last; 0: none yet */
 };
 
