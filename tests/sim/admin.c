@@ -82,6 +82,7 @@ static void order(struct letter *l, enum queue_action action)
 	e->is_first = action == QUEUE_REMOVE && l->removing_ms < 0;
 	if (e->is_first)
 		l->removing_ms = world.now_ms;
+	l->is_flushed |= action == QUEUE_FLUSH;
 	if (action == QUEUE_RELEASE)
 		l->held_ms = -1;
 	if (action == QUEUE_FLUSH || action == QUEUE_RELEASE || action == QUEUE_REROUTE)

@@ -1,6 +1,7 @@
 #include "client.h"
 
 #include "daemon.h"
+#include "form.h"
 #include "io.h"
 #include "ledger.h"
 #include "plan.h"
@@ -53,23 +54,6 @@ static void free_client(struct client *c)
 
 /* What they send */
 
-static void put_body(struct buf *out, size_t octets, bool has_8bit)
-{
-	while (out->len < octets) {
-		size_t n = (size_t)pick(78);
-
-		if (once_in(8))
-			buf_put_text(out, once_in(2) ? "." : "..");
-		for (size_t i = 0; i < n; i += 8)
-			buf_put(out,
-				has_8bit ? "gr\xc3\xbc\xc3\x9f"
-					   "en "
-					 : "letters ",
-				8);
-		buf_put_text(out, "\r\n");
-	}
-}
-
 static size_t draw_octets(void)
 {
 	switch (pick(64)) {
@@ -83,18 +67,6 @@ static size_t draw_octets(void)
 	default:
 		return (size_t)pick_between(0, 2000);
 	}
-}
-
-static void draw_content(struct letter *l)
-{
-	size_t octets = draw_octets();
-
-	l->has_8bit = once_in(4);
-	buf_printf(&l->content, "X-Sim-Letter: %u\r\nFrom: %s\r\nSubject: a letter\r\n\r\n",
-		   l->number, l->sender);
-	if (l->has_8bit)
-		buf_put_text(&l->content, "\xc3\xa4\r\n");
-	put_body(&l->content, octets, l->has_8bit);
 }
 
 static const char *draw_kind(void)
@@ -127,14 +99,16 @@ static struct letter *draw_letter(void)
 {
 	struct letter *l = ledger_letter();
 
-	l->is_hybrid = the_daemon.is_hybrid && pick(8);
+	if (once_in(12))
+		l->release_ms = io_wall_ms() + pick_between(-1000, once_in(4) ? 36000000 : 60000);
+	l->is_hybrid = the_daemon.is_hybrid && l->release_ms == 0 && pick(8);
 	l->is_spam = once_in(12);
 	snprintf(l->account, sizeof(l->account), "login%d", (int)pick(4));
 	if (pick(12))
 		snprintf(l->sender, sizeof(l->sender), "%ss%u@example.com",
 			 once_in(12) ? draw_kind() : "", l->number);
 	draw_recipients(l);
-	draw_content(l);
+	form_draw(l, draw_octets());
 	return l;
 }
 
@@ -306,7 +280,7 @@ static void finish(struct client *c)
 	c->state = CLIENT_WAITING;
 	c->letter->finished_ms = world.now_ms;
 	handoff_finish(c->handoff, wall_now_ms(), (uint64_t)(end - c->letter->content.at) + 2,
-		       c->letter->has_8bit ? SMTP_FORM_8BIT : 0);
+		       c->letter->form);
 	watch(c, the_daemon.patience_ms * 3 + 20000);
 	if (once_in(12))
 		event_set(&c->leave, pick_skewed(20000));
@@ -357,11 +331,15 @@ static void begin(struct client *c)
 {
 	struct letter *l = c->letter;
 	struct handoff_conf conf = { .queue = the_daemon.queues[pick(the_daemon.shards)],
-				     .is_hybrid = l->is_hybrid,
+				     .is_hybrid = l->is_hybrid ||
+						  (the_daemon.is_hybrid && l->release_ms),
 				     .patience_ms = the_daemon.patience_ms,
 				     .sid = l->number + 1,
 				     .account = l->account,
 				     .sender = span_text(l->sender),
+				     .is_utf8 = l->is_utf8,
+				     .require_tls = l->require_tls,
+				     .release_ms = l->release_ms,
 				     .recipient = on_recipient,
 				     .room = on_room,
 				     .done = on_done,

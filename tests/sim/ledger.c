@@ -2,6 +2,7 @@
 
 #include "base/id.h"
 #include "base/mem.h"
+#include "form.h"
 #include "io.h"
 #include "net.h"
 #include "plan.h"
@@ -26,6 +27,7 @@ static struct {
 	struct stretch *troubles;
 	unsigned trouble_count;
 	bool has_trouble;
+	int64_t wall_most_ms; /* the latest that the wall clock has shown before it was set */
 } ledger;
 
 struct ledger_sums ledger_sums;
@@ -150,6 +152,27 @@ static struct letter *notice_of(uint64_t id)
 	return notice;
 }
 
+void ledger_clock_jumps(void)
+{
+	if (io_wall_ms() > ledger.wall_most_ms)
+		ledger.wall_most_ms = io_wall_ms();
+}
+
+int64_t ledger_future_ms(void)
+{
+	int64_t most = 0;
+
+	for (unsigned i = 0; i < ledger.letter_count; i++)
+		if (ledger.letters[i]->release_ms - io_wall_ms() > most)
+			most = ledger.letters[i]->release_ms - io_wall_ms();
+	return most;
+}
+
+static bool has_come(int64_t wall_ms)
+{
+	return wall_ms <= ledger.wall_most_ms || wall_ms <= io_wall_ms();
+}
+
 /* Log lines */
 
 static bool field(const char *line, const char *key, uint64_t *out)
@@ -253,6 +276,8 @@ static void check_moment(const struct letter *l, const struct take *t)
 		fail("letter %u was sent though its client left before its end", l->number);
 	if (l->answer == ANSWER_REFUSED && began_after(t, l->answered_ms))
 		fail("letter %u was sent after it was refused", l->number);
+	if (!l->is_flushed && !has_come(l->release_ms))
+		fail("letter %u was sent before its release", l->number);
 	if (began_after(t, l->held_ms))
 		fail("letter %u was sent while it is held", l->number);
 	if (began_after(t, l->removed_ms) && (!l->was_active || t->life != l->removed_life))
@@ -260,13 +285,12 @@ static void check_moment(const struct letter *l, const struct take *t)
 }
 
 static struct take *take_letter(struct letter *l, struct take *t, struct span sender,
-				const char *const *recipients, unsigned count, struct span content)
+				const char *const *recipients, unsigned count, struct span content,
+				const struct terms *terms)
 {
 	if (!span_eq(sender, span_text(l->sender)))
 		fail("letter %u came from another sender", l->number);
-	if (!span_eq(content, buf_span(&l->content)))
-		fail("letter %u came with other octets: %zu instead of %zu", l->number, content.len,
-		     l->content.len);
+	form_check(l, content, terms);
 	for (unsigned i = 0; i < count; i++) {
 		int place = place_of(l, recipients[i]);
 
@@ -376,7 +400,8 @@ static struct take *take_notice(const char *smarthost, const char *const *recipi
 }
 
 struct take *ledger_take(const char *smarthost, struct span sender, const char *const *recipients,
-			 unsigned count, struct span content, int64_t begun_ms, unsigned life)
+			 unsigned count, struct span content, const struct terms *terms,
+			 int64_t begun_ms, unsigned life)
 {
 	struct letter *l = ledger_claimed(content);
 
@@ -387,7 +412,7 @@ struct take *ledger_take(const char *smarthost, struct span sender, const char *
 		return NULL;
 	}
 	return take_letter(l, add_take(l, smarthost, begun_ms, life), sender, recipients, count,
-			   content);
+			   content, terms);
 }
 
 void ledger_told(void *take)
@@ -576,6 +601,7 @@ void ledger_judge(void)
 			continue;
 		}
 		ledger_sums.letters++;
+		ledger_sums.future += l->release_ms != 0;
 		ledger_sums.answers[l->answer]++;
 		if (l->answer == ANSWER_NONE)
 			fail("letter %u was never answered", l->number);

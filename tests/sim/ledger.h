@@ -54,7 +54,11 @@ struct letter {
 	unsigned number, life;
 	int about; /* a notice: the number of the letter that it speaks of; -1: not known */
 	uint64_t qid;
-	bool is_hybrid, is_notice, has_8bit, is_spam;
+	bool is_hybrid, is_notice, is_spam;
+	unsigned form; /* enum smtp_form */
+	bool is_utf8, require_tls;
+	int64_t release_ms; /* not before, by the wall clock; 0: at once */
+	bool is_flushed;    /* an administrator wants it to go now */
 	struct buf content;
 	char account[16], sender[ADDRESS_MOST];
 	struct addressee to[ADDRESSEES_MOST];
@@ -84,8 +88,14 @@ struct letter *ledger_find(uint64_t qid);
 void ledger_name(struct letter *letter, uint64_t qid);
 
 /* A smarthost takes a message: what it came to is checked at once. begun_ms: when MAIL came. */
+struct terms;
 struct take *ledger_take(const char *smarthost, struct span sender, const char *const *recipients,
-			 unsigned count, struct span content, int64_t begun_ms, unsigned life);
+			 unsigned count, struct span content, const struct terms *terms,
+			 int64_t begun_ms, unsigned life);
+/* The wall clock is to be set. */
+void ledger_clock_jumps(void);
+/* How long the last of those that are to go later has to wait, by the wall clock. */
+int64_t ledger_future_ms(void);
 /* The letter that the content claims to be; NULL: none that is known. */
 struct letter *ledger_claimed(struct span content);
 void ledger_told(void *take);
@@ -107,5 +117,7 @@ struct ledger_sums {
 	/* Excused. */
 	unsigned long twice_unheard, twice_by_crash, twice_unwritten, notices_twice, removed,
 		discarded, unknown_taken, failed_taken, ids_again;
+	/* Came in another encoding; was to go later. */
+	unsigned long converted, future;
 };
 extern struct ledger_sums ledger_sums;

@@ -158,6 +158,7 @@ void plan_tempt(unsigned n)
 
 static void jump_clock(void)
 {
+	ledger_clock_jumps();
 	world.wall_offset_ms += pick_between(-9 * HOUR_MS, 9 * HOUR_MS);
 	tell("the wall clock jumps");
 }
@@ -277,7 +278,8 @@ static void run_until_empty(void)
 	while (!is_idle() && world.now_ms < most_ms && world.steps < STEPS_MOST) {
 		step();
 		if (now.is_calm && most_ms == INT64_MAX)
-			most_ms = world.now_ms + 3 * the_daemon.queue.expire_ms + 24 * HOUR_MS;
+			most_ms = world.now_ms + 3 * the_daemon.queue.expire_ms + 24 * HOUR_MS +
+				  ledger_future_ms();
 	}
 	if (is_idle())
 		return;

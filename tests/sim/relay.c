@@ -174,9 +174,10 @@ static void tell_totals(double seconds)
 	       "twice "
 	       "%lu, removed %lu, nobody to be told %lu, taken though unanswered %lu, though "
 	       "failed "
-	       "%lu\n",
+	       "%lu\nin another encoding %lu, to go later %lu\n",
 	       s->twice_unheard, s->twice_by_crash, s->twice_unwritten, s->notices_twice,
-	       s->removed, s->discarded, s->unknown_taken, s->failed_taken);
+	       s->removed, s->discarded, s->unknown_taken, s->failed_taken, s->converted,
+	       s->future);
 }
 
 static uint64_t number_behind(int argc, char **argv, int *i)

@@ -1,4 +1,5 @@
 /* talk.c: one connection to a scripted smarthost. */
+#include "form.h"
 #include "ledger.h"
 #include "smarthost.h"
 
@@ -7,10 +8,11 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 enum { REPLY_MOST = 1024 };
 
-enum talk_state { TALK_GREETING, TALK_COMMAND, TALK_LOGIN, TALK_BODY };
+enum talk_state { TALK_GREETING, TALK_COMMAND, TALK_LOGIN, TALK_BODY, TALK_CHUNK };
 
 /* What becomes of one command. */
 #define DEEDS(X)                                                                                   \
@@ -46,11 +48,16 @@ struct talk {
 	struct buf in;
 	struct event think, idle;
 	bool is_stalled, is_secure, is_logged_in, is_garbled, has_sender, is_leaving;
-	bool offers_pipelining, offers_size, offers_8bit, offers_dsn, offers_auth, offers_tls;
-	enum deed pending; /* LINGER: what is done after it */
+	bool offers_pipelining, offers_size, offers_dsn, offers_auth, offers_tls, offers_chunks;
+	bool offers_require_tls;
+	unsigned rcpt_most; /* LIMITS; 0: none is told */
+	struct terms terms;
+	size_t chunk_left;
+	bool is_last_chunk, has_failed; /* a chunk before was refused: the transaction is void */
+	enum deed pending;		/* LINGER: what is done after it */
 	char sender[512];
 	char *recipients[ADDRESSEES_MOST + 4];
-	unsigned recipient_count;
+	unsigned recipient_count, asked;
 	int64_t begun_ms; /* when MAIL came */
 	int64_t heard_ms; /* when the command came that is looked at */
 	struct buf body;
@@ -72,7 +79,12 @@ void *talk_new(struct smarthost *host, struct net *net)
 	t->idle.fire = on_idle;
 	t->offers_pipelining = once_in(4) ? false : true;
 	t->offers_size = once_in(2);
-	t->offers_8bit = !(is_odd && once_in(6));
+	t->terms.offers_8bit = !once_in(4);
+	t->terms.offers_utf8 = once_in(2);
+	t->offers_chunks = once_in(3);
+	t->terms.offers_binary = t->offers_chunks && once_in(2);
+	t->offers_require_tls = once_in(2);
+	t->rcpt_most = once_in(4) ? (unsigned)pick_between(1, 8) : 0;
 	t->offers_dsn = once_in(2);
 	t->offers_auth = host->wants_login && !(is_odd && once_in(30));
 	t->offers_tls = !(is_odd && once_in(30));
@@ -84,7 +96,7 @@ static void forget_transaction(struct talk *t)
 {
 	while (t->recipient_count)
 		free(t->recipients[--t->recipient_count]);
-	t->has_sender = false;
+	t->has_sender = t->has_failed = false;
 	buf_fini(&t->body);
 	t->searched = 0;
 	t->has_body_end = false;
@@ -149,7 +161,9 @@ static void go_on(struct talk *t, int64_t in_ms)
 
 	if (t->is_stalled || event_is_set(&t->think))
 		return;
-	if (t->state == TALK_BODY ? t->has_body_end : has_line)
+	if (t->state == TALK_BODY    ? t->has_body_end
+	    : t->state == TALK_CHUNK ? t->chunk_left == 0
+				     : has_line)
 		event_set(&t->think, in_ms);
 }
 
@@ -205,6 +219,16 @@ static void find_body_end(struct talk *t)
 	t->body.len = behind - 3;
 }
 
+/* RFC 3030: so many octets, as they are. */
+static void take_chunk(struct talk *t)
+{
+	struct span part = span_first(buf_span(&t->in), t->chunk_left);
+
+	buf_put_span(&t->body, part);
+	t->chunk_left -= part.len;
+	buf_drop(&t->in, part.len);
+}
+
 size_t talk_octets(void *peer, struct span octets)
 {
 	struct talk *t = peer;
@@ -218,11 +242,13 @@ size_t talk_octets(void *peer, struct span octets)
 		find_body_end(t);
 	} else {
 		buf_put_span(&t->in, octets);
+		if (t->state == TALK_CHUNK)
+			take_chunk(t);
 	}
 	go_on(t, thinking_ms(t));
 	restart_idle(t);
 	/* A misdeed in the middle of the content. */
-	if (t->state == TALK_BODY && !smarthosts.is_good && t->host->mood == MOOD_FLAKY &&
+	if (t->state >= TALK_BODY && !smarthosts.is_good && t->host->mood == MOOD_FLAKY &&
 	    once_in(40))
 		reset(t);
 	return octets.len;
@@ -290,16 +316,24 @@ static bool misbehave(struct talk *t, enum deed deed)
 
 static void hello(struct talk *t, bool is_esmtp)
 {
-	char text[REPLY_MOST];
+	char text[REPLY_MOST], limits[64];
 
 	if (!is_esmtp) {
+		t->terms = (struct terms){ 0 };
+		t->offers_chunks = t->offers_require_tls = false;
+		t->rcpt_most = 0;
 		say(t, "250 mx");
 		return;
 	}
-	snprintf(text, sizeof(text), "250-mx\r\n%s%s%s%s%s%s250 HELP",
-		 t->offers_pipelining ? "250-PIPELINING\r\n" : "",
+	snprintf(limits, sizeof(limits), "250-LIMITS MAILMAX=1000 RCPTMAX=%u\r\n", t->rcpt_most);
+	snprintf(text, sizeof(text), "250-mx\r\n%s%s%s%s%s%s%s%s%s%s%s250 HELP",
+		 t->terms.offers_utf8 ? "250-SMTPUTF8\r\n" : "",
+		 t->offers_chunks ? "250-CHUNKING\r\n" : "",
+		 t->terms.offers_binary ? "250-BINARYMIME\r\n" : "",
+		 t->offers_require_tls && t->is_secure ? "250-REQUIRETLS\r\n" : "",
+		 t->rcpt_most ? limits : "", t->offers_pipelining ? "250-PIPELINING\r\n" : "",
 		 t->offers_size ? "250-SIZE 50000000\r\n" : "",
-		 t->offers_8bit ? "250-8BITMIME\r\n" : "", t->offers_dsn ? "250-DSN\r\n" : "",
+		 t->terms.offers_8bit ? "250-8BITMIME\r\n" : "", t->offers_dsn ? "250-DSN\r\n" : "",
 		 t->offers_auth ? "250-AUTH PLAIN LOGIN\r\n" : "",
 		 t->host->tls == SMTP_CLIENT_TLS_STARTTLS && !t->is_secure && t->offers_tls
 			 ? "250-STARTTLS\r\n"
@@ -317,6 +351,26 @@ static void address_of(struct span line, char *out, size_t cap)
 	snprintf(out, cap, "%.*s", (int)rest.len, (const char *)rest.at);
 }
 
+static bool says(const char *line, const char *parameter)
+{
+	return strstr(line, parameter) != NULL;
+}
+
+/* Nothing is said that was not offered. */
+static void read_terms(struct talk *t, const char *line)
+{
+	struct terms *m = &t->terms;
+
+	m->says_8bit = says(line, " BODY=8BITMIME");
+	m->says_binary = says(line, " BODY=BINARYMIME");
+	m->says_utf8 = says(line, " SMTPUTF8");
+	m->says_require_tls = says(line, " REQUIRETLS");
+	if ((m->says_8bit && !m->offers_8bit) || (m->says_binary && !m->offers_binary) ||
+	    (m->says_utf8 && !m->offers_utf8) ||
+	    (m->says_require_tls && !(t->offers_require_tls && t->is_secure)))
+		fail("%s heard what it does not offer: %s", t->host->name, line);
+}
+
 static void on_mail(struct talk *t, struct span line)
 {
 	if (t->has_sender) {
@@ -330,7 +384,9 @@ static void on_mail(struct talk *t, struct span line)
 		return;
 	}
 	address_of(line, t->sender, sizeof(t->sender));
+	read_terms(t, (const char *)line.at);
 	t->has_sender = true;
+	t->asked = 0;
 	t->begun_ms = t->heard_ms;
 	say(t, "250 2.1.0 ok");
 }
@@ -352,6 +408,8 @@ static void on_rcpt(struct talk *t, struct span line)
 	char address[512];
 	const char *reply;
 
+	if (t->rcpt_most && t->has_sender && ++t->asked > t->rcpt_most)
+		fail("%s heard of %u recipients at once", t->host->name, t->asked);
 	address_of(line, address, sizeof(address));
 	reply = opinion(address);
 	if (!t->has_sender)
@@ -373,6 +431,8 @@ static void note_data(struct talk *t)
 
 static void on_data(struct talk *t)
 {
+	if (t->terms.says_binary)
+		fail("%s got DATA for a binary content", t->host->name);
 	if (t->recipient_count == 0) {
 		say(t, "554 5.5.1 no valid recipients");
 		return;
@@ -383,6 +443,20 @@ static void on_data(struct talk *t)
 	buf_put_span(&t->body, buf_span(&t->in));
 	buf_clear(&t->in);
 	find_body_end(t);
+}
+
+static void on_bdat(struct talk *t, const char *line)
+{
+	char *end;
+
+	if (!t->offers_chunks)
+		fail("%s got BDAT, which it does not offer", t->host->name);
+	if (t->body.len == 0 && !t->has_failed)
+		note_data(t);
+	t->chunk_left = strtoul(line + 5, &end, 10);
+	t->is_last_chunk = strcmp(end, " LAST") == 0;
+	t->state = TALK_CHUNK;
+	take_chunk(t);
 }
 
 static void on_auth(struct talk *t)
@@ -456,7 +530,7 @@ static void take(struct talk *t, bool says_so)
 		who[i] = t->recipients[i];
 	tell("  %s takes it", t->host->name);
 	taken = ledger_take(t->host->name, span_text(t->sender), who, t->recipient_count,
-			    buf_span(&t->body), t->begun_ms, net_life(t->net));
+			    buf_span(&t->body), &t->terms, t->begun_ms, net_life(t->net));
 	if (taken) {
 		taken->is_garbled = t->is_garbled;
 		taken->is_ghost = !net_is_ours(t->net);
@@ -468,11 +542,8 @@ static void take(struct talk *t, bool says_so)
 		net_mark(t->net, ledger_told, taken);
 }
 
-static void on_dot(struct talk *t, enum deed deed)
+static void judge_content(struct talk *t, enum deed deed)
 {
-	t->state = TALK_COMMAND;
-	t->has_body_end = false;
-	unstuff(&t->body);
 	if (deed == DEED_DO_AND_GO) {
 		t->is_leaving = true;
 		take(t, once_in(2));
@@ -483,6 +554,34 @@ static void on_dot(struct talk *t, enum deed deed)
 			take(t, true);
 	}
 	forget_transaction(t);
+}
+
+static void on_dot(struct talk *t, enum deed deed)
+{
+	t->state = TALK_COMMAND;
+	t->has_body_end = false;
+	unstuff(&t->body);
+	judge_content(t, deed);
+}
+
+/* RFC 3030 2: after a chunk that failed, those behind it fail too. */
+static void on_chunk(struct talk *t, enum deed deed)
+{
+	t->state = TALK_COMMAND;
+	if (t->recipient_count == 0 || t->has_failed) {
+		t->has_failed = true;
+		say(t, "503 5.5.1 there is no transaction any more");
+	} else if (t->is_last_chunk) {
+		judge_content(t, deed);
+	} else if (deed == DEED_DO_AND_GO) {
+		t->is_leaving = true;
+	} else if (misbehave(t, deed)) {
+		t->has_failed = true;
+	} else {
+		say(t, "250 2.0.0 more");
+	}
+	if (t->is_last_chunk && t->has_sender)
+		forget_transaction(t);
 }
 
 static void greet(struct talk *t, enum deed deed)
@@ -517,8 +616,14 @@ static void answer(struct talk *t, enum deed deed)
 		greet(t, deed);
 	} else if (t->state == TALK_BODY) {
 		on_dot(t, deed);
+	} else if (t->state == TALK_CHUNK) {
+		on_chunk(t, deed);
 	} else if (take_line(t, line, sizeof(line))) {
 		tell("  %s hears: %s", t->host->name, line);
+		if (strncasecmp(line, "BDAT ", 5) == 0) {
+			on_bdat(t, line);
+			return;
+		}
 		if (deed == DEED_DO_AND_GO)
 			t->is_leaving = true;
 		if (!misbehave(t, deed))
