@@ -23,7 +23,9 @@ static bool can_read_keytab(struct checker *c)
 	return false;
 }
 
-static enum auth_verdict judge_failure(struct checker *c, int code)
+/* Before the client's first token is read Cyrus takes our key from the keytab. What fails after that is
+ * the token's fault, also where Cyrus calls it a failure of no kind. */
+static enum auth_verdict judge_failure(struct checker *c, struct conversation *v, int code)
 {
 	const char *words = cyrus_words(&c->cyrus);
 
@@ -32,7 +34,7 @@ static enum auth_verdict judge_failure(struct checker *c, int code)
 	checker_say(c, "GSSAPI: %s (%s)", sasl_errstring(code, NULL, NULL), words);
 	if (code == SASL_BADPROT || code == SASL_BADPARAM)
 		return AUTH_MALFORMED;
-	if (checker_is_refusal(code))
+	if (checker_is_refusal(code) || (code == SASL_FAIL && v->stage != STAGE_BEGIN))
 		return AUTH_WRONG;
 	checker_say(c, "; the keytab must have the key of smtp/%s",
 		    c->settings.hostname[0] ? c->settings.hostname : "this host's name");
@@ -64,7 +66,7 @@ static enum auth_verdict judge(struct checker *c, struct conversation *v, int co
 	if (code == SASL_OK)
 		return admit(c, v);
 	if (code != SASL_CONTINUE)
-		return judge_failure(c, code);
+		return judge_failure(c, v, code);
 	if (challenge.len > AUTH_CHALLENGE_OCTETS_MAX) {
 		checker_say(c, "GSSAPI: a challenge that is too long");
 		return AUTH_UNAVAILABLE;
@@ -96,6 +98,10 @@ static enum auth_verdict hear(struct checker *c, struct conversation *v,
 	/* No initial response: an empty challenge asks for it (RFC 4954 section 4). */
 	if (response == NULL)
 		return AUTH_CONTINUE;
+	if (v->stage == STAGE_BEGIN && response->len == 0) {
+		checker_say(c, "GSSAPI: an empty token");
+		return AUTH_MALFORMED;
+	}
 	if (v->stage == STAGE_BEGIN)
 		return begin(c, v, *response);
 	code = cyrus_talk_step(&c->cyrus, v->conn, *response, &challenge);
