@@ -19,9 +19,14 @@
  * Jobs wait with their owner rather than here: it sends as many as relay_room() says.
  *
  * What a smarthost does not take as it is, is converted (mail/convert.h) on its way to it: 8-bit and
- * binary content, lines that are too long for SMTP, header fields beyond ASCII, domains beyond ASCII. Each
- * smarthost gets what it can take. A message that cannot be converted is REFUSED with the reply that says
- * why.
+ * binary content, header fields beyond ASCII (those of a sender who said SMTPUTF8 need SMTPUTF8, others
+ * 8BITMIME), domains beyond ASCII. Lines above SMTP_LINE_MOST are converted for each smarthost, for none
+ * needs to take them (RFC 5321 4.5.3.1.6); only binary content to one with BINARYMIME has no lines. The
+ * source is read twice then, with rewind() in between. Each smarthost gets what it can take. A message
+ * that cannot be converted is REFUSED with the reply that says why.
+ *
+ * A message with REQUIRETLS goes to the first smarthost that verifies (trust, and TLS) and offers it, and is
+ * REFUSED with 550 5.7.30 where there is none.
  *
  * A kept connection that turns out to be dead before its peer said a word about the job is replaced
  * once, in silence. So is one that dies while an open job rests on it, between its recipients and its
@@ -59,13 +64,13 @@ struct relay_smarthost {
 	enum smtp_client_tls tls;
 	struct tls_trust *trust; /* NULL: not verified, by explicit setting */
 	const char *user;	 /* NULL: no login */
-	const char *keytab;	 /* Kerberos: the login is by GSSAPI, without a password; NULL: none */
+	const char *keytab; /* Kerberos: the login is by GSSAPI, without a password; NULL: none */
 	struct span password;
 	struct relay_limit *limit;
 	struct relay_learned *learned; /* NULL: nobody asks. Lives like limit */
-	int64_t idle_ms;    /* an idle connection is closed after that */
-	int64_t connect_ms; /* for TCP, each address */
-	unsigned messages;  /* over one connection; 0: any number */
+	int64_t idle_ms;	       /* an idle connection is closed after that */
+	int64_t connect_ms;	       /* for TCP, each address */
+	unsigned messages; /* over one connection, no more than its MAILMAX; 0: any number */
 	/* How long it is left alone after the first failure, and after many; it doubles in between. */
 	int64_t pause_first_ms, pause_most_ms;
 };
@@ -73,10 +78,18 @@ struct relay_smarthost {
 /* The client side of a login, given by main so that this room needs not know SASL. All calls on
  * the relay's loop; the answers come later through relay_login_reply(). */
 struct relay_login;
+struct relay_login_start {
+	const struct relay_smarthost *smarthost;
+	const char *offered; /* "PLAIN LOGIN" */
+	/* Of this connection's TLS (RFC 5929, 9266): "tls-unique" up to TLS 1.2, "tls-exporter" from
+	 * 1.3 on, or "tls-server-end-point"; NULL: there is none. */
+	const char *binding;
+	struct span binding_data;
+};
 struct relay_login_ops {
-	/* offered: "PLAIN LOGIN". Keeps nothing of smarthost beyond its own needs. */
-	struct relay_login *(*start)(void *user, const struct relay_smarthost *smarthost,
-				     const char *offered, void *attempt);
+	/* Keeps nothing of what it is given beyond its own needs. */
+	struct relay_login *(*start)(void *user, const struct relay_login_start *from,
+				     void *attempt);
 	void (*challenge)(struct relay_login *login, struct span octets);
 	/* Whether our side has come to its end. A 235 before that is from a server that has not shown
 	 * that it knows the password (SCRAM), and is not believed. */
@@ -116,8 +129,10 @@ struct relay_verdict {
 	const char *smarthost; /* its label; NULL: none could be asked */
 	const char *host;      /* its host name, where smarthost is set */
 	const char *reason;    /* "smtp.example.net:587: connection refused"; NULL: see reply */
-	bool is_untried;       /* DEFERRED, and no smarthost was asked: this was no attempt. Also one
-				  recipient too many for the smarthost's transaction: again at once */
+	bool is_untried;       /* DEFERRED, and no smarthost was asked: this was no attempt. With a
+				  reply, which is of our own making: it will be asked if the job comes
+				  again at once. 452 4.5.3: one recipient too many for its transaction;
+				  450: what should have been said with MAIL; 451: its CHUNKING is none */
 	bool takes_dsn; /* DELIVERED, to a smarthost that offers DSN: the rest of the way is its to
 			    tell of (RFC 3461 5.2.1) */
 };
@@ -127,7 +142,7 @@ struct relay_source {
 	/* 1: *part is the next part, valid until the next call; 0: that was all; -EAGAIN: later,
 	 * relay_more() tells; other: the content cannot be read, the attempt is given up. */
 	int (*next)(struct relay_source *source, struct span *part);
-	/* Back to the start, for another smarthost. */
+	/* Back to the start: for another smarthost, or behind the reading that a conversion needs. */
 	void (*rewind)(struct relay_source *source);
 };
 
@@ -142,7 +157,8 @@ struct relay_job {
 	 * where a pause is over, one such job may wait for the probe that it sets off. */
 	bool is_urgent;
 	/* message.recipients may grow, see relay_grow(), from none at all; the content comes later, see
-	 * relay_content(). Its connection is its own meanwhile; nothing is timed but the peer. */
+	 * relay_content(). message.form is what MAIL may say of it already: SMTP_FORM_BINARY where the
+	 * client said BINARYMIME. may_be_8bit should be set. Its connection is its own meanwhile; nothing is timed but the peer. */
 	bool is_open;
 	/* RCPT was accepted; not a verdict. May be NULL. */
 	void (*accepted)(struct relay_job *job, size_t index, const struct smtp_reply *reply);
@@ -162,7 +178,7 @@ void relay_more(struct relay_job *job);
 /* An open job: message.recipients, recipient_count and params have grown (the arrays may have
  * moved; what stood there stays as it was). No effect after done(). */
 void relay_grow(struct relay_job *job);
-/* An open job: there are no more recipients; message.size and has_8bit are known, the source may be
+/* An open job: there are no more recipients; message.size and form are known, the source may be
  * asked. The job is open no longer. No effect after done(). */
 void relay_content(struct relay_job *job);
 /* The job is given up: neither recipient() nor done() is called any more; it is the caller's at once.
@@ -174,12 +190,13 @@ bool relay_cancel(struct relay_job *job);
  * probe is under way; conf.room() comes when that is over. A job sent beyond that waits, or is given
  * back untried. */
 size_t relay_room(struct relay *relay);
-/* Opens a connection to each smarthost of which nothing is known yet, if one may be opened, to learn
- * what it offers and whether it can be reached at all; it is then an idle one like any other. */
+/* Opens a connection to each smarthost of which nothing is known yet (`learned`), if one may be opened,
+ * to learn what it offers and whether it can be reached at all; it is then an idle one like any other. */
 void relay_probe(struct relay *relay);
 /* Ends the pauses: each smarthost may be asked at once. */
 void relay_hurry(struct relay *relay);
-/* New smarthosts after a reload: connections to the old ones are closed once idle. */
+/* New smarthosts after a reload: connections to the old ones are closed once idle. What was learned of
+ * one whose host, port or TLS is another now is forgotten. */
 void relay_renew(struct relay *relay, const struct relay_smarthost *smarthosts, size_t count,
 		 const char *ehlo_name);
 

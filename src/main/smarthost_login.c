@@ -14,8 +14,8 @@ struct relay_login {
 	void *attempt;
 	enum step step;
 	bool is_running, is_ended;
-	char *host, *user, *offered;
-	struct secret password;
+	char *host, *user, *offered, *keytab, *binding; /* the last two may be NULL */
+	struct secret password, binding_data;
 	bool is_tls;
 	bool is_complete;	    /* as of the last step */
 	struct auth_client *client; /* touched on the lane only */
@@ -34,6 +34,9 @@ static int start_client(struct relay_login *login)
 		.password = secret_span(&login->password),
 		.offered = login->offered,
 		.is_tls = login->is_tls,
+		.keytab = login->keytab,
+		.binding = login->binding,
+		.binding_data = secret_span(&login->binding_data),
 	};
 
 	login->client = auth_client_new(&conf, &login->fault);
@@ -77,7 +80,10 @@ static void login_free(struct relay_login *login)
 	free(login->host);
 	free(login->user);
 	free(login->offered);
+	free(login->keytab);
+	free(login->binding);
 	secret_fini(&login->password);
+	secret_fini(&login->binding_data);
 	buf_wipe(&login->challenge);
 	buf_wipe(&login->response);
 	free(login);
@@ -99,9 +105,14 @@ static void done(struct lane_job *job)
 				  login->status < 0 ? &login->fault : NULL);
 }
 
-static struct relay_login *start(void *user, const struct relay_smarthost *smarthost,
-				 const char *offered, void *attempt)
+static char *text_or_null(const char *text)
 {
+	return text ? mem_text(text) : NULL;
+}
+
+static struct relay_login *start(void *user, const struct relay_login_start *from, void *attempt)
+{
+	const struct relay_smarthost *smarthost = from->smarthost;
 	struct relay_login *login = mem_new(struct relay_login);
 
 	login->logins = user;
@@ -109,7 +120,10 @@ static struct relay_login *start(void *user, const struct relay_smarthost *smart
 	login->job = (struct lane_job){ .home = login->logins->loop, .run = run, .done = done };
 	login->host = mem_text(smarthost->host);
 	login->user = mem_text(smarthost->user);
-	login->offered = mem_text(offered);
+	login->offered = mem_text(from->offered);
+	login->keytab = text_or_null(smarthost->keytab);
+	login->binding = text_or_null(from->binding);
+	secret_set(&login->binding_data, from->binding_data);
 	login->is_tls = smarthost->tls != SMTP_CLIENT_TLS_NONE;
 	secret_set(&login->password, smarthost->password);
 	put(login, STEP_START);

@@ -6,6 +6,7 @@
 #include "pool.h"
 
 #include "base/mem.h"
+#include "mail/convert.h"
 #include "base/require.h"
 
 #include <stdlib.h>
@@ -27,7 +28,9 @@ void attempt_leave_line(struct attempt *a)
 
 void attempt_wait(struct attempt *a, bool is_first)
 {
-	struct list *line = a->is_urgent ? &a->relay->urgent : &a->relay->waiting;
+	struct list *line = a->is_strict   ? &a->relay->strict
+			    : a->is_urgent ? &a->relay->urgent
+					   : &a->relay->waiting;
 
 	relay_turn_soon(a->relay);
 	if (is_over(a))
@@ -49,6 +52,7 @@ void attempt_start(struct relay *relay, struct relay_job *job)
 	a->relay = relay;
 	a->job = job;
 	a->is_urgent = job->is_urgent;
+	a->is_strict = job->message.require_tls;
 	job->attempt = a;
 	attempt_grow(a);
 	attempt_wait(a, false);
@@ -72,6 +76,7 @@ static void attempt_free(struct attempt *a)
 {
 	free(a->has_verdict);
 	free(a->asked);
+	mail_survey_free(&a->survey);
 	free(a);
 }
 
@@ -131,7 +136,7 @@ static bool is_too_many(const struct smtp_reply *reply)
 }
 
 void attempt_hear(struct attempt *a, const struct route *route, size_t place,
-		  const struct smtp_reply *reply)
+		  const struct smtp_reply *reply, bool is_ours)
 {
 	struct relay_verdict verdict = { .outcome = judge(reply), .reply = *reply };
 	size_t index;
@@ -141,6 +146,7 @@ void attempt_hear(struct attempt *a, const struct route *route, size_t place,
 	index = a->asked[place];
 	if (is_too_many(reply))
 		verdict.outcome = RELAY_DEFERRED;
+	verdict.is_untried = is_ours && verdict.outcome == RELAY_DEFERRED;
 	a->is_telling = true;
 	/* Only the reply to the message says that it is delivered. */
 	if (verdict.outcome != RELAY_DELIVERED)
@@ -153,10 +159,12 @@ void attempt_hear(struct attempt *a, const struct route *route, size_t place,
 }
 
 void attempt_decide(struct attempt *a, const struct route *route, const struct smtp_reply *reply,
-		    bool takes_dsn)
+		    bool is_ours, bool takes_dsn)
 {
 	struct relay_verdict verdict = { .outcome = judge(reply), .reply = *reply };
 
+	/* What we put off ourselves would be taken if it were said in another way, and will be. */
+	verdict.is_untried = is_ours && verdict.outcome == RELAY_DEFERRED;
 	verdict.takes_dsn = takes_dsn && verdict.outcome == RELAY_DELIVERED;
 	conclude(a, route, &verdict);
 }

@@ -24,8 +24,10 @@ static void choose_recipients(struct attempt *a, struct span *recipients,
 }
 
 /* The engine copies what it is told. */
-static void ask(struct conn *conn, struct attempt *a)
+static void tell(struct conn *conn, uint64_t size, unsigned form,
+		 void (*begin)(struct smtp_client *cl, const struct smtp_client_message *message))
 {
+	struct attempt *a = conn->attempt;
 	struct smtp_client_message message = a->job->message;
 	struct span *recipients = mem_array(a->count + 1, sizeof(*recipients));
 	struct smtp_rcpt_params *params = mem_array(a->count + 1, sizeof(*params));
@@ -34,12 +36,25 @@ static void ask(struct conn *conn, struct attempt *a)
 	message.recipients = recipients;
 	message.recipient_count = a->asked_count;
 	message.params = message.params ? params : NULL;
-	if (a->job->is_open)
-		smtp_client_mail(conn->engine, &message);
-	else
-		smtp_client_message(conn->engine, &message);
+	message.size = size;
+	message.form = form;
+	begin(conn->engine, &message);
 	free(recipients);
 	free(params);
+}
+
+void conn_ask(struct conn *conn, uint64_t size, unsigned form)
+{
+	tell(conn, size, form, smtp_client_message);
+}
+
+/* What is known of the content so far, and of that what need not be changed on the way. */
+static void ask_by_steps(struct conn *conn)
+{
+	const struct smtp_client_message *m = &conn->attempt->job->message;
+
+	tell(conn, m->size, m->form & convert_takes(smtp_client_offers(conn->engine), m),
+	     smtp_client_mail);
 }
 
 void conn_carry(struct conn *conn, struct attempt *attempt)
@@ -58,7 +73,11 @@ void conn_carry(struct conn *conn, struct attempt *attempt)
 	conn->is_used = conn->messages++ > 0 || conn->has_rested;
 	conn->deadline.fire = conn_out_of_time;
 	conn_set_state(conn, CONN_BUSY);
-	ask(conn, attempt);
+	conn->is_begun = job->is_open;
+	if (job->is_open)
+		ask_by_steps(conn);
+	else
+		conn_fit_soon(conn);
 	if (!conn->is_turning)
 		conn_turn(conn);
 }
@@ -80,9 +99,7 @@ void conn_grow(struct conn *conn)
 
 void conn_content(struct conn *conn)
 {
-	const struct smtp_client_message *m = &conn->attempt->job->message;
-
-	smtp_client_content(conn->engine, m->size, m->form);
+	conn_fit_soon(conn);
 	conn_turn_soon(conn);
 }
 
@@ -112,6 +129,7 @@ static struct attempt *put_down(struct conn *conn)
 
 	conn->attempt = NULL;
 	conn->is_sending = false;
+	conn_fit_end(conn);
 	attempt->conn = NULL;
 	return attempt;
 }
@@ -146,9 +164,9 @@ void conn_lose_job(struct conn *conn, const struct smtp_reply *reply, const char
 		attempt_defer(put_down(conn), conn->route, reply, reason);
 }
 
-void conn_decide(struct conn *conn, const struct smtp_reply *reply)
+void conn_decide(struct conn *conn, const struct smtp_reply *reply, bool is_ours)
 {
 	if (conn->attempt)
-		attempt_decide(put_down(conn), conn->route, reply,
+		attempt_decide(put_down(conn), conn->route, reply, is_ours,
 			       smtp_client_offers(conn->engine)->dsn);
 }

@@ -33,6 +33,11 @@ struct conn *conn_of_node(struct list_node *node)
 	return list_entry(node, struct conn, node);
 }
 
+struct route *conn_route(const struct conn *conn)
+{
+	return conn->route;
+}
+
 size_t conn_count_ending(const struct route *route)
 {
 	size_t n = 0;
@@ -54,6 +59,7 @@ static void conn_free(struct conn *conn)
 	list_remove(&conn->route->conns[conn->state], &conn->node);
 	route_give_place(conn->route);
 	smtp_client_free(&conn->engine);
+	buf_fini(&conn->converted);
 	free(conn->login_fault);
 	free(conn);
 	relay_wake(relay);
@@ -208,7 +214,10 @@ static bool is_worn(const struct conn *conn)
 {
 	const struct route *route = conn->route;
 
-	return route->is_retired || (route->to.messages && conn->messages >= route->to.messages);
+	unsigned offered = smtp_client_offers(conn->engine)->mail_most;
+
+	return route->is_retired || (route->to.messages && conn->messages >= route->to.messages) ||
+	       (offered && conn->messages >= offered);
 }
 
 static bool must_yield(const struct conn *conn)
@@ -222,6 +231,7 @@ void conn_ready(struct conn *conn)
 	bool yields;
 
 	conn_login_end(conn);
+	conn_learn(conn);
 	if (conn->state == CONN_SETTING_UP)
 		route_up(conn->route);
 	conn_lose_job(conn, NULL, "the smarthost gave no verdict", false);
@@ -233,7 +243,7 @@ void conn_ready(struct conn *conn)
 		conn_close(conn);
 		return;
 	}
-	next = relay_take(conn->relay, conn->route);
+	next = relay_take(conn->relay, conn);
 	rest(conn);
 	if (next)
 		conn_carry(conn, next);
@@ -244,20 +254,31 @@ void conn_ready(struct conn *conn)
 
 /* The engine's turn */
 
-void conn_turn(struct conn *conn)
+/* Whether there were any. */
+static bool take_events(struct conn *conn)
 {
 	struct smtp_client_event event;
-	bool is_progress = false;
+	bool has_some = false;
 
-	conn->is_turning = true;
 	while (conn->state != CONN_CLOSING &&
 	       smtp_client_next(conn->engine, &event) != SMTP_CLIENT_MORE) {
-		is_progress = true;
+		has_some = true;
 		conn_take_event(conn, &event);
 	}
+	return has_some;
+}
+
+void conn_turn(struct conn *conn)
+{
+	bool is_progress;
+
+	conn->is_turning = true;
+	do {
+		is_progress = take_events(conn);
+	} while (conn_fit(conn));
 	if (conn->state != CONN_CLOSING) {
 		conn_flush(conn);
-		if (conn->is_sending) {
+		if (conn->is_sending && smtp_client_wants_body(conn->engine)) {
 			conn_send_content(conn);
 			is_progress = true;
 		}
@@ -378,7 +399,8 @@ void conn_open(struct route *route)
 	struct relay *relay = route->relay;
 	struct smtp_client_conf engine = { .ehlo_name = relay->ehlo_name,
 					   .tls = route->to.tls,
-					   .login = route->to.user != NULL };
+					   .login = route->to.user != NULL,
+					   .distrusts_chunking = route->distrusts_chunking };
 	struct dial_conf dial = { .loop = relay->conf.loop,
 				  .lane = relay->conf.lookups,
 				  .host = route->to.host,

@@ -3,6 +3,8 @@
 
 #include "pool.h"
 
+#include "base/buf.h"
+
 /* Octets that wait to be sent, above which no more content is asked for. */
 enum { CONN_UNSENT_MOST = 64 * 1024 };
 
@@ -31,7 +33,14 @@ struct conn {
 	bool is_used; /* the attempt is not the first thing that this connection does, or rested on it */
 	bool was_answered; /* the peer said a word about the attempt's recipients or its content, since
 			      the attempt began, or rested last */
+	bool has_chunking; /* as it offered it */
+	/* Before the content goes: what must be done so that the peer can take it. */
+	bool is_fitting;
+	bool is_begun;		    /* the peer has heard of the message by steps already */
+	struct mail_survey *survey; /* of content that is being read for the first time */
 	/* The content on its way. */
+	struct mail_convert *convert; /* NULL: as it is */
+	struct buf converted;
 	bool is_sending, is_source_dry;
 	struct span part;
 };
@@ -64,11 +73,29 @@ void conn_note_rest(struct conn *conn);
 /* What it carried ends, or begins again elsewhere. */
 void conn_lose_job(struct conn *conn, const struct smtp_reply *reply, const char *reason,
 		   bool may_repeat);
-/* The verdict on the message of what it carries. */
-void conn_decide(struct conn *conn, const struct smtp_reply *reply);
+/* The verdict on the message of what it carries; ours, or the peer's. */
+void conn_decide(struct conn *conn, const struct smtp_reply *reply, bool is_ours);
+/* Nothing was said of the message yet: now all at once, with a content of that size and form. */
+void conn_ask(struct conn *conn, uint64_t size, unsigned form);
 
 /* event.c */
 void conn_take_event(struct conn *conn, const struct smtp_client_event *event);
+
+/* convert.c */
+/* What of the forms of that message the peer takes. */
+unsigned convert_takes(const struct smtp_client_offers *offers,
+		       const struct smtp_client_message *message);
+/* The content of what it carries is known: conn_fit() goes on with it, in the connection's turn. */
+void conn_fit_soon(struct conn *conn);
+/* True: the engine was told something, or another job is carried. False: later, or nothing to do. */
+bool conn_fit(struct conn *conn);
+void conn_fit_end(struct conn *conn);
+
+/* learn.c */
+/* READY: what the peer offers is kept for those who ask. */
+void conn_learn(struct conn *conn);
+/* Whether what it offers has turned out to be no true word. */
+void conn_unlearn(struct conn *conn);
 
 /* content.c */
 /* Content from the source to the engine, as long as there is room. */

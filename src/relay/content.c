@@ -2,6 +2,8 @@
  */
 #include "conn.h"
 
+#include "mail/convert.h"
+
 #include <errno.h>
 
 /* A part is handed on in pieces, so that a source that gives large parts fills no large buffer. */
@@ -12,7 +14,23 @@ static void send_piece(struct conn *conn)
 	struct span piece = span_first(conn->part, PIECE_OCTETS);
 
 	conn->part = span_from(conn->part, piece.len);
+	if (conn->convert) {
+		mail_convert_feed(conn->convert, piece, &conn->converted);
+		piece = buf_span(&conn->converted);
+	}
 	smtp_client_body(conn->engine, piece);
+	buf_clear(&conn->converted);
+	conn_flush(conn);
+}
+
+static void end_content(struct conn *conn)
+{
+	conn->is_sending = false;
+	if (conn->convert) {
+		mail_convert_end(conn->convert, &conn->converted);
+		smtp_client_body(conn->engine, buf_span(&conn->converted));
+	}
+	smtp_client_body_end(conn->engine);
 	conn_flush(conn);
 }
 
@@ -29,9 +47,7 @@ static bool next_part(struct conn *conn)
 	if (status == -EAGAIN) {
 		conn->is_source_dry = true;
 	} else if (status == 0) {
-		conn->is_sending = false;
-		smtp_client_body_end(conn->engine);
-		conn_flush(conn);
+		end_content(conn);
 	} else {
 		fault_set(&why, status, "the content of the message cannot be read: %s",
 			  strerror(-status));
@@ -42,7 +58,7 @@ static bool next_part(struct conn *conn)
 
 void conn_send_content(struct conn *conn)
 {
-	while (conn->is_sending && !conn->is_source_dry &&
+	while (conn->is_sending && !conn->is_source_dry && smtp_client_wants_body(conn->engine) &&
 	       stream_unsent(conn->stream) < CONN_UNSENT_MOST) {
 		if (conn->part.len == 0 && !next_part(conn))
 			return;

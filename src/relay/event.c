@@ -89,7 +89,7 @@ static void on_rcpt(struct conn *conn, const struct smtp_client_event *event)
 	if (conn->attempt == NULL || take_goodbye(conn, event))
 		return;
 	conn->was_answered = true;
-	attempt_hear(conn->attempt, conn->route, event->index, &event->reply);
+	attempt_hear(conn->attempt, conn->route, event->index, &event->reply, event->is_ours);
 	/* What comes behind it in the same breath, a goodbye perhaps, finds the job at rest. */
 	if (event->reply.code != 421)
 		conn_note_rest(conn);
@@ -109,7 +109,8 @@ static void on_result(struct conn *conn, const struct smtp_client_event *event)
 	conn->is_sending = false;
 	if (event->is_before_body && take_goodbye(conn, event))
 		return;
-	conn_decide(conn, &event->reply);
+	conn_unlearn(conn);
+	conn_decide(conn, &event->reply, event->is_ours);
 }
 
 static void on_lost(struct conn *conn, const struct smtp_client_event *event)

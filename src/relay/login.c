@@ -5,19 +5,45 @@
 
 #include <stdlib.h>
 
+/* The first that this TLS session has. Each version has its own that every implementation of
+ * SCRAM-PLUS knows: RFC 5802 6.1 for TLS 1.2, where "tls-unique" is not refused, RFC 9266 for 1.3. */
+static const char *take_binding(struct conn *conn, struct buf *out)
+{
+	static const char *const names[] = { "tls-unique", "tls-exporter", "tls-server-end-point" };
+
+	if (conn->route->to.tls == SMTP_CLIENT_TLS_NONE)
+		return NULL;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (stream_tls_binding(conn->stream, span_text(names[i]), out) == 0)
+			return names[i];
+	return NULL;
+}
+
+static void start(struct conn *conn, struct span offered)
+{
+	const struct relay_login_ops *ops = &conn->relay->conf.login;
+	struct buf binding = { 0 };
+	char *mechanisms = mem_text_n(offered.at, offered.len);
+	struct relay_login_start from = { .smarthost = &conn->route->to,
+					  .offered = mechanisms,
+					  .binding = take_binding(conn, &binding) };
+
+	from.binding_data = buf_span(&binding);
+	conn->login = ops->start(ops->user, &from, conn);
+	buf_wipe(&binding);
+	free(mechanisms);
+}
+
 void conn_login(struct conn *conn, struct span offered)
 {
 	const struct relay_login_ops *ops = &conn->relay->conf.login;
-	char *mechanisms;
 
 	if (ops->start == NULL) {
 		smtp_client_no_login(conn->engine, "no client side of SASL is set up");
 		return;
 	}
 	conn->login_due = true;
-	mechanisms = mem_text_n(offered.at, offered.len);
-	conn->login = ops->start(ops->user, &conn->route->to, mechanisms, conn);
-	free(mechanisms);
+	start(conn, offered);
 	if (conn->login == NULL)
 		smtp_client_no_login(conn->engine, "the login could not be started");
 }

@@ -10,7 +10,8 @@
  * proven, or that still has connections from better times: jobs go there, and wait for it.
  *
  * A job belongs to no route while it waits: the first connection that is free takes it. Urgent jobs
- * have a line of their own, before the others.
+ * have a line of their own, before the others; so have those that ask for REQUIRETLS, which only some
+ * routes may carry.
  */
 #pragma once
 
@@ -19,6 +20,7 @@
 
 struct route;
 struct conn;
+struct mail_survey;
 
 #define CONN_STATES(X)                                                                             \
 	X(SETTING_UP) /* from the look-up to the first READY */                                    \
@@ -43,6 +45,8 @@ struct attempt {
 	size_t open;	   /* of these, without a verdict */
 	size_t *asked;	   /* the connection's recipient i is the job's recipient asked[i] */
 	size_t asked_count;
+	struct mail_survey *survey; /* of the whole content; NULL: not read yet, or not needed */
+	bool is_strict;		    /* asks for REQUIRETLS */
 	bool is_urgent;
 	bool is_probe;		      /* urgent, and waits for a probe */
 	bool has_begun;		      /* a connection carried it before */
@@ -64,7 +68,10 @@ struct route {
 	int64_t paused_until_ms;
 	char *reason; /* of the last failure; told once */
 	bool is_retired;
-	bool is_hungry;		/* counted in the limit */
+	bool distrusts_chunking; /* it offers CHUNKING and does not know BDAT */
+	bool has_offers;
+	struct smtp_client_offers offers; /* what it offered last */
+	bool is_hungry;			  /* counted in the limit */
 	int64_t yield_until_ms; /* a place was given up for another loop: it is not taken back at once */
 };
 
@@ -75,6 +82,7 @@ struct relay {
 	size_t route_count;
 	struct list retired;	     /* replaced routes that still have connections */
 	struct list urgent, waiting; /* jobs */
+	struct list strict;	     /* jobs that ask for REQUIRETLS, urgent or not */
 	unsigned urgent_taken;	     /* so many of them in a row */
 	struct list over;	     /* jobs that have nobody left to ask about */
 	struct list due;	     /* connections to be turned */
@@ -102,10 +110,18 @@ void relay_scale_deadlines(struct relay *relay, unsigned unit_ms);
 /* serve.c */
 /* Jobs to connections, connections for jobs; gives back what cannot wait. */
 void relay_serve(struct relay *relay);
-/* The job that a connection of that route is to carry next, now taken off its line; or NULL. */
-struct attempt *relay_take(struct relay *relay, struct route *route);
+/* The job that this connection, which comes free, is to carry next, now taken off its line; or NULL. */
+struct attempt *relay_take(struct relay *relay, struct conn *conn);
+/* The first of the line, taken off it as one of the route's messages. NULL: none, or not now. */
+struct attempt *relay_take_from(struct list *line, struct route *route);
 /* Gives back all jobs that wait. */
 void relay_defer_waiting(struct relay *relay, const char *reason);
+
+/* strict.c */
+/* Jobs that ask for REQUIRETLS to those that may carry them; refused where nobody can. */
+void relay_serve_strict(struct relay *relay);
+/* One of them for this connection, which comes free. */
+struct attempt *relay_take_strict(struct relay *relay, struct conn *conn);
 
 /* room.c */
 struct route *relay_in_charge(const struct relay *relay);
@@ -115,7 +131,9 @@ void relay_tell_room(struct relay *relay);
 void relay_watch_pauses(struct relay *relay);
 /* Wakes the relay when the route's rate allows the next message. */
 void relay_watch_rate(struct relay *relay, const struct route *route);
+/* All that wait, and without those that ask for REQUIRETLS. */
 size_t relay_jobs(const struct relay *relay);
+size_t relay_common_jobs(const struct relay *relay);
 
 /* route.c */
 struct route *route_new(struct relay *relay, const struct relay_smarthost *to);
@@ -159,11 +177,11 @@ void attempt_leave_line(struct attempt *a);
 void attempt_grow(struct attempt *a);
 /* The reply to one recipient, as the connection counts them. */
 void attempt_hear(struct attempt *a, const struct route *route, size_t place,
-		  const struct smtp_reply *reply);
+		  const struct smtp_reply *reply, bool is_ours);
 /* The ends of an attempt: each tells everyone who has no verdict yet, then the job's owner. The
  * attempt is gone, and no connection carries it any more. */
 void attempt_decide(struct attempt *a, const struct route *route, const struct smtp_reply *reply,
-		    bool takes_dsn);
+		    bool is_ours, bool takes_dsn);
 /* reply may be NULL. */
 void attempt_defer(struct attempt *a, const struct route *route, const struct smtp_reply *reply,
 		   const char *reason);
@@ -183,6 +201,9 @@ void conn_break(struct conn *conn, const char *reason);
 void conn_turn_soon(struct conn *conn);
 void conn_turn_due(struct relay *relay);
 struct conn *conn_of_node(struct list_node *node);
+struct route *conn_route(const struct conn *conn);
+/* Its peer may have a job that asks for REQUIRETLS. */
+bool conn_may_require_tls(const struct conn *conn);
 /* Busy, but with a job that is over: only the peer's word to RSET is due. */
 size_t conn_count_ending(const struct route *route);
 

@@ -136,6 +136,7 @@ struct relay *relay_new(const struct relay_conf *conf)
 	list_init(&relay->retired);
 	list_init(&relay->urgent);
 	list_init(&relay->waiting);
+	list_init(&relay->strict);
 	list_init(&relay->over);
 	list_init(&relay->due);
 	set_routes(relay, conf->smarthosts, conf->smarthost_count);
@@ -210,11 +211,45 @@ void relay_hurry(struct relay *relay)
 	relay_wake(relay);
 }
 
+void relay_probe(struct relay *relay)
+{
+	struct smtp_client_offers offers;
+
+	for (size_t i = 0; i < relay->route_count && !relay->is_ending; i++) {
+		struct route *route = relay->routes[i];
+		struct relay_learned *learned = route->to.learned;
+
+		if (learned == NULL || relay_learned_get(learned, &offers))
+			continue;
+		if (route_is_empty(route) && !route_is_paused(route) && route_take_place(route))
+			conn_open(route);
+	}
+}
+
+static bool is_another(const struct relay_smarthost *before, const struct relay_smarthost *now)
+{
+	return strcmp(before->host, now->host) != 0 || before->port != now->port ||
+	       before->tls != now->tls;
+}
+
+/* What is known of a smarthost that now is another one. */
+static void forget_changed(const struct relay *relay, const struct relay_smarthost *now)
+{
+	for (size_t i = 0; i < relay->route_count; i++) {
+		const struct relay_smarthost *before = &relay->routes[i]->to;
+
+		if (now->learned && before->learned == now->learned && is_another(before, now))
+			relay_learned_forget(now->learned);
+	}
+}
+
 void relay_renew(struct relay *relay, const struct relay_smarthost *smarthosts, size_t count,
 		 const char *ehlo_name)
 {
 	if (relay->is_ending)
 		return;
+	for (size_t i = 0; i < count; i++)
+		forget_changed(relay, &smarthosts[i]);
 	retire_all(relay);
 	free(relay->ehlo_name);
 	relay->ehlo_name = mem_text(ehlo_name);

@@ -9,6 +9,11 @@
 
 size_t relay_jobs(const struct relay *relay)
 {
+	return relay_common_jobs(relay) + relay->strict.count;
+}
+
+size_t relay_common_jobs(const struct relay *relay)
+{
 	return relay->urgent.count + relay->waiting.count;
 }
 

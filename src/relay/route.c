@@ -20,6 +20,7 @@ struct route *route_new(struct relay *relay, const struct relay_smarthost *to)
 	r->to.name = mem_text(to->name);
 	r->to.host = mem_text(to->host);
 	r->to.user = text_or_null(to->user);
+	r->to.keytab = text_or_null(to->keytab);
 	r->to.trust = to->trust ? tls_trust_ref(to->trust) : NULL;
 	secret_set(&r->password, to->password);
 	r->to.password = secret_span(&r->password);
@@ -44,6 +45,7 @@ void route_free(struct route **route)
 	free_text(r->to.name);
 	free_text(r->to.host);
 	free_text(r->to.user);
+	free_text(r->to.keytab);
 	if (r->to.trust)
 		tls_trust_unref(&r->to.trust);
 	secret_fini(&r->password);

@@ -16,7 +16,7 @@ static struct attempt *first_of(const struct list *line)
 	return node ? list_entry(node, struct relay_job, node)->attempt : NULL;
 }
 
-static struct attempt *take_from(struct list *line, struct route *route)
+struct attempt *relay_take_from(struct list *line, struct route *route)
 {
 	struct attempt *a = first_of(line);
 
@@ -34,15 +34,20 @@ static struct attempt *take_first(struct relay *relay, struct route *route)
 {
 	bool is_urgent = relay->urgent.count &&
 			 (relay->waiting.count == 0 || relay->urgent_taken < URGENT_MOST);
-	struct attempt *a = take_from(is_urgent ? &relay->urgent : &relay->waiting, route);
+	struct attempt *a = relay_take_from(is_urgent ? &relay->urgent : &relay->waiting, route);
 
 	if (a)
 		relay->urgent_taken = is_urgent ? relay->urgent_taken + 1 : 0;
 	return a;
 }
 
-struct attempt *relay_take(struct relay *relay, struct route *route)
+struct attempt *relay_take(struct relay *relay, struct conn *conn)
 {
+	struct route *route = conn_route(conn);
+	struct attempt *strict = relay_take_strict(relay, conn);
+
+	if (strict)
+		return strict;
 	/* Not while a smarthost before it in the order can do the work. */
 	for (size_t i = 0; i < relay->route_count && relay->routes[i] != route; i++)
 		if (route_is_proven(relay->routes[i]))
@@ -103,7 +108,7 @@ static void dial(struct route *route, size_t jobs)
 static void ask_route(struct route *route)
 {
 	struct relay *relay = route->relay;
-	size_t jobs = relay_jobs(relay), messages = route_messages(route);
+	size_t jobs = relay_common_jobs(relay), messages = route_messages(route);
 	bool is_stuck;
 
 	if (route_is_proven(route))
@@ -189,6 +194,7 @@ static void give_back_line(struct list *line, const char *reason)
 void relay_defer_waiting(struct relay *relay, const char *reason)
 {
 	give_back_line(&relay->over, NULL);
+	give_back_line(&relay->strict, reason);
 	give_back_line(&relay->urgent, reason);
 	give_back_line(&relay->waiting, reason);
 }
@@ -245,10 +251,11 @@ static void give_back_all(struct relay *relay)
 void relay_serve(struct relay *relay)
 {
 	give_back_line(&relay->over, NULL);
-	if (relay_jobs(relay))
+	relay_serve_strict(relay);
+	if (relay_common_jobs(relay))
 		probe_preferred(relay);
 	hand_out(relay);
-	if (relay_jobs(relay) && !ask_routes(relay))
+	if (relay_common_jobs(relay) && !ask_routes(relay))
 		give_back_all(relay);
 	if (relay->urgent.count)
 		give_back_urgent(relay);

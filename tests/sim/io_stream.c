@@ -444,6 +444,14 @@ bool stream_start_tls_client(struct stream *s, struct tls_trust *trust, const ch
 	return true;
 }
 
+int stream_tls_binding(struct stream *s, struct span name, struct buf *out)
+{
+	(void)s;
+	(void)name;
+	(void)out;
+	return -ENOTSUP;
+}
+
 void stream_close(struct stream *s)
 {
 	enum owner before = memory_enter(OWNER_WORLD);

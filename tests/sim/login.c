@@ -32,16 +32,14 @@ static void reply(struct event *event)
 	memory_leave(before);
 }
 
-static struct relay_login *start(void *user, const struct relay_smarthost *smarthost,
-				 const char *offered, void *attempt)
+static struct relay_login *start(void *user, const struct relay_login_start *from, void *attempt)
 {
 	enum owner before = memory_enter(OWNER_WORLD);
 	struct relay_login *login = mem_new(struct relay_login);
 
 	(void)user;
-	(void)smarthost;
 	login->attempt = attempt;
-	login->can = strstr(offered, "PLAIN") != NULL;
+	login->can = strstr(from->offered, "PLAIN") != NULL;
 	login->event.fire = reply;
 	list_push_back(&logins, &login->node);
 	event_set(&login->event, pick_between(0, 3));

@@ -21,7 +21,9 @@ struct talk {
 	gnutls_certificate_credentials_t credentials;
 	char in[65536], out[4096];
 	size_t from, len;
-	char sender[512], recipients[65536];
+	char sender[512], recipients[65536], mail[1024];
+	char *chunks; /* content that came by BDAT so far */
+	size_t chunks_octets;
 	bool has_sender, has_recipient;
 };
 
@@ -136,7 +138,7 @@ static const char *special(struct talk *t, const char *line)
 
 /* One message's content */
 
-static void keep(struct talk *t, char *content, size_t octets)
+static void keep(struct talk *t, char *content, size_t octets, bool by_bdat)
 {
 	struct fake *f = t->seen.fake;
 	unsigned n;
@@ -147,6 +149,8 @@ static void keep(struct talk *t, char *content, size_t octets)
 	f->messages[n] = (struct fake_message){ .connection = t->seen.connection,
 						.sender = strdup(t->sender),
 						.recipients = strdup(t->recipients),
+						.mail = strdup(t->mail),
+						.by_bdat = by_bdat,
 						.content = content,
 						.octets = octets };
 	atomic_store(&f->message_count, n + 1);
@@ -195,9 +199,59 @@ static bool take_message(struct talk *t)
 		return false;
 	reply = special(t, ".");
 	if (reply == NULL || reply[0] == '2')
-		keep(t, content, octets);
+		keep(t, content, octets, false);
 	else
 		free(content);
+	return say(t, reply ? reply : "250 2.0.0 taken");
+}
+
+static void forget_chunks(struct talk *t)
+{
+	free(t->chunks);
+	t->chunks = NULL;
+	t->chunks_octets = 0;
+}
+
+static bool get_chunk(struct talk *t, size_t octets)
+{
+	t->chunks = realloc(t->chunks, t->chunks_octets + octets + 1);
+	while (octets) {
+		size_t n;
+
+		if (t->len == 0 && !fill(t))
+			return false;
+		n = t->len < octets ? t->len : octets;
+		memcpy(t->chunks + t->chunks_octets, t->in + t->from, n);
+		t->from += n;
+		t->len -= n;
+		t->chunks_octets += n;
+		octets -= n;
+	}
+	t->chunks[t->chunks_octets] = '\0';
+	return true;
+}
+
+static bool take_chunk(struct talk *t, const char *line)
+{
+	bool is_last = strstr(line, " LAST") != NULL;
+	const char *reply = special(t, line);
+
+	if (reply && strncmp(reply, "500", 3) == 0)
+		return say(t, reply);
+	if (!get_chunk(t, strtoul(line + 5, NULL, 10)))
+		return false;
+	atomic_fetch_add(&t->seen.fake->chunks, 1);
+	if (!t->has_recipient)
+		return say(t, "503 5.5.1 no recipient");
+	if (reply == NULL && is_last)
+		reply = special(t, ".");
+	if (is_last && (reply == NULL || reply[0] == '2')) {
+		keep(t, t->chunks, t->chunks_octets, true);
+		t->chunks = NULL;
+		t->has_recipient = false;
+	}
+	if (is_last)
+		forget_chunks(t);
 	return say(t, reply ? reply : "250 2.0.0 taken");
 }
 
@@ -216,6 +270,8 @@ static void address_of(const char *line, char *out, size_t cap)
 static const char *on_mail(struct talk *t, const char *line)
 {
 	address_of(line, t->sender, sizeof(t->sender));
+	snprintf(t->mail, sizeof(t->mail), "%.1000s", line);
+	forget_chunks(t);
 	t->recipients[0] = '\0';
 	t->has_recipient = false;
 	t->seen.messages++;
@@ -249,6 +305,8 @@ static bool on_command(struct talk *t, const char *line)
 
 	if (strncmp(line, "DATA", 4) == 0)
 		return take_message(t);
+	if (strncmp(line, "BDAT", 4) == 0)
+		return take_chunk(t, line);
 	if (strncmp(line, "RCPT", 4) == 0)
 		t->seen.recipients++;
 	if (strncmp(line, "MAIL", 4) == 0)
@@ -299,6 +357,7 @@ static void *run_talk(void *arg)
 	struct fake *f = t->seen.fake;
 
 	converse(t);
+	forget_chunks(t);
 	if (t->tls) {
 		gnutls_deinit(t->tls);
 		gnutls_certificate_free_credentials(t->credentials);
@@ -389,6 +448,7 @@ void fake_stop(struct fake *f)
 	for (unsigned i = 0; i < f->message_count; i++) {
 		free(f->messages[i].sender);
 		free(f->messages[i].recipients);
+		free(f->messages[i].mail);
 		free(f->messages[i].content);
 	}
 	pthread_mutex_destroy(&f->lock);

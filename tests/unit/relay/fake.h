@@ -25,14 +25,17 @@ struct fake_talk {
 	bool is_secure;
 };
 
-/* line: a command without its end; "" for the greeting, "." for the end of a message. NULL: the
- * usual reply. Several lines are joined by CRLF, without the last one. */
+/* line: a command without its end; "" for the greeting, "." for the end of a message. A BDAT is told
+ * when its octets are here; answered 500 it is not known, and they are read as commands. NULL: the usual
+ * reply. Several lines are joined by CRLF, without the last one. */
 typedef const char *fake_answer(const struct fake_talk *talk, const char *line);
 
 struct fake_message {
 	unsigned connection;
 	char *sender, *recipients; /* recipients: "a@b c@d" */
-	char *content;		   /* without dot-stuffing */
+	char *mail;		   /* the command */
+	bool by_bdat;
+	char *content; /* without dot-stuffing */
 	size_t octets;
 };
 
@@ -50,7 +53,7 @@ struct fake {
 	pthread_t accepting;
 	pthread_t talks[FAKE_TALKS_MOST];
 	int talk_fds[FAKE_TALKS_MOST]; /* -1: closed */
-	_Atomic unsigned connections, open, most_open, quits, starts_of_body;
+	_Atomic unsigned connections, open, most_open, quits, starts_of_body, chunks;
 	struct fake_message messages[FAKE_MESSAGES_MOST];
 	_Atomic unsigned message_count;
 };

@@ -162,20 +162,6 @@ static void nobody_accepted_needs_no_content(void **state)
 	assert_int_equal(fake.connections, 1);
 }
 
-static void content_is_refused_where_it_cannot_go(void **state)
-{
-	(void)state;
-	fake.offers = NULL;
-	one_smarthost(NULL);
-	begin("bob@x.net");
-	rig_until(&rig, is_answered, NULL);
-	job.job.message.form = SMTP_FORM_8BIT;
-	job_content(&job);
-	assert_false(job.is_done);
-	rig_until(&rig, job_is_done, &job);
-	assert_outcome(0, RELAY_REFUSED, 554);
-}
-
 /* Whatever the smarthost does, at whatever point */
 
 static const char *answer_to, *answer_with;
@@ -591,7 +577,6 @@ int main(void)
 		TEST(recipients_come_one_by_one),
 		TEST(all_at_once_before_anybody_answers),
 		TEST(nobody_accepted_needs_no_content),
-		TEST(content_is_refused_where_it_cannot_go),
 		cmocka_unit_test(every_fault_makes_its_verdict),
 		TEST(rest_is_not_timed),
 		cmocka_unit_test(death_at_rest_is_silent),

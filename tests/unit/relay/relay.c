@@ -715,24 +715,6 @@ static void slow_peer_holds_the_source_back(void **state)
 	free(text);
 }
 
-static void eight_bit_for_a_seven_bit_peer_is_refused(void **state)
-{
-	struct test_job job;
-
-	(void)state;
-	fake.offers = NULL;
-	one_smarthost();
-	job_init(&job, "alice@example.com", "bob@example.net", "\r\nGr\xc3\xbc\xc3\x9f\r\n");
-	job.job.message.form = SMTP_FORM_8BIT;
-	relay_send(rig.relay, &job.job);
-	rig_until(&rig, job_is_done, &job);
-	assert_int_equal(job.verdicts[0].outcome, RELAY_REFUSED);
-	assert_int_equal(job.verdicts[0].code, 554);
-	send_one(&job, "bob@example.net");
-	assert_delivered(&job, 0);
-	assert_int_equal(fake.connections, 1);
-}
-
 /* TLS */
 
 static void tls_case(enum fake_tls fake_tls, enum smtp_client_tls tls, const char *cert,
@@ -872,14 +854,16 @@ static void reply_to_login(struct work *work)
 	}
 }
 
-static struct relay_login *start_login(void *user, const struct relay_smarthost *to,
-				       const char *offered, void *attempt)
+static struct relay_login *start_login(void *user, const struct relay_login_start *from,
+				       void *attempt)
 {
 	struct relay_login *login = calloc(1, sizeof(*login));
 
-	assert_string_equal(to->user, "relay");
-	assert_span_text(to->password, "secret");
-	snprintf(login->offered, sizeof(login->offered), "%s", offered);
+	assert_string_equal(from->smarthost->user, "relay");
+	assert_span_text(from->smarthost->password, "secret");
+	assert_null(from->smarthost->keytab);
+	assert_null(from->binding);
+	snprintf(login->offered, sizeof(login->offered), "%s", from->offered);
 	login->attempt = attempt;
 	login->is_first = true;
 	login->trouble = login_trouble;
@@ -1238,7 +1222,6 @@ int main(void)
 		TEST(dry_source_is_waited_for),
 		TEST(large_content_arrives_whole),
 		TEST(slow_peer_holds_the_source_back),
-		TEST(eight_bit_for_a_seven_bit_peer_is_refused),
 		TEST(tls_delivers),
 		cmocka_unit_test(untrusted_certificate_is_refused),
 		TEST(no_starttls_no_mail),

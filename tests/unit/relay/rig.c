@@ -100,7 +100,7 @@ static int next_part(struct relay_source *source, struct span *part)
 	struct test_job *job = list_entry(source, struct test_job, source);
 	struct span left = span_from(job->content, job->given);
 
-	if (job->is_dry)
+	if (job->is_dry || (job->stops_at && job->given >= job->stops_at))
 		return -EAGAIN;
 	if (left.len == 0)
 		return job->error;

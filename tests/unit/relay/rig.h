@@ -44,8 +44,9 @@ struct test_job {
 	struct span content;
 	size_t part_octets; /* given in parts of so many; 0: in one */
 	size_t given;
-	int error;   /* in place of the end */
-	bool is_dry; /* -EAGAIN until job_pour() */
+	int error;	 /* in place of the end */
+	bool is_dry;	 /* -EAGAIN; relay_more() when it is so no longer */
+	size_t stops_at; /* the same from that octet on; 0: never */
 	unsigned rewinds, parts;
 	unsigned accepted[JOB_RECIPIENTS_MOST];
 	struct seen_verdict verdicts[JOB_RECIPIENTS_MOST];

@@ -1,0 +1,45 @@
+/* relay/learn.c: what a smarthost offers, kept for the sessions and for the choice of a route. */
+#include "conn.h"
+
+static void put_changed(struct relay_learned *learned, const struct smtp_client_offers *offers)
+{
+	struct smtp_client_offers before;
+
+	if (!relay_learned_get(learned, &before) || memcmp(&before, offers, sizeof(before)) != 0)
+		relay_learned_put(learned, offers);
+}
+
+/* A connection in use tells again only what was forgotten meanwhile: another one may be newer. */
+void conn_learn(struct conn *conn)
+{
+	const struct smtp_client_offers *offers = smtp_client_offers(conn->engine);
+	struct route *route = conn->route;
+	struct smtp_client_offers before;
+	bool is_new = conn->state == CONN_SETTING_UP;
+
+	if (is_new) {
+		conn->has_chunking = offers->chunking;
+		route->offers = *offers;
+		route->has_offers = true;
+	}
+	if (route->is_retired || route->to.learned == NULL)
+		return;
+	if (is_new || !relay_learned_get(route->to.learned, &before))
+		put_changed(route->to.learned, offers);
+}
+
+/* The other connections would find out the same, at the cost of a message each. */
+void conn_unlearn(struct conn *conn)
+{
+	const struct smtp_client_offers *offers = smtp_client_offers(conn->engine);
+	struct route *route = conn->route;
+
+	if (!conn->has_chunking || offers->chunking)
+		return;
+	conn->has_chunking = false;
+	route->distrusts_chunking = true;
+	route->offers = *offers;
+	if (route->to.learned && !route->is_retired)
+		put_changed(route->to.learned, offers);
+	route_close_idle(route);
+}
