@@ -5,6 +5,7 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* Best first. LOGIN last: a plain password without even a standard. */
@@ -170,6 +171,20 @@ static int put_out(struct auth_client *c, int code, const char *at, unsigned n, 
 	return 0;
 }
 
+/* A client that could bind says so to a server that offers no -PLUS (RFC 5802 section 6: "y"), so that it
+ * finds out when somebody took them from its offer. Cyrus does where it has a choice of mechanisms only:
+ * so it gets the one twice. */
+static int start_with(struct auth_client *c, const struct mechanism *m, const char **at,
+		      unsigned *n)
+{
+	bool says_y = c->binding.name && span_istarts(span_text(m->name), "SCRAM-") &&
+		      strcasestr(c->offered, "-PLUS") == NULL;
+	char names[64];
+
+	snprintf(names, sizeof(names), "%s %s", m->name, m->name);
+	return sasl_client_start(c->conn, says_y ? names : m->name, NULL, at, n, NULL);
+}
+
 int auth_client_start(struct auth_client *c, const char **mechanism, struct buf *initial,
 		      bool *has_initial, struct fault *fault)
 {
@@ -182,7 +197,7 @@ int auth_client_start(struct auth_client *c, const char **mechanism, struct buf 
 
 		if (!is_usable(c, &mechanisms[i]) || !is_offered(c, mechanisms[i].name))
 			continue;
-		r = sasl_client_start(c->conn, mechanisms[i].name, NULL, &at, &n, NULL);
+		r = start_with(c, &mechanisms[i], &at, &n);
 		was_refused = true;
 		if (r == SASL_NOMECH)
 			continue;

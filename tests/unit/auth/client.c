@@ -7,9 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static struct auth_client *client_with(const char *password, const char *offered, bool is_tls)
+static struct auth_client *client_bound(const char *password, const char *offered, bool is_tls,
+					const char *binding, const char *data)
 {
 	struct auth_client_conf conf = {
+		.binding = binding,
+		.binding_data = span_text(data),
 		.host = "smtp.example.net",
 		.user = "relay@example.com",
 		.password = span_text(password),
@@ -22,6 +25,11 @@ static struct auth_client *client_with(const char *password, const char *offered
 	if (c == NULL)
 		fail_msg("%s", fault.text);
 	return c;
+}
+
+static struct auth_client *client_with(const char *password, const char *offered, bool is_tls)
+{
+	return client_bound(password, offered, is_tls, NULL, NULL);
 }
 
 static struct auth_client *new_client(const char *offered, bool is_tls)
@@ -75,6 +83,48 @@ static void chooses_the_best(void **state)
 		buf_wipe(&initial);
 		auth_client_free(&c);
 		assert_null(c);
+	}
+}
+
+static void a_binding_is_used_where_it_can_be(void **state)
+{
+	static const struct {
+		const char *offered, *binding, *data;
+		const char *chosen, *header;
+	} cases[] = {
+		{ "SCRAM-SHA-256 SCRAM-SHA-256-PLUS PLAIN", "tls-exporter", "octets",
+		  "SCRAM-SHA-256-PLUS", "p=tls-exporter,," },
+		{ "SCRAM-SHA-1-PLUS SCRAM-SHA-512 SCRAM-SHA-1", "tls-unique", "octets",
+		  "SCRAM-SHA-1-PLUS", "p=tls-unique,," },
+		{ "SCRAM-SHA-256-PLUS SCRAM-SHA-512-PLUS", "tls-server-end-point", "octets",
+		  "SCRAM-SHA-512-PLUS", "p=tls-server-end-point,," },
+		{ "SCRAM-SHA-256 PLAIN", "tls-exporter", "octets", "SCRAM-SHA-256", "y,," },
+		{ "SCRAM-SHA3-512-PLUS SCRAM-SHA-256", "tls-exporter", "octets", "SCRAM-SHA-256",
+		  "n,," },
+		{ "SCRAM-SHA-256-PLUS SCRAM-SHA-256", NULL, NULL, "SCRAM-SHA-256", "n,," },
+		{ "SCRAM-SHA-256-PLUS SCRAM-SHA-256", "tls-exporter", "", "SCRAM-SHA-256", "n,," },
+		{ "PLAIN", "tls-exporter", "octets", "PLAIN", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct auth_client *c = client_bound("open sesame", cases[i].offered, true,
+						     cases[i].binding, cases[i].data);
+		size_t n = strlen(cases[i].header);
+		const char *mechanism = NULL;
+		struct fault fault = { 0 };
+		struct buf initial = { 0 };
+		bool has_initial;
+
+		if (auth_client_start(c, &mechanism, &initial, &has_initial, &fault) < 0)
+			fail_msg("case %zu: %s", i, fault.text);
+		assert_string_equal(mechanism, cases[i].chosen);
+		assert_true(has_initial);
+		if (!span_eq(span_first(buf_span(&initial), n), span_of(cases[i].header, n)))
+			fail_msg("case %zu: %.*s", i, (int)initial.len,
+				 (const char *)buf_span(&initial).at);
+		buf_wipe(&initial);
+		auth_client_free(&c);
 	}
 }
 
@@ -290,6 +340,42 @@ static void logs_in_at_a_real_server(void **state)
 	}
 }
 
+/* Both sides have the octets of their own connection. */
+static void a_binding_holds_against_a_real_server(void **state)
+{
+	static const struct {
+		const char *ours, *theirs;
+		bool passes;
+	} cases[] = {
+		{ "octets", "octets", true },
+		{ "octets", "others", false },
+		{ "octets", "octet", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		sasl_channel_binding_t binding = {
+			.name = "tls-exporter",
+			.len = strlen(cases[i].theirs),
+			.data = (const unsigned char *)cases[i].theirs,
+		};
+		struct auth_client *c =
+			client_bound("open sesame", "SCRAM-SHA-256 SCRAM-SHA-256-PLUS", true,
+				     "tls-exporter", cases[i].ours);
+		sasl_conn_t *server = new_server();
+		char mechanism[32];
+		int code;
+
+		assert_int_equal(sasl_setprop(server, SASL_CHANNEL_BINDING, &binding), SASL_OK);
+		code = exchange(c, server, mechanism, sizeof(mechanism));
+		assert_string_equal(mechanism, "SCRAM-SHA-256-PLUS");
+		assert_int_equal(code == SASL_OK, cases[i].passes);
+		assert_int_equal(auth_client_is_done(c), cases[i].passes);
+		sasl_dispose(&server);
+		auth_client_free(&c);
+	}
+}
+
 static void a_wrong_password_does_not_pass(void **state)
 {
 	static const char *const offers[] = { "PLAIN", "LOGIN", "SCRAM-SHA-256" };
@@ -372,10 +458,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(chooses_the_best),
+		cmocka_unit_test(a_binding_is_used_where_it_can_be),
 		cmocka_unit_test(what_is_offered_is_not_trusted),
 		cmocka_unit_test(plain_is_said_at_once),
 		cmocka_unit_test(login_answers_two_questions),
 		cmocka_unit_test(logs_in_at_a_real_server),
+		cmocka_unit_test(a_binding_holds_against_a_real_server),
 		cmocka_unit_test(a_wrong_password_does_not_pass),
 		cmocka_unit_test(a_false_server_is_found_out),
 		cmocka_unit_test(nonsense_is_not_answered),

@@ -323,6 +323,32 @@ static void the_client_side_keeps_its_tickets(void **state)
 	assert_non_null(strstr(fault.text, "host/box.example.com"));
 }
 
+/* With a keytab no password is sent, whatever is offered. */
+static void the_client_side_uses_nothing_else(void **state)
+{
+	struct auth_client_conf conf = {
+		.host = "relay.example.com",
+		.user = "alice",
+		.password = span_text("open sesame"),
+		.offered = "PLAIN LOGIN SCRAM-SHA-256",
+		.is_tls = true,
+		.keytab = people,
+	};
+	struct fault fault = { 0 };
+	struct auth_client *c = auth_client_new(&conf, &fault);
+	struct buf initial = { 0 };
+	const char *mechanism;
+	bool has_initial;
+
+	(void)state;
+	assert_non_null(c);
+	assert_int_equal(auth_client_start(c, &mechanism, &initial, &has_initial, &fault),
+			 -ENOTSUP);
+	assert_non_null(strstr(fault.text, "GSSAPI alone"));
+	assert_int_equal(initial.len, 0);
+	auth_client_free(&c);
+}
+
 static void the_client_side_says_what_it_lacks(void **state)
 {
 	struct fault fault = { 0 };
@@ -349,6 +375,7 @@ int main(void)
 		in_realm(what_was_changed_on_the_way_is_refused),
 		in_realm(another_client_logs_in_as_itself),
 		in_realm(the_client_side_keeps_its_tickets),
+		in_realm(the_client_side_uses_nothing_else),
 		in_realm(the_client_side_says_what_it_lacks),
 	};
 

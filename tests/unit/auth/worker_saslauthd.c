@@ -227,6 +227,25 @@ static void one_that_is_not_there_is_no_verdict(void **state)
 	desk_detail_has(&desk, "nobody listens");
 }
 
+/* An empty mechanism asks whether saslauthd is there: a connection tells. */
+static void a_probe_knocks(void **state)
+{
+	struct auth_hello hello = hello_for(directory, "");
+	struct auth_request probe = { .response_count = 0 };
+
+	(void)state;
+	desk_hire(&desk, &hello);
+	desk_expect(&desk, desk_request(&desk, &probe), AUTH_UNAVAILABLE, "none");
+	desk_detail_has(&desk, "No such file");
+	desk_detail_has(&desk, "start it");
+	start_saslauthd();
+	desk_expect(&desk, desk_request(&desk, &probe), AUTH_OK, "there");
+	assert_int_equal(desk.answer.detail.len, 0);
+	stop(&saslauthd);
+	desk_expect(&desk, desk_request(&desk, &probe), AUTH_UNAVAILABLE, "gone");
+	desk_detail_has(&desk, "nobody listens");
+}
+
 static void one_out_of_reach_is_no_verdict(void **state)
 {
 	struct auth_hello hello = hello_for(directory, "");
@@ -326,6 +345,7 @@ int main(void)
 		in_directory(tells_right_from_wrong),
 		in_directory(the_realm_goes_with_the_name),
 		in_directory(one_that_is_not_there_is_no_verdict),
+		in_directory(a_probe_knocks),
 		in_directory(one_out_of_reach_is_no_verdict),
 		in_directory(a_path_too_long_is_no_verdict),
 		in_directory(one_that_hangs_up_is_no_verdict),
