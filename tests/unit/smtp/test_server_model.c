@@ -182,12 +182,6 @@ static int always_501(struct model *m)
 	return 501;
 }
 
-static int always_502(struct model *m)
-{
-	(void)m;
-	return 502;
-}
-
 static int always_503(struct model *m)
 {
 	(void)m;
@@ -205,10 +199,8 @@ static const struct {
 	{ "AUTH NTLM\r\n", model_login_other },
 	{ "MAIL FROM:<a@b>\r\n", model_mail_good },
 	{ "MAIL FROM:<denied@b>\r\n", model_mail_denied },
-	{ "MAIL FROM:<a@b> RET=FULL ENVID=1\r\n", model_mail_good },
 	{ "MAIL FROM:<a@b> SIZE=x\r\n", model_mail_malformed },
 	{ "RCPT TO:<c@d>\r\n", model_rcpt_good },
-	{ "RCPT TO:<c@d> NOTIFY=NEVER ORCPT=rfc822;c@d\r\n", model_rcpt_good },
 	{ "RCPT TO:<no@d>\r\n", model_rcpt_refused },
 	{ "RCPT TO:<c@d> NOTIFY=NEVER,DELAY\r\n", model_rcpt_malformed },
 	{ "RCPT TO:<c@d> RET=FULL\r\n", model_rcpt_unknown },
@@ -216,7 +208,6 @@ static const struct {
 	{ "RSET\r\n", model_rset },
 	{ "NOOP\r\n", always_250 },
 	{ "VRFY c\r\n", always_252 },
-	{ "ETRN c\r\n", always_502 },
 	{ "BDAT 6\r\nQUIT\r\n", model_chunk_more },
 	{ "BDAT 6 LAST\r\nRSET\r\n", model_chunk_last },
 	{ "BDAT x\r\n", model_chunk_malformed },
