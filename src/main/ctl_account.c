@@ -128,7 +128,7 @@ static long long end_some(const struct ctl_command *command, const struct conf *
 			  const char *account, const char *credential, bool *is_there,
 			  struct fault *fault)
 {
-	json_t *request = json_pack("{sssss?}", "verb", "revoke", "account", account, "credential",
+	json_t *request = json_pack("{ssssss?}", "verb", "revoke", "account", account, "credential",
 				    credential);
 	json_t *last = ctl_ask_if_there(command, conf, request, NULL, NULL, fault);
 	long long ended = ctl_number(last, "sessions");

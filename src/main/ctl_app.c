@@ -228,7 +228,7 @@ static json_t *ask_uses(const struct ctl_command *command, const struct conf *co
 	struct fault fault = { 0 };
 
 	json_decref(ctl_ask_if_there(command, conf,
-				     json_pack("{sssss?}", "verb", "last-use", "account", account),
+				     json_pack("{ssss?}", "verb", "last-use", "account", account),
 				     note_uses, uses, &fault));
 	if (fault.code)
 		fprintf(stderr, "posternctl: note: when they were last used is not known: %s\n",
