@@ -21,7 +21,7 @@
 #include "line.h"
 #include "smtp/server.h"
 
-/* Which function takes the input; steps[] in server.c is indexed by it. */
+/* Which function takes the input; steps[] in server_input.c is indexed by it. */
 enum mode {
 	MODE_EARLY, /* before the greeting */
 	MODE_COMMAND,
