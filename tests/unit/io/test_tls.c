@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "certificates.h"
 #include "ends.h"
+#include "issue.h"
 #include "io/tls.h"
 
 #include <errno.h>
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 static struct certificates certificates;
 
@@ -303,6 +305,32 @@ static void both_certificates_serve_who_can_use_one(void **state)
 	tls_identity_unref(&identity);
 }
 
+static void first_end_of_all_pairs_counts(void **state)
+{
+	struct issued soon = issue(&(struct issue){ .dns = span_text("localhost"), .to_s = 3600 });
+	char crt[128], key[128];
+	struct tls_identity *identity;
+	struct fault fault;
+
+	(void)state;
+	snprintf(crt, sizeof(crt), "%s/soon.crt", certificates.dir);
+	snprintf(key, sizeof(key), "%s/soon.key", certificates.dir);
+	issued_write(&soon, crt, key);
+	for (int i = 0; i < 2; i++) {
+		struct tls_pair pairs[] = { certificates.rsa, certificates.rsa };
+
+		pairs[i] = (struct tls_pair){ crt, key };
+		identity = tls_identity_load(pairs, 2, &fault);
+		assert_non_null(identity);
+		assert_true(tls_identity_expires(identity) <= time(NULL) + 3600);
+		assert_true(tls_identity_has_rsa(identity));
+		tls_identity_unref(&identity);
+	}
+	unlink(crt);
+	unlink(key);
+	issued_drop(&soon);
+}
+
 /* Returns the session's data; NULL data when no ticket came. */
 static gnutls_datum_t session_of(const struct tls_server_conf *conf, const char *priority,
 				 const gnutls_datum_t *resume, bool *is_resumed)
@@ -558,6 +586,7 @@ int main(void)
 		cmocka_unit_test(tampered_record_is_an_error),
 		cmocka_unit_test(versions_suites_and_alpn),
 		cmocka_unit_test(both_certificates_serve_who_can_use_one),
+		cmocka_unit_test(first_end_of_all_pairs_counts),
 		cmocka_unit_test(tickets_resume_where_they_were_given),
 		cmocka_unit_test(renegotiation_ends_the_session),
 		cmocka_unit_test(floods_of_nothing_are_capped),

@@ -57,6 +57,31 @@ static void assert_bindings(struct raw *r, const char *name, int had)
 	}
 }
 
+/* RFC 9266 section 2: a context of no octets, which up to TLS 1.2 is not the same as no context. */
+static void exporter_has_an_empty_context(void **state)
+{
+	static const char *const versions[] = { "NORMAL", "NORMAL:-VERS-ALL:+VERS-TLS1.2" };
+	static const char label[] = "EXPORTER-Channel-Binding";
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		const struct tls_server_conf conf = { .identity = ecdsa };
+		char empty[32], none[32];
+		struct buf ours = { 0 };
+		struct raw r;
+
+		raw_open(&r, &conf, versions[i], NULL);
+		raw_shake(&r);
+		assert_int_equal(tls_binding(r.server, span_text("tls-exporter"), &ours), 0);
+		gnutls_prf_rfc5705(r.session, sizeof(label) - 1, label, 0, "", 32, empty);
+		gnutls_prf_rfc5705(r.session, sizeof(label) - 1, label, 0, NULL, 32, none);
+		assert_true(span_eq(buf_span(&ours), span_of(empty, 32)));
+		assert_int_equal(memcmp(empty, none, 32) != 0, i == 1);
+		raw_close(&r);
+		buf_fini(&ours);
+	}
+}
+
 static void both_sides_have_the_same(void **state)
 {
 	const struct {
@@ -477,6 +502,7 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(exporter_has_an_empty_context),
 		cmocka_unit_test(both_sides_have_the_same),
 		cmocka_unit_test(end_point_is_of_the_certificate_sent),
 		cmocka_unit_test(end_point_is_hashed_as_the_certificate_is),
