@@ -11,6 +11,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#if DESK_IS_WATCHED
+/* MIT's library loses two names where a keytab lacks the key that is asked for. */
+const char *__lsan_default_suppressions(void);
+
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:krb5_build_principal_alloc_va\n";
+}
+#endif
+
 /* Kerberos, with a KDC of the test's own: our client side and GNU SASL at our worker. */
 static struct desk desk;
 static struct realm realm;
