@@ -62,8 +62,8 @@ int mail_survey_judge(const struct mail_survey *survey, unsigned takes, uint64_t
 /* Has been judged for the same `takes`, with 0; the survey outlives it. */
 struct mail_convert *mail_convert_new(const struct mail_survey *survey, unsigned takes);
 void mail_convert_free(struct mail_convert **convert);
-/* Appends to *out what the octets become. Held back is at most a line, or a header field (64 KiB; of a
- * longer one a piece). The content is the one that was surveyed; what is not is passed on as it is, or
+/* Appends to *out what the octets become. Held back is at most a line or a header field, of longer ones
+ * a piece: 128 KiB in all. The content is the one that was surveyed; what is not is passed on as it is, or
  * changed, but nothing worse. */
 void mail_convert_feed(struct mail_convert *convert, struct span content, struct buf *out);
 void mail_convert_end(struct mail_convert *convert, struct buf *out);

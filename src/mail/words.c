@@ -65,6 +65,8 @@ static void put_unit(struct mail_words *w)
 /* What stands without a gap behind something else belongs to its unit. */
 static void put_word(struct mail_words *w, struct span gap, struct span word)
 {
+	if (word.len == 0)
+		return;
 	if (gap.len || w->may_fold) {
 		put_unit(w);
 		buf_put_span(&w->unit_gap, fit_gap(gap));

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 EIGHTBIT, EIGHTBIT_HEADER, LONG_LINES, BINARY = 1, 2, 4, 8
-MESSAGES = 400
+MESSAGES = 150
 WORDS = ['plain', 'Grüße', 'x', 'žluťoučký', '日本語', '=?utf-8?q?=C3=A4h?=', 'a=b', '(par)', 'Ж', '🙂🙂', 'und', 'mehr', '=?', '_',
          'donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen']
 NAMES = ['Jürgen', 'Müller, Hans', 'Ann', 'O. "the" One', '山田', 'de la Peña']
