@@ -1,8 +1,10 @@
 #include "auth/users.h"
 
 #include "password.h"
+#include "saslprep.h"
 #include "users_edit.h"
 #include "base/mem.h"
+#include "base/secret.h"
 
 #include <errno.h>
 
@@ -49,10 +51,13 @@ static int change_line(struct users_edit *e, void *user, const struct users_line
 static void make_verifier(const struct users_edit *e, struct span password, struct change *c)
 {
 	unsigned char salt[AUTH_SCRAM_OCTETS];
+	struct secret prepared = { 0 };
 	struct auth_scram scram;
 
+	saslprep(password, &prepared.octets);
 	verifier_salt(e->seed.octets, c->name, salt);
-	verifier_make(password, salt, &scram);
+	verifier_make(secret_span(&prepared), salt, &scram);
+	secret_fini(&prepared);
 	verifier_format(&scram, salt, &c->scram);
 	mem_wipe(&scram, sizeof(scram));
 }

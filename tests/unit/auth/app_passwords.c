@@ -177,6 +177,27 @@ static void what_is_made_is_what_the_format_says(void **state)
 	assert_non_null(strstr(content, ":" SCRAM "\n"));
 }
 
+/* "a" and a combining diaeresis, as a Mac may send it, is what a client normalizes to U+00E4. */
+static void a_verifier_is_of_the_normal_form(void **state)
+{
+	static const char *const forms[] = { "a\xCC\x88pfel", "\xC3\xA4pfel" };
+	struct auth_scram scrams[2];
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct auth_users *users;
+
+		write_text(SEED);
+		assert_int_equal(auth_users_add(path, "alice", span_text(forms[i]), NULL), 0);
+		users = load();
+		scrams[i] = *auth_users_scram(users, alice());
+		assert_true(
+			auth_password_fits(auth_users_hash(users, alice()), span_text(forms[i])));
+		auth_users_free(&users);
+	}
+	assert_memory_equal(&scrams[0], &scrams[1], sizeof(scrams[0]));
+}
+
 /* The same whether or not there is such a user. */
 static void a_salt_is_there_for_every_name(void **state)
 {
@@ -705,6 +726,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		in_directory(reads_what_the_format_says),
 		in_directory(what_is_made_is_what_the_format_says),
+		in_directory(a_verifier_is_of_the_normal_form),
 		in_directory(a_salt_is_there_for_every_name),
 		in_directory(a_strange_verifier_is_none),
 		in_directory(without_the_seed_no_verifier),
