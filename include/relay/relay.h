@@ -21,7 +21,8 @@
  * What a smarthost does not take as it is, is converted (mail/convert.h) on its way to it: 8-bit and
  * binary content, header fields beyond ASCII (those of a sender who said SMTPUTF8 need SMTPUTF8, others
  * 8BITMIME), domains beyond ASCII. Lines above SMTP_LINE_MOST are converted for each smarthost, for none
- * needs to take them (RFC 5321 4.5.3.1.6); only binary content to one with BINARYMIME has no lines. The
+ * needs to take them (RFC 5321 4.5.3.1.6), but go as they are where that cannot be done (signed parts),
+ * and in binary content to one with BINARYMIME. The
  * source is read twice then, with rewind() in between. Each smarthost gets what it can take. A message
  * that cannot be converted is REFUSED with the reply that says why.
  *

@@ -94,7 +94,7 @@ void conn_fit_end(struct conn *conn);
 /* learn.c */
 /* READY: what the peer offers is kept for those who ask. */
 void conn_learn(struct conn *conn);
-/* Whether what it offers has turned out to be no true word. */
+/* What it offers may have turned out to be no true word. */
 void conn_unlearn(struct conn *conn);
 
 /* content.c */

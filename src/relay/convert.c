@@ -2,9 +2,11 @@
  *
  * Where something must change, the content is read once to learn how (mail/convert.h); the second time
  * it goes through the conversion on its way to the engine. The survey is the attempt's: another
- * connection, whose peer offers other things, goes on from it. Lines above SMTP_LINE_MOST are folded away for
- * each smarthost: no server needs to take them (RFC 5321 4.5.3.1.6), and what becomes of them is never
- * told; only BINARYMIME has no lines.
+ * connection, whose peer offers other things, goes on from it.
+ *
+ * Lines above SMTP_LINE_MOST are converted for each smarthost: no server needs to take them, and what becomes
+ * of them is never told. But larger objects "SHOULD be avoided when possible" only (RFC 5321 4.5.3.1): where
+ * it is not, as within a signed part, they go as they are. BINARYMIME has no lines.
  */
 #include "conn.h"
 
@@ -139,6 +141,18 @@ static void send_fit(struct conn *conn, uint64_t size)
 		conn_ask(conn, size, form);
 }
 
+/* 0: what of the forms is to be left, and the size of that; or why it cannot be done. */
+static int judge(const struct conn *conn, unsigned *takes, uint64_t *size, struct smtp_reply *why)
+{
+	const struct mail_survey *survey = conn->attempt->survey;
+	struct smtp_reply other;
+
+	if (mail_survey_judge(survey, *takes, size, why) == 0)
+		return 0;
+	*takes |= SMTP_FORM_LONG_LINES;
+	return mail_survey_judge(survey, *takes, size, &other);
+}
+
 static void convert(struct conn *conn)
 {
 	struct attempt *a = conn->attempt;
@@ -146,7 +160,7 @@ static void convert(struct conn *conn)
 	struct smtp_reply why;
 	uint64_t size;
 
-	if (mail_survey_judge(a->survey, takes, &size, &why) == 0) {
+	if (judge(conn, &takes, &size, &why) == 0) {
 		conn->convert = mail_convert_new(a->survey, takes);
 		send_fit(conn, size);
 		return;

@@ -1,6 +1,15 @@
 /* relay/learn.c: what a smarthost offers, kept for the sessions and for the choice of a route. */
 #include "conn.h"
 
+/* As it is for the sessions: REQUIRETLS that was not offered within verified TLS is none. */
+static struct smtp_client_offers useful(const struct conn *conn)
+{
+	struct smtp_client_offers offers = *smtp_client_offers(conn->engine);
+
+	offers.require_tls = conn_may_require_tls(conn);
+	return offers;
+}
+
 static void put_changed(struct relay_learned *learned, const struct smtp_client_offers *offers)
 {
 	struct smtp_client_offers before;
@@ -12,34 +21,33 @@ static void put_changed(struct relay_learned *learned, const struct smtp_client_
 /* A connection in use tells again only what was forgotten meanwhile: another one may be newer. */
 void conn_learn(struct conn *conn)
 {
-	const struct smtp_client_offers *offers = smtp_client_offers(conn->engine);
+	struct smtp_client_offers offers = useful(conn), before;
 	struct route *route = conn->route;
-	struct smtp_client_offers before;
 	bool is_new = conn->state == CONN_SETTING_UP;
 
 	if (is_new) {
-		conn->has_chunking = offers->chunking;
-		route->offers = *offers;
+		conn->has_chunking = offers.chunking;
+		route->offers = offers;
 		route->has_offers = true;
 	}
 	if (route->is_retired || route->to.learned == NULL)
 		return;
 	if (is_new || !relay_learned_get(route->to.learned, &before))
-		put_changed(route->to.learned, offers);
+		put_changed(route->to.learned, &offers);
 }
 
 /* The other connections would find out the same, at the cost of a message each. */
 void conn_unlearn(struct conn *conn)
 {
-	const struct smtp_client_offers *offers = smtp_client_offers(conn->engine);
+	struct smtp_client_offers offers = useful(conn);
 	struct route *route = conn->route;
 
-	if (!conn->has_chunking || offers->chunking)
+	if (!conn->has_chunking || offers.chunking)
 		return;
 	conn->has_chunking = false;
 	route->distrusts_chunking = true;
-	route->offers = *offers;
+	route->offers = offers;
 	if (route->to.learned && !route->is_retired)
-		put_changed(route->to.learned, offers);
+		put_changed(route->to.learned, &offers);
 	route_close_idle(route);
 }

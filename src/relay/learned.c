@@ -57,7 +57,7 @@ void relay_learned_forget(struct relay_learned *learned)
 
 struct relay_ability relay_ability(struct relay_learned *const *learned, size_t count)
 {
-	struct relay_ability a = { .takes_utf8 = true, .takes_require_tls = true };
+	struct relay_ability a = { .takes_utf8 = true };
 	struct smtp_client_offers o;
 
 	for (size_t i = 0; i < count; i++) {
@@ -65,9 +65,10 @@ struct relay_ability relay_ability(struct relay_learned *const *learned, size_t 
 			continue;
 		a.is_known = true;
 		a.takes_utf8 &= o.smtputf8;
-		a.takes_require_tls &= o.require_tls;
+		a.takes_require_tls |= o.require_tls;
 		if (o.size_octets && (a.size_octets == 0 || o.size_octets < a.size_octets))
 			a.size_octets = o.size_octets;
 	}
+	a.takes_require_tls |= !a.is_known;
 	return a;
 }

@@ -2,128 +2,9 @@
 
 #include "base/require.h"
 #include "client_private.h"
-#include "smtp/idna.h"
 
-static const struct smtp_reply bad_address =
-	SMTP_REPLY(553, 5, 1, 3, "An address holds a control character");
-static const struct smtp_reply no_domain =
-	SMTP_REPLY(553, 5, 1, 3, "The domain of an address is none that may exist");
-static const struct smtp_reply ascii_only =
-	SMTP_REPLY(553, 5, 6, 7, "The smarthost takes no addresses beyond ASCII");
-static const struct smtp_reply needs_utf8 =
-	SMTP_REPLY(450, 4, 6, 7, "An address beyond ASCII came too late to be told in MAIL");
-static const struct smtp_reply no_8bit =
-	SMTP_REPLY(554, 5, 6, 3, "The smarthost takes no 8-bit messages");
-static const struct smtp_reply needs_8bit =
-	SMTP_REPLY(450, 4, 6, 3, "8-bit content came too late to be told in MAIL");
-static const struct smtp_reply no_binary =
-	SMTP_REPLY(554, 5, 6, 3, "The smarthost takes no binary messages");
-static const struct smtp_reply needs_binary =
-	SMTP_REPLY(450, 4, 6, 3, "Binary content came too late to be told in MAIL");
-static const struct smtp_reply ascii_header =
-	SMTP_REPLY(553, 5, 6, 7, "The smarthost takes no header fields beyond ASCII");
-static const struct smtp_reply no_require_tls =
-	SMTP_REPLY(550, 5, 7, 30, "The smarthost does not support REQUIRETLS");
 static const struct smtp_reply too_many =
 	SMTP_REPLY(452, 4, 5, 3, "More recipients than the smarthost takes with one message");
-static const struct smtp_reply too_large =
-	SMTP_REPLY(552, 5, 3, 4, "The message is larger than the smarthost takes");
-
-static struct span local_part(struct span address)
-{
-	size_t at = address.len;
-
-	while (at > 0 && address.at[at - 1] != '@')
-		at--;
-	return span_first(address, at);
-}
-
-static bool is_clean(struct span address)
-{
-	for (size_t i = 0; i < address.len; i++)
-		if (address.at[i] < ' ' || address.at[i] == 127)
-			return false;
-	return true;
-}
-
-/* How the address is said: as it stands, or with a domain in A-labels. NULL: *out is that. */
-static const struct smtp_reply *spell_address(const struct smtp_client_offers *o, bool may_utf8,
-					      struct span address, struct buf *out)
-{
-	if (!is_clean(address))
-		return &bad_address;
-	if (may_utf8 || span_is_ascii(address)) {
-		buf_put_span(out, address);
-		return NULL;
-	}
-	if (smtp_mailbox_to_ascii(address, out) == 0)
-		return NULL;
-	if (span_is_ascii(local_part(address)))
-		return &no_domain;
-	return o->smtputf8 ? &needs_utf8 : &ascii_only;
-}
-
-static const struct smtp_reply *judge_address(const struct smtp_client_offers *o,
-					      struct span address)
-{
-	struct buf spelt = { 0 };
-	const struct smtp_reply *why = spell_address(o, o->smtputf8, address, &spelt);
-
-	buf_fini(&spelt);
-	return why;
-}
-
-/* An address with a control is worse than one beyond ASCII. */
-static const struct smtp_reply *judge_addresses(const struct smtp_client_offers *o,
-						const struct smtp_client_message *m)
-{
-	const struct smtp_reply *why = judge_address(o, m->sender);
-
-	for (size_t i = 0; i < m->recipient_count && why != &bad_address; i++) {
-		const struct smtp_reply *other = judge_address(o, m->recipients[i]);
-
-		why = other ? other : why;
-	}
-	return why;
-}
-
-static const struct smtp_reply *judge_size(const struct smtp_client_offers *o, uint64_t size)
-{
-	return o->size_octets && size > o->size_octets ? &too_large : NULL;
-}
-
-/* RFC 3030 3.: BINARYMIME is nothing without CHUNKING. */
-static bool takes_binary(const struct smtp_client_offers *o)
-{
-	return o->binarymime && o->chunking;
-}
-
-static const struct smtp_reply *judge_form(const struct smtp_client_offers *o, unsigned form,
-					   bool is_utf8)
-{
-	bool is_binary = form & SMTP_FORM_BINARY;
-
-	if (is_binary && !takes_binary(o))
-		return &no_binary;
-	if ((form & SMTP_FORM_8BIT) && !is_binary && !o->eightbitmime)
-		return &no_8bit;
-	return (form & SMTP_FORM_8BIT_HEADER) && is_utf8 && !o->smtputf8 ? &ascii_header : NULL;
-}
-
-/* What need not be asked, because the peer cannot take it. */
-static const struct smtp_reply *judge_message(const struct smtp_client *cl,
-					      const struct smtp_client_message *m)
-{
-	const struct smtp_client_offers *o = &cl->offers;
-	const struct smtp_reply *why = judge_addresses(o, m);
-
-	/* RFC 8689 4.2.1: the option is sent within TLS only. */
-	if (!why && m->require_tls && !(o->require_tls && cl->is_tls))
-		why = &no_require_tls;
-	if (!why)
-		why = judge_form(o, m->form, m->is_utf8);
-	return why ? why : judge_size(o, m->size);
-}
 
 static bool needs_smtputf8(const struct smtp_client_message *m)
 {
@@ -193,7 +74,7 @@ static void add_mail(struct smtp_client *cl, const struct smtp_client_message *m
 	struct buf line = { 0 }, sender = { 0 };
 
 	e->says_utf8 = o->smtputf8 && needs_smtputf8(m);
-	spell_address(o, e->says_utf8, m->sender, &sender);
+	client_spell_address(o, e->says_utf8, m->sender, &sender);
 	put_address(&line, "MAIL FROM:<", buf_span(&sender));
 	buf_fini(&sender);
 	if (o->size && m->size)
@@ -224,7 +105,8 @@ static void add_recipient(struct smtp_client *cl, struct span mailbox,
 {
 	struct client_envelope *e = &cl->envelope;
 	struct buf spelt = { 0 };
-	const struct smtp_reply *why = spell_address(&cl->offers, e->says_utf8, mailbox, &spelt);
+	const struct smtp_reply *why =
+		client_spell_address(&cl->offers, e->says_utf8, mailbox, &spelt);
 
 	if (!why && !client_limits_take(cl, buf_span(&spelt)))
 		why = &too_many;
@@ -247,7 +129,7 @@ void smtp_client_mail(struct smtp_client *cl, const struct smtp_client_message *
 	cl->envelope.is_begun = true;
 	cl->envelope.is_utf8 = m->is_utf8;
 	cl->body = (struct smtp_body_encoder){ 0 };
-	why = judge_message(cl, m);
+	why = client_judge_message(cl, m);
 	if (why) {
 		client_push_early_result(cl, why, true);
 		client_become_ready(cl);
@@ -283,21 +165,6 @@ void smtp_client_recipient(struct smtp_client *cl, struct span mailbox,
 	client_go_on(cl);
 }
 
-static const struct smtp_reply *judge_content(const struct smtp_client *cl, uint64_t size,
-					      unsigned form)
-{
-	const struct client_envelope *e = &cl->envelope;
-	const struct smtp_reply *why = judge_form(&cl->offers, form, e->is_utf8);
-
-	if (why)
-		return why;
-	if ((form & SMTP_FORM_BINARY) && !e->says_binary)
-		return &needs_binary;
-	if ((form & SMTP_FORM_8BIT) && !e->says_8bit && !e->says_binary)
-		return &needs_8bit;
-	return judge_size(&cl->offers, size);
-}
-
 /* DATA has served for forty years, while CHUNKING is offered by proxies that do not know it and was
  * the source of grave faults in servers. It is asked for where only it can carry the content, and
  * where it pays: a large message that is refused is refused after a part of it. */
@@ -305,7 +172,8 @@ static const struct smtp_reply *judge_content(const struct smtp_client *cl, uint
 
 static bool goes_by_bdat(const struct smtp_client *cl, uint64_t size, unsigned form)
 {
-	if (form & SMTP_FORM_BINARY)
+	/* RFC 3030 3.: "BODY=BINARYMIME [...] MUST use the BDAT command". */
+	if ((form & SMTP_FORM_BINARY) || cl->envelope.says_binary)
 		return true;
 	return cl->offers.chunking && size >= LARGE;
 }
@@ -326,7 +194,7 @@ void smtp_client_content(struct smtp_client *cl, uint64_t size, unsigned form)
 	if (!is_open(cl))
 		return;
 	cl->envelope.is_whole = true;
-	why = judge_content(cl, size, form);
+	why = client_judge_content(cl, size, form);
 	if (why)
 		client_push_early_result(cl, why, true);
 	else

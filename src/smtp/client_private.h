@@ -5,6 +5,7 @@
  * client_login.c     AUTH
  * client_offers.c    what EHLO tells
  * client_message.c   one message: what the user says of it, as commands
+ * client_judge.c     what the peer cannot take
  * client_envelope.c  MAIL, RCPT and DATA: what is sent when, and what their replies mean
  * client_content.c   the content and its end by DATA, RSET
  * client_chunks.c    the content by BDAT
@@ -164,6 +165,15 @@ void client_go_on(struct smtp_client *cl);
 bool client_tell_refused(struct smtp_client *cl);
 /* RESULT for what came of MAIL, RCPT and DATA, before any content; of our own making or not. */
 void client_push_early_result(struct smtp_client *cl, const struct smtp_reply *reply, bool is_ours);
+/* How the address is said: as it stands, or with its domain in A-labels. NULL: that is appended; else
+ * why it cannot be said. */
+const struct smtp_reply *client_spell_address(const struct smtp_client_offers *offers,
+					      bool may_utf8, struct span address, struct buf *out);
+/* NULL: the peer can take it. The reply is a constant. */
+const struct smtp_reply *client_judge_message(const struct smtp_client *cl,
+					      const struct smtp_client_message *message);
+const struct smtp_reply *client_judge_content(const struct smtp_client *cl, uint64_t size,
+					      unsigned form);
 /* Whether the peer's limits leave room for this recipient in the transaction; then it is counted. */
 bool client_limits_take(struct smtp_client *cl, struct span mailbox);
 /* RCPT and RESULT events that were not taken yet are not told. */

@@ -212,6 +212,38 @@ static void offers_behind_tls_are_learned(void **state)
 	assert_false(relay_learned_get(learned[1], &o));
 }
 
+static void what_all_can_do(void **state)
+{
+	struct relay_learned *both[] = { learned[0], NULL, learned[1] };
+	struct smtp_client_offers o = { .smtputf8 = true, .size_octets = 1000 };
+	struct relay_ability a = relay_ability(both, 3);
+
+	(void)state;
+	start_both(NULL, PLAIN, NULL, PLAIN);
+	assert_true(!a.is_known && a.takes_utf8 && a.takes_require_tls && a.size_octets == 0);
+	relay_learned_put(learned[0], &o);
+	a = relay_ability(both, 3);
+	assert_true(a.is_known && a.takes_utf8 && !a.takes_require_tls && a.size_octets == 1000);
+	o = (struct smtp_client_offers){ .require_tls = true, .size_octets = 500 };
+	relay_learned_put(learned[1], &o);
+	a = relay_ability(both, 3);
+	assert_true(a.is_known && !a.takes_utf8 && a.takes_require_tls && a.size_octets == 500);
+	relay_learned_forget(learned[0]);
+	a = relay_ability(both, 3);
+	assert_true(a.is_known && !a.takes_utf8 && a.takes_require_tls && a.size_octets == 500);
+}
+
+/* REQUIRETLS of one whose certificate nobody has looked at. */
+static void an_offer_that_counts_for_nothing_is_not_learned(void **state)
+{
+	struct smtp_client_offers o;
+
+	(void)state;
+	start_both("250-REQUIRETLS\r\n250-DSN\r\n", UNVERIFIED, NULL, PLAIN);
+	send_to("a@x.net");
+	assert_true(relay_learned_get(learned[0], &o) && o.dsn && !o.require_tls);
+}
+
 static void a_smarthost_that_is_another_now_is_forgotten(void **state)
 {
 	struct smtp_client_offers o;
@@ -528,6 +560,8 @@ int main(void)
 		cmocka_unit_test(messages_of_one_connection_are_the_smaller_number),
 		TEST(domains_beyond_ascii_go_in_a_labels),
 		TEST(offers_behind_tls_are_learned),
+		TEST(what_all_can_do),
+		TEST(an_offer_that_counts_for_nothing_is_not_learned),
 		TEST(a_smarthost_that_is_another_now_is_forgotten),
 		TEST(a_probe_learns_of_each),
 		TEST(a_probe_finds_who_cannot_be_reached),

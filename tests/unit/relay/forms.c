@@ -238,6 +238,23 @@ static void what_cannot_be_converted_is_refused(void **state)
 	}
 }
 
+/* Its lines are too long and must not be touched. */
+static void long_lines_of_a_signed_part_go_as_they_are(void **state)
+{
+	static const char signed_lines[] =
+		"Subject: t\r\nMIME-Version: 1.0\r\nContent-Type: multipart/signed; boundary=b; "
+		"protocol=\"application/pgp-signature\"; micalg=pgp-sha256\r\n\r\n"
+		"--b\r\nContent-Type: text/plain\r\n\r\n" LINE_100 LINE_100 LINE_100 LINE_100
+			LINE_100 LINE_100 LINE_100 LINE_100 LINE_100 LINE_100
+		"\r\n--b\r\nContent-Type: application/pgp-signature\r\n\r\nx\r\n--b--\r\n";
+
+	(void)state;
+	one_smarthost(NULL, NULL);
+	send_whole(signed_lines, SMTP_FORM_LONG_LINES);
+	assert_outcome(RELAY_DELIVERED, 250);
+	assert_string_equal(fake.messages[0].content, signed_lines);
+}
+
 /* Many that are refused in a row, and all wait for the one connection. */
 static void many_are_refused_in_a_row(void **state)
 {
@@ -609,6 +626,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_form_to_every_smarthost),
 		cmocka_unit_test(what_cannot_be_converted_is_refused),
+		TEST(long_lines_of_a_signed_part_go_as_they_are),
 		TEST(many_are_refused_in_a_row),
 		TEST(dry_source_is_waited_for_twice),
 		cmocka_unit_test(content_that_fails_costs_no_connection),
