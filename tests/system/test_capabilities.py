@@ -7,7 +7,7 @@ from rig.base import wait_for
 from rig.case import SIMPLE, Case, letter
 from rig.saslauthd import Saslauthd
 
-PLAIN_OFFERS = ("PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES")
+PLAIN_OFFERS = ("PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES", "STARTTLS")
 
 
 class Smarthosts(Case):
@@ -56,8 +56,7 @@ class Smarthosts(Case):
         self.assertRefused(reply, 550, "5.6.7", daemon)
         self.assertIn("<jürgen@example.org>", reply.text)
         self.assertReply(client.ask("RCPT TO:<bob@bücher.example>"), 250)
-        client.content(SIMPLE)
-        self.assertReply(client.reply(), 250)
+        self.assertReply(client.content(SIMPLE), 250)
         message = host.wait(1)[0]
         self.assertEqual(message.recipients, ["bob@xn--bcher-kva.example"])
 
@@ -67,8 +66,7 @@ class Smarthosts(Case):
         client = self.session(daemon)
         self.assertReply(client.ask("MAIL FROM:<jürgen@bücher.example> SMTPUTF8"), 250)
         self.assertReply(client.ask("RCPT TO:<käthe@example.org>"), 250)
-        client.content(SIMPLE)
-        self.assertReply(client.reply(), 250)
+        self.assertReply(client.content(SIMPLE), 250)
         message = host.wait(1)[0]
         self.assertEqual(message.sender, "jürgen@bücher.example")
         self.assertEqual(message.recipients, ["käthe@example.org"])

@@ -166,8 +166,8 @@ class Octets(Case):
         host = self.smarthost()
         client = self.session(self.running(host))
         bodies = [hard_body(seed, 3000 * seed * seed) for seed in range(1, 9)]
-        bodies += [b".\r\n", b"..\r\n", b"\r\n", b".\r\n.\r\n.\r\n", b"\r\n" * 50, b"x" * 8000 + b"\r\n",
-                   b"\xff" * 3000 + b"\r\n", b".x\r\n" * 20000]
+        bodies += [b".\r\n", b"..\r\n", b"\r\n", b".\r\n.\r\n.\r\n", b"\r\n" * 50, (b"x" * 998 + b"\r\n") * 8,
+                   (b"\xff" * 998 + b"\r\n") * 3, b".x\r\n" * 20000]
         for i, body in enumerate(bodies):
             self.exchange(client, host, letter("hard%d" % i, body), i + 1)
 
@@ -183,6 +183,7 @@ class Octets(Case):
         daemon = self.running(host)
         noise = random.Random(7).randbytes(1 << 20).replace(b"\r", b".").replace(b"\n", b"\r\n.").replace(
             b"\0", b"")
+        noise = re.sub(rb"([^\r\n]{998})(?!\r\n)", rb"\1\r\n", noise)  # longer ones would be converted
         body = (noise * 21)[:20 << 20] + b"\r\n"
         body = body.replace(b"\r\r\n", b"\r\n")
         for listener, count in (("starttls", 1), ("implicit", 2)):

@@ -8,6 +8,7 @@ import re
 import unittest
 
 from rig.case import Case, hard_body, letter
+from rig.letters import signed_8bit
 
 TEXT = r"[\x20-\x7e]+"
 MTA = r"dns; (\[(IPv6:)?[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)"
@@ -193,10 +194,10 @@ class Notices(Case):
         self.assertNotIn(b"The body.", notice.octets)
 
     def test_8bit_header_over_7bit(self):
-        """The smarthost takes neither the message nor an 8-bit notice."""
+        """The smarthost takes neither the message, whose signed part must not be touched, nor an 8-bit notice."""
         host = self.quick_smarthost(offers=("PIPELINING", "ENHANCEDSTATUSCODES"))
         daemon = self.daemon(host)
-        octets = letter("old", b"gr\xfc\xdfe\r\n", b"X-Name: J\xc3\xb6rg\r\n")
+        octets = "X-Name: J\u00f6rg\r\n".encode() + signed_8bit()
         self.send(daemon, octets, [("bob@example.org", "")], "RET=FULL")
         notice = self.notice(host)
         self.assertEqual(notice.each[0]["Status"], "5.6.3")

@@ -6,6 +6,7 @@ import unittest
 from rig import postfix
 from rig.base import wait_for
 from rig.case import SIMPLE, Case, hard_body, letter
+from rig.letters import signed_8bit
 from rig.smarthost import CLOSE
 
 
@@ -354,11 +355,13 @@ class Routes(Stored):
         client = self.session(daemon)
         client.mail(letter("plain"))
         self.assertEqual(host.wait(1)[0].parameters, "")
-        # 8-bit content cannot go there: the sender is told.
+        # 8-bit content is made fit for it; where a signature forbids that, the sender hears so at once.
         client.mail(letter("eight", b"\xfcber\r\n"))
-        notice = host.wait(2)[1]
-        self.assertEqual(notice.sender, "")
-        self.assertIn(b"5.6.3", notice.content)
+        message = host.wait(2)[1]
+        self.assertEqual((message.sender, message.parameters), ("alice@example.com", ""))
+        self.assertIn(b"\r\n\r\n=FCber\r\n", message.content)
+        client.envelope()
+        self.assertRefused(client.content(signed_8bit()), 554, "5.6.3", daemon)
 
     def test_8bitmime_and_size_are_passed_on(self):
         host = self.quick_smarthost()
