@@ -113,7 +113,9 @@ static void decode(struct buf *value, bool is_first)
 		int high = in.at[0] == '%' && in.len > 2 ? hex_value(in.at[1]) : -1;
 		int low = high >= 0 ? hex_value(in.at[2]) : -1;
 
-		buf_put_char(&out, low >= 0 ? (char)(high << 4 | low) : (char)in.at[0]);
+		int octet = low >= 0 ? high << 4 | low : in.at[0];
+
+		buf_put_char(&out, (char)octet);
 		in = span_from(in, low >= 0 ? 3 : 1);
 	}
 	buf_fini(value);

@@ -269,7 +269,7 @@ static const struct convert_case fields[] = {
 	  "Content-Disposition: attachment; filename=\"" U U U U U U U U U U U U U ".pdf\"\r\n\r\n",
 	  "Content-Disposition: attachment;\r\n "
 	  "filename*0*=UTF-8''%C3%BC%C3%BC%C3%BC%C3%BC%C3%BC%C3"
-	  "%BC%C3%BC%C3%BC;\r\n filename*1*=%C3%BC%C3%BC%C3%BC%C3%BC%C3%BC.pdf\r\n\r\n" },
+	  "%BC%C3%BC%C3%BC%C3%BC;\r\n filename*1*=%C3%BC%C3%BC%C3%BC%C3%BC.pdf\r\n\r\n" },
 	{ "a type beyond ASCII", NOTHING, "Content-Type: text/pl" U "in; a=b\r\n\r\n",
 	  "Content-Type: text/pl__in; a=b\r\n\r\n" },
 	{ "white space before the colon", NOTHING, "Subject : " U "\r\n\r\n",
