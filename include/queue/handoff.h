@@ -42,7 +42,7 @@ enum handoff_outcome {
 	HANDOFF_PASSED,	 /* the smarthost took it for everyone; reply is its word */
 	HANDOFF_STORED,	 /* it is in the spool and in the queue; as safe as PASSED */
 	HANDOFF_REFUSED, /* the smarthost refused it for everyone: reply, with a code of class 5 */
-	HANDOFF_FAILED,	 /* the spool could not take it: status and fault; the client may try again */
+	HANDOFF_FAILED, /* the spool could not take it: status and fault; the client may try again */
 };
 
 struct handoff_end {
@@ -58,11 +58,12 @@ struct handoff_conf {
 	bool is_hybrid;
 	int64_t patience_ms;
 	uint64_t sid;
-	const char *account;  /* copied, as are the spans */
+	const char *account; /* copied, as are the spans */
 	struct span sender;
 	enum smtp_ret ret;
 	struct span envid;
 	bool is_utf8, require_tls; /* SMTPUTF8, REQUIRETLS were said */
+	bool is_binary;		   /* and BODY=BINARYMIME: a smarthost is asked as for that */
 	int64_t release_ms; /* FUTURERELEASE, by the wall clock; 0: at once. With it nobody is asked:
 			       the message is stored, and its age counts from then */
 	/* The answer to recipient i; reply NULL: our own yes. One of class 5 means that the

@@ -33,6 +33,7 @@ struct pass *pass_new(struct handoff *h, bool is_open)
 	p->job.message.ret = h->conf.ret;
 	p->job.message.envid = span_text(h->envid);
 	p->job.message.may_be_8bit = is_open;
+	p->job.message.form = h->conf.is_binary ? SMTP_FORM_BINARY : 0;
 	p->job.message.is_utf8 = h->conf.is_utf8;
 	p->job.message.require_tls = h->conf.require_tls;
 	return p;

@@ -212,6 +212,8 @@ static void take_facts(struct notice *n, const struct notice_conf *conf)
 	dsn->recipients = n->recipients;
 	dsn->is_full = wants_full(n, conf);
 	dsn->is_full_8bit = (e->form & SMTP_FORM_8BIT) != 0;
+	dsn->is_full_long = (e->form & SMTP_FORM_LONG_LINES) != 0;
+	dsn->is_utf8 = e->is_utf8;
 	dsn->is_expired = conf->is_expired;
 	dsn->is_by_hand = conf->is_by_hand;
 	dsn->arrived_ms = e->arrived_ms;
@@ -242,30 +244,17 @@ static uint64_t header_octets(struct span text)
 	return end ? (uint64_t)(end - text.at) + 2 : text.len;
 }
 
-/* Its own header section is 8-bit only where its address is. */
-static unsigned form_of(const struct notice *n, bool is_utf8)
-{
-	unsigned form = mail_dsn_is_8bit(&n->dsn) ? SMTP_FORM_8BIT : 0;
-
-	if (is_utf8)
-		form |= SMTP_FORM_8BIT_HEADER;
-	if (n->dsn.is_full)
-		form |= n->queued->work->envelope.form & SMTP_FORM_LONG_LINES;
-	return form;
-}
-
 static void commit(struct notice *n)
 {
 	const struct queued *q = n->queued;
-	bool is_utf8 = !span_is_ascii(n->dsn.sender);
 	struct envelope envelope = { .sid = q->sid,
 				     .account = mem_text(""),
 				     .sender = mem_text(""),
 				     .envid = mem_text(""),
 				     .arrived_ms = n->dsn.now_ms,
 				     .header_octets = n->header_octets,
-				     .form = form_of(n, is_utf8),
-				     .is_utf8 = is_utf8,
+				     .form = mail_dsn_form(&n->dsn),
+				     .is_utf8 = mail_dsn_is_utf8(&n->dsn),
 				     .require_tls = q->work->envelope.require_tls };
 	struct buf text = { 0 };
 

@@ -32,6 +32,13 @@ static void put_binary(struct buf *out, size_t octets)
 	}
 }
 
+static void put_long_line(struct buf *out)
+{
+	for (size_t i = 0, most = (size_t)pick_between(999, 5000); i < most; i++)
+		buf_put_char(out, (char)('a' + (char)pick(26)));
+	buf_put_text(out, "\r\n");
+}
+
 static bool is_8bit(struct span text)
 {
 	return !span_is_ascii(text);
@@ -93,6 +100,8 @@ void form_draw(struct letter *l, size_t octets)
 	if (is_binary) {
 		put_binary(out, octets);
 	} else {
+		if (once_in(16))
+			put_long_line(out);
 		put_lines(out, octets,
 			  has_8bit ? "gr\xc3\xbc\xc3\x9f"
 				     "en "
@@ -158,18 +167,27 @@ static struct span field_of(struct span header, const char *name)
 	return span_text("");
 }
 
+/* RFC 5321 4.1.1.4: the octets behind DATA end in CRLF, also where those of BDAT did not. */
+static void drop_added_end(struct buf *plain, struct span wanted)
+{
+	if (plain->len == wanted.len + 2)
+		plain->len -= 2;
+}
+
 static bool is_same_decoded(struct span header, struct span body, struct span wanted)
 {
 	struct span encoding = field_of(header, "Content-Transfer-Encoding:");
 	struct buf plain = { 0 };
 	bool is_good = true;
 
-	if (span_ieq_text(encoding, "quoted-printable"))
+	if (span_ieq_text(encoding, "quoted-printable")) {
 		is_good = decode_quoted(body, &plain);
-	else if (span_ieq_text(encoding, "base64"))
+	} else if (span_ieq_text(encoding, "base64")) {
 		is_good = decode_base64(body, &plain);
-	else
+	} else {
 		buf_put_span(&plain, body);
+		drop_added_end(&plain, wanted);
+	}
 	is_good = is_good && span_eq(buf_span(&plain), wanted);
 	buf_fini(&plain);
 	return is_good;
@@ -217,6 +235,16 @@ static void check_promise(const struct letter *l, struct span content, const str
 		fail("letter %u came with an 8-bit header section, without SMTPUTF8", l->number);
 	if (l->require_tls && !t->says_require_tls && l->sender[0])
 		fail("letter %u came without REQUIRETLS", l->number);
+}
+
+void form_check_notice(struct span content, const struct terms *terms)
+{
+	if (!terms->says_8bit && is_8bit(content))
+		fail("a notice came 8-bit, which MAIL did not say");
+	if (has_long_lines(content))
+		fail("a notice came with lines that are too long");
+	if (terms->says_binary)
+		fail("a notice came as a binary one");
 }
 
 void form_check(const struct letter *l, struct span content, const struct terms *terms)

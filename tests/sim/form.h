@@ -16,4 +16,5 @@ struct terms {
 
 /* A content for that letter, and its form. */
 void form_draw(struct letter *l, size_t octets);
+void form_check_notice(struct span content, const struct terms *terms);
 void form_check(const struct letter *l, struct span content, const struct terms *terms);

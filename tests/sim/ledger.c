@@ -405,8 +405,10 @@ struct take *ledger_take(const char *smarthost, struct span sender, const char *
 {
 	struct letter *l = ledger_claimed(content);
 
-	if (l == NULL && sender.len == 0)
+	if (l == NULL && sender.len == 0) {
+		form_check_notice(content, terms);
 		return take_notice(smarthost, recipients, count, content, begun_ms, life);
+	}
 	if (l == NULL) {
 		fail("octets came that nobody sent");
 		return NULL;

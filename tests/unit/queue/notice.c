@@ -738,7 +738,9 @@ static void test_forms(void **state)
 		work.envelope.is_utf8 = cases[i].is_utf8;
 		work.envelope.require_tls = cases[i].require_tls;
 		text = make_again();
-		assert_int_equal(strstr(text, "message/rfc822") != NULL, cases[i].is_full);
+		assert_int_equal(strstr(text, cases[i].is_utf8 ? "message/global\r\n"
+							       : "message/rfc822") != NULL,
+				 cases[i].is_full);
 		assert_int_equal(strstr(text, "Hello") != NULL, cases[i].is_full);
 		assert_has(text, "Subject: t\r\n");
 		assert_int_equal(last()->envelope.form, cases[i].notice_form);
