@@ -139,8 +139,17 @@ int shard_recover(struct shard *shard, const struct spool_found *found)
 	return queue_recover(shard->queue, found);
 }
 
+/* What it learns, all loops know: one asks for all. */
+static void run_probe(struct work *work)
+{
+	relay_probe(work_entry(work, struct shard, probe_work)->relay);
+}
+
 void shard_start(struct shard *shard)
 {
+	shard->probe_work.run = run_probe;
+	if (shard->conf.index == 0 && shard->submit)
+		loop_post(shard->loop, &shard->probe_work);
 	loop_start(shard->loop);
 }
 
@@ -155,6 +164,8 @@ static void run_renewal(struct work *work)
 	relay_renew(shard->relay, settings->smarthosts, settings->conf->smarthost_count,
 		    settings->conf->hostname);
 	queue_renew(shard->queue, &queue_conf);
+	if (shard->conf.index == 0)
+		relay_probe(shard->relay);
 	settings_unref(&settings);
 	free(renewal);
 }
