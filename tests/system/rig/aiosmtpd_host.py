@@ -31,7 +31,7 @@ class Handler:
         return [r for r in responses if r[4:] not in self.host.withheld]
 
     async def handle_DATA(self, _, __, envelope):
-        message = Message(None, envelope.mail_from)
+        message = Message(None, "" if envelope.mail_from == "<>" else envelope.mail_from)
         message.recipients = list(envelope.rcpt_tos)
         message.parameters = " ".join(envelope.mail_options)
         message.content = bytes(envelope.original_content)
