@@ -196,7 +196,11 @@ static void put_parameter(struct mail_words *w, struct span segment, const char 
 	struct buf value = { 0 };
 
 	mail_unquote(raw, &value);
-	if (is_plain_piece(name) && (!span_is_ascii(raw) || (has_pieces && is_first_piece(name))))
+	/* The delimiters stay what they are, so what is read as their boundary must too. */
+	if (span_istarts(name, "boundary"))
+		put_as_it_is(w, segment, is_last);
+	else if (is_plain_piece(name) &&
+		 (!span_is_ascii(raw) || (has_pieces && is_first_piece(name))))
 		put_plain_piece(w, name, buf_span(&value), charset, is_last);
 	else if (equals == segment.len || span_is_ascii(raw))
 		put_as_it_is(w, segment, is_last);

@@ -174,6 +174,11 @@ static const struct convert_case parts[] = {
 		  "\r\n" U "\r\n----=_a?b--\r\n",
 	  VERSION "Content-Type: multipart/mixed; boundary=--=_a?b\r\n\r\n----=_a?b\r\n" UTF8 QUOTED
 		  "\r\n" QU "\r\n----=_a?b--\r\n" },
+	{ "something beyond ASCII behind a boundary", NOTHING,
+	  VERSION "Content-Type: multipart/mixed; boundary=b " U "\r\n\r\n--b\r\n" UTF8 "\r\n" U
+		  "\r\n--b--\r\n",
+	  VERSION "Content-Type: multipart/mixed; boundary=b __\r\n\r\n--b\r\n" UTF8 QUOTED
+		  "\r\n" QU "\r\n--b--\r\n" },
 	{ "a message in a message", NOTHING,
 	  VERSION "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
 		  "Subject: " U "\r\n\r\n" U "\r\n",
