@@ -431,12 +431,12 @@ static void note_data(struct talk *t)
 
 static void on_data(struct talk *t)
 {
-	if (t->terms.says_binary)
-		fail("%s got DATA for a binary content", t->host->name);
 	if (t->recipient_count == 0) {
 		say(t, "554 5.5.1 no valid recipients");
 		return;
 	}
+	if (t->terms.says_binary)
+		fail("%s got DATA for a binary content", t->host->name);
 	note_data(t);
 	say(t, "354 go on");
 	t->state = TALK_BODY;
