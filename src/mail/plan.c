@@ -81,7 +81,11 @@ static struct smtp_reply refuse_opaque(enum mail_opacity opacity)
 
 static int check(const struct mail_part *p, unsigned part, unsigned takes, struct smtp_reply *why)
 {
-	if (p->head.opacity != MAIL_OPAQUE_NOT && is_body_dirty(p, takes)) {
+	/* A boundary that cannot be used is not to become one that can. */
+	bool is_touched = is_body_dirty(p, takes) ||
+			  (p->head.opacity == MAIL_OPAQUE_BOUNDARY && is_head_dirty(p, takes));
+
+	if (p->head.opacity != MAIL_OPAQUE_NOT && is_touched) {
 		*why = refuse_opaque(p->head.opacity);
 		return -EINVAL;
 	}

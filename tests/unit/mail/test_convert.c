@@ -389,6 +389,9 @@ static void test_refused(void **state)
 		{ "a boundary beyond ASCII", NOTHING,
 		  "Content-Type: multipart/mixed; boundary=" U "\r\n\r\n--" U "\r\n\r\nx\r\n", 554,
 		  "malformed" },
+		{ "a boundary beyond ASCII that would become another", EIGHT,
+		  "Content-Type: multipart/mixed; boundary=" U "\r\n\r\n--__\r\n\r\n" U "\r\n", 554,
+		  "malformed" },
 		{ "an encoded multipart", NOTHING, MIXED BASE64 "\r\n--b\r\n\r\n" U "\r\n", 554,
 		  "malformed" },
 		{ "an address", NOTHING, "A: b\r\nTo: a@x, <" U "@x>\r\n\r\n", 553, "addresses" },
@@ -611,6 +614,21 @@ static void test_long_fields(void **state)
 	buf_fini(&out);
 }
 
+/* Its last piece may be white space alone, of which no blank line must become. */
+static void test_long_field_ends_blank(void **state)
+{
+	struct buf in = { 0 }, out = { 0 };
+
+	(void)state;
+	buf_put_text(&in, "Subject: ");
+	put_times(&in, "x", 64 * 1024 - 4 - strlen("Subject: "));
+	buf_put_text(&in, "    \r\nA: b\r\n\r\nbody\r\n");
+	assert_int_equal(judge_whole(&in, NOTHING, &out), 0);
+	assert_non_null(memmem(out.at, out.len, "?=\r\nA: b\r\n\r\nbody\r\n", 18));
+	buf_fini(&in);
+	buf_fini(&out);
+}
+
 /* A field without end holds no more than a piece of it. */
 static void test_memory(void **state)
 {
@@ -662,11 +680,17 @@ static void test_other_content(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bodies),		cmocka_unit_test(test_parts),
-		cmocka_unit_test(test_fields),		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_many_parts),	cmocka_unit_test(test_deep),
-		cmocka_unit_test(test_long_boundaries), cmocka_unit_test(test_long_lines),
-		cmocka_unit_test(test_long_fields),	cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_bodies),
+		cmocka_unit_test(test_parts),
+		cmocka_unit_test(test_fields),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_many_parts),
+		cmocka_unit_test(test_deep),
+		cmocka_unit_test(test_long_boundaries),
+		cmocka_unit_test(test_long_lines),
+		cmocka_unit_test(test_long_fields),
+		cmocka_unit_test(test_long_field_ends_blank),
+		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_other_content),
 	};
 
