@@ -37,7 +37,11 @@ enum {
 	AUTH_FRAME_OCTETS_MAX = 65536,	    /* what no frame exceeds */
 };
 
-/* Beside the account's own password, none, or in its place: then that one gets AUTH_APP_REQUIRED. */
+/* Beside the account's own password, none, or in its place: then that one gets AUTH_APP_REQUIRED, and so
+ * the back end is asked for it. Not for one that has the form of an app password and is none: one that
+ * was withdrawn, and that a phone goes on trying, would get the account locked there. App passwords are
+ * looked for first, and hold without the back end: whose account is closed there keeps them until they
+ * are taken away. SCRAM takes them as they are shown, PLAIN and LOGIN without their dashes too. */
 enum auth_app_passwords {
 	AUTH_APP_PASSWORDS_OPTIONAL,
 	AUTH_APP_PASSWORDS_NONE,
@@ -58,7 +62,12 @@ struct auth_hello {
 	size_t domain_count, nt_domain_count;
 	bool ignore_case;
 	uint32_t cache_seconds; /* users file only; 0: no cache of slow checks */
-	struct span keytab;	/* GSSAPI: its Kerberos keys; empty: the system's */
+	/* GSSAPI: the Kerberos keys, that of smtp/hostname among them; empty: the system's. A
+	 * principal's realm is taken for a domain: "alice@EXAMPLE.COM" is alice where example.com is
+	 * among domains (or is the realm), and where it is this machine's own. With
+	 * AUTH_BACKEND_USERS a principal, or the name in a certificate, must stand in the users file;
+	 * with the others nobody is asked, and only principals of such realms come in. */
+	struct span keytab;
 	/* App passwords stand in the users file, whatever the back end. */
 	enum auth_app_passwords app_passwords;
 };
