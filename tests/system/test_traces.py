@@ -3,10 +3,11 @@
 import glob
 import os
 import re
+import unittest
 
 from rig.case import Case
 from rig.setups import Setups
-from rig.trace import Player, Trace
+from rig.trace import Player, Strict, Trace
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -64,3 +65,23 @@ def add(path):
 
 for each in sorted(glob.glob(os.path.join(HERE, "traces", "*.trace"))):
     add(each)
+
+
+class Strictness(unittest.TestCase):
+    """What reads the replies must be able to find fault."""
+
+    GOOD = ((b"250 2.1.0 Ok\r\n", b"MAIL FROM:<a@b>"), (b"334 VXNlcm5hbWU6\r\n", b"AUTH LOGIN"),
+            (b"250-relay.test\r\n250 DSN\r\n", b"EHLO x"), (b"550 5.1.1 <a@b>: none (ref X-1)\r\n", b"RCPT TO:<a@b>"),
+            (b"550 5.1.1 <a@b>: none (ref X-1)\r\n", b"RCPT TO:a@b"), (b"220 relay.test ESMTP\r\n", None))
+    BAD = ((b"251 2.1.0 Ok\r\n", b"MAIL FROM:<a@b>"), (b"252 2.0.0 Ok\r\n", b"."), (b"250 Ok\r\n", b"MAIL FROM:<a@b>"),
+           (b"550-5.1.1 <a@b>\r\n550 5.1.1 none\r\n", b"RCPT TO:<a@b>"), (b"550 5.1.1 none\r\n", b"RCPT TO:<a@b>"),
+           (b"550 none\r\n", b"."), (b"550 4.1.1 later\r\n", b"DATA"), (b"250 2.0.0 gr\xc3\xbcn\r\n", b"NOOP"),
+           (b"250 2.0.0 " + b"x" * 501 + b"\r\n", b"NOOP"), (b"250-2.0.0 a\r\n250 2.1.0 b\r\n", b"NOOP"),
+           (b"250-2.0.0 a\r\n251 2.0.0 b\r\n", b"NOOP"), (b"334 Username:\r\n", b"AUTH LOGIN"))
+
+    def test_what_is_told_apart(self):
+        for raw, command in self.GOOD:
+            Strict.look(raw, command)
+        for raw, command in self.BAD:
+            with self.subTest(raw=raw), self.assertRaises(AssertionError):
+                Strict.look(raw, command)

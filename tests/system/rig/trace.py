@@ -95,7 +95,7 @@ class Strict:
             # PHPMailer and msmtp read into buffers; RFC 5321 4.5.3.1.5.
             if len(line) + 2 > LINE_MOST:
                 problems.append("a line of %d octets" % (len(line) + 2))
-            if not re.fullmatch(rb"[245]\d\d[ -][\x20-\x7e]*|334 [A-Za-z0-9+/=]*|3\d\d [\x20-\x7e]*", line):
+            if not re.fullmatch(rb"[245]\d\d[ -][\x20-\x7e]*|334 [A-Za-z0-9+/=]*|354 [\x20-\x7e]*", line):
                 problems.append("no reply line: %r" % line)
             if int(line[:3]) != code:
                 problems.append("two codes in one reply")
