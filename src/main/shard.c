@@ -87,7 +87,7 @@ struct shard *shard_new(const struct shard_conf *conf)
 	list_init(&shard->doors);
 	snprintf(name, sizeof(name), "sessions-%u", conf->index);
 	shard->loop = loop_new(name);
-	shard->logins = (struct smarthost_logins){ shard->loop, conf->sasl };
+	shard->logins = (struct smarthost_logins){ .loop = shard->loop, .lane = conf->sasl };
 	shard->relay = make_relay(shard, conf->settings);
 	queue_conf = queue_conf_of(shard, conf->settings);
 	shard->queue = queue_new(&queue_conf);
@@ -196,6 +196,14 @@ static void on_part_ended(void *user)
 		loop_post(shard->conf.main_loop, &shard->stopped_work);
 }
 
+/* Logins that were broken off are still to be let go on their lane, which must not end before. */
+static void on_relay_ended(void *user)
+{
+	struct shard *shard = user;
+
+	smarthost_logins_end(&shard->logins, on_part_ended, shard);
+}
+
 static void on_queue_ended(void *user)
 {
 	struct shard *shard = user;
@@ -212,7 +220,7 @@ static void on_sessions_ended(void *user)
 	shard->submit = NULL;
 	shard->ending = 2;
 	queue_free(shard->queue, on_queue_ended, shard);
-	relay_free(shard->relay, FINISH_MS, on_part_ended, shard);
+	relay_free(shard->relay, FINISH_MS, on_relay_ended, shard);
 }
 
 static void run_stop(struct work *work)

@@ -75,8 +75,20 @@ static void put(struct relay_login *login, enum step step)
 	lane_put(login->logins->lane, &login->job);
 }
 
+static void look_for_end(struct smarthost_logins *logins)
+{
+	void (*ended)(void *user) = logins->ended;
+
+	if (ended == NULL || logins->count)
+		return;
+	logins->ended = NULL;
+	ended(logins->user);
+}
+
 static void login_free(struct relay_login *login)
 {
+	struct smarthost_logins *logins = login->logins;
+
 	free(login->host);
 	free(login->user);
 	free(login->offered);
@@ -87,6 +99,8 @@ static void login_free(struct relay_login *login)
 	buf_wipe(&login->challenge);
 	buf_wipe(&login->response);
 	free(login);
+	logins->count--;
+	look_for_end(logins);
 }
 
 static void done(struct lane_job *job)
@@ -116,6 +130,7 @@ static struct relay_login *start(void *user, const struct relay_login_start *fro
 	struct relay_login *login = mem_new(struct relay_login);
 
 	login->logins = user;
+	login->logins->count++;
 	login->attempt = attempt;
 	login->job = (struct lane_job){ .home = login->logins->loop, .run = run, .done = done };
 	login->host = mem_text(smarthost->host);
@@ -153,6 +168,13 @@ static void end(struct relay_login **login)
 	l->is_ended = true;
 	if (!l->is_running)
 		put(l, STEP_END);
+}
+
+void smarthost_logins_end(struct smarthost_logins *logins, void (*ended)(void *user), void *user)
+{
+	logins->ended = ended;
+	logins->user = user;
+	look_for_end(logins);
 }
 
 struct relay_login_ops smarthost_login_ops(struct smarthost_logins *logins)

@@ -13,7 +13,13 @@
 struct smarthost_logins {
 	struct loop *loop;
 	struct lane *lane;
+	/* private */
+	unsigned count;
+	void (*ended)(void *user);
+	void *user;
 };
 
 /* `logins` must outlive the relay. */
 struct relay_login_ops smarthost_login_ops(struct smarthost_logins *logins);
+/* The relay is gone: ended() once nothing is left to do on the lane, perhaps inside this call. */
+void smarthost_logins_end(struct smarthost_logins *logins, void (*ended)(void *user), void *user);

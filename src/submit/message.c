@@ -103,6 +103,7 @@ static struct message *message_new(struct session *s, const struct smtp_event *e
 		.envid = ev->mail.envid,
 		.is_utf8 = ev->mail.is_utf8,
 		.require_tls = ev->mail.require_tls,
+		.is_binary = m->is_binary,
 		.release_ms = release_ms,
 		.recipient = on_recipient,
 		.room = on_room,
