@@ -416,6 +416,37 @@ static void an_old_connection_gives_its_place_up(void **state)
 	assert_outcome(0, RELAY_DELIVERED, 250);
 }
 
+static bool is_accepted(void *user)
+{
+	return ((struct test_job *)user)->accepted[0] > 0;
+}
+
+/* Both places are taken; the connection that comes free is the one of before it was offered. */
+static void an_old_connection_that_comes_free_is_passed_over(void **state)
+{
+	struct test_job open[2];
+
+	(void)state;
+	fakes[0].answer = first_connection_offers;
+	start_fake(0, NULL, VERIFIED);
+	start_fake(1, NULL, PLAIN);
+	rig_relay(&rig, to, FAKES);
+	for (size_t i = 0; i < 2; i++) {
+		job_open(&open[i], "alice@example.com", "bob@x.net", content);
+		relay_send(rig.relay, &open[i].job);
+		rig_until(&rig, is_accepted, &open[i]);
+	}
+	job_init(&job, "alice@example.com", "bob@x.net", content);
+	job.job.message.require_tls = true;
+	relay_send(rig.relay, &job.job);
+	job_content(&open[0]);
+	rig_until(&rig, job_is_done, &job);
+	assert_outcome(0, RELAY_DELIVERED, 250);
+	assert_int_equal(fakes[0].connections, 3);
+	job_content(&open[1]);
+	rig_until(&rig, job_is_done, &open[1]);
+}
+
 static void strict_jobs_are_cancelled_and_given_back(void **state)
 {
 	struct test_job waiting;
@@ -568,6 +599,7 @@ int main(void)
 		cmocka_unit_test(strict_jobs_go_to_who_can),
 		TEST(strict_jobs_wait_where_one_is_left_alone),
 		TEST(an_old_connection_gives_its_place_up),
+		TEST(an_old_connection_that_comes_free_is_passed_over),
 		TEST(strict_jobs_are_cancelled_and_given_back),
 		TEST(many_strict_jobs_among_others),
 		TEST(logins_are_told_the_channel),
