@@ -290,6 +290,10 @@ class Routes(Stored):
         self.assertEqual(notice.sender, "")
         self.assertEqual(second.messages, [])
 
+    def carrying(self, host):
+        """Connections with mail: one more may have asked what the smarthost can do."""
+        return sum("MAIL" in s.commands for s in host.sessions)
+
     def test_a_warm_connection_is_used_again(self):
         host = self.smarthost()
         daemon = self.running(host)
@@ -297,7 +301,7 @@ class Routes(Stored):
         for i in range(5):
             client.mail(letter("m%d" % i))
             host.wait(i + 1)
-        self.assertEqual(len(host.sessions), 1)
+        self.assertEqual(self.carrying(host), 1)
 
     def test_messages_over_one_connection(self):
         host = self.smarthost()
@@ -306,7 +310,7 @@ class Routes(Stored):
         for i in range(6):
             client.mail(letter("m%d" % i))
             host.wait(i + 1)
-        self.assertEqual(len(host.sessions), 3)
+        self.assertEqual(self.carrying(host), 3)
 
     def test_no_more_connections_than_allowed(self):
         host = self.smarthost()
