@@ -45,7 +45,8 @@ enum { MAIL_PARTS_MOST = 4096, MAIL_NESTING_MOST = 50 };
 struct mail_survey;
 struct mail_convert;
 
-/* is_binary: it was sent as BINARYMIME, so where that is not taken no label may say "binary" any more. */
+/* is_binary: it was sent as BINARYMIME, so where that is not taken no label may say "binary" any more, and
+ * a body that ends the content without a CRLF is encoded, for it would be given one. */
 struct mail_survey *mail_survey_new(bool is_binary);
 void mail_survey_free(struct mail_survey **survey);
 void mail_survey_feed(struct mail_survey *survey, struct span content);

@@ -123,5 +123,6 @@ void mail_facts_end(struct mail_facts *f)
 		take_cr_alone(f);
 	f->is_broken = f->is_broken || f->wanted;
 	f->wanted = 0;
+	f->is_ragged = f->column > 0;
 	end_line(f);
 }

@@ -16,6 +16,7 @@ struct mail_facts {
 	bool is_long;	/* a line above SMTP_LINE_MOST */
 	bool is_binary; /* NUL, or CR or LF alone. width and is_broken are then not to be used */
 	bool is_broken; /* not well-formed UTF-8 */
+	bool is_ragged; /* the last line has no CRLF; not to be used either where is_binary is set */
 
 	/* private */
 	uint64_t column;

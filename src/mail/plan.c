@@ -45,6 +45,21 @@ static bool is_body_dirty(const struct mail_part *p, unsigned takes)
 	return is_dirty(p->body.is_8bit, p->body.is_long, p->body.is_binary, takes);
 }
 
+static bool is_composite(const struct mail_part *p)
+{
+	return p->head.opacity == MAIL_OPAQUE_NOT && p->head.kind != MAIL_KIND_TEXT &&
+	       p->head.kind != MAIL_KIND_OTHER;
+}
+
+/* Where lines are sent each has a CRLF: octets without one would gain it. Around the parts of a multipart
+ * and in base64 it means nothing; and a binary message alone has octets, others have lines. */
+static bool would_gain_end(const struct mail_survey *s, const struct mail_part *p, unsigned takes)
+{
+	return s->is_binary && !(takes & SMTP_FORM_BINARY) && p->is_last && p->body.is_ragged &&
+	       p->head.opacity == MAIL_OPAQUE_NOT && !is_composite(p) &&
+	       p->head.encoding != MAIL_ENCODING_BASE64;
+}
+
 /* What cannot be done */
 
 #define AS_IT_IS                                                                                   \
@@ -140,12 +155,6 @@ static void encode(const struct mail_part *p, struct mail_plan *plan)
 		plan->charset = charset_of(&p->body);
 }
 
-static bool is_composite(const struct mail_part *p)
-{
-	return p->head.opacity == MAIL_OPAQUE_NOT && p->head.kind != MAIL_KIND_TEXT &&
-	       p->head.kind != MAIL_KIND_OTHER;
-}
-
 /* Long lines are binary (RFC 2045 2.8), but where only they are taken the label must not say so. */
 static enum mail_domain domain_of(const struct mail_facts *body, unsigned takes)
 {
@@ -154,10 +163,11 @@ static enum mail_domain domain_of(const struct mail_facts *body, unsigned takes)
 	return body->is_8bit ? MAIL_DOMAIN_8BIT : MAIL_DOMAIN_7BIT;
 }
 
-static void plan_alone(const struct mail_part *p, unsigned takes, struct mail_plan *plan)
+static void plan_alone(const struct mail_survey *s, const struct mail_part *p, unsigned takes,
+		       struct mail_plan *plan)
 {
 	*plan = (struct mail_plan){ 0 };
-	if (!is_body_dirty(p, takes)) {
+	if (!is_body_dirty(p, takes) && !would_gain_end(s, p, takes)) {
 		plan->remains = domain_of(&p->body, takes);
 	} else if (is_composite(p)) {
 		plan->change = MAIL_CHANGE_LOOSE;
@@ -221,7 +231,7 @@ int mail_plan_make(const struct mail_survey *s, unsigned takes, struct mail_plan
 	for (unsigned i = 0; i < s->count; i++) {
 		if (check(&s->parts[i], i, takes, why))
 			return -EINVAL;
-		plan_alone(&s->parts[i], takes, &plan[i]);
+		plan_alone(s, &s->parts[i], takes, &plan[i]);
 	}
 	for (unsigned i = s->count; i-- > 0;) {
 		plan_label(s, &s->parts[i], takes, &plan[i]);

@@ -111,8 +111,9 @@ void mail_quoted_end(struct mail_quoted *q, bool is_last, struct buf *out)
 {
 	if (q->has_cr)
 		put_octet(q, '\r', out);
+	/* What is being mended may end with the "=" itself. */
 	if (q->column)
-		end_line(q, is_last ? "=\r\n" : "", out);
+		end_line(q, !is_last ? "" : q->unit == 2 ? "\r\n" : "=\r\n", out);
 	*q = (struct mail_quoted){ 0 };
 }
 

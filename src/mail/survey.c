@@ -66,6 +66,7 @@ static void on_head(void *user, const struct mail_head *head, struct span blank)
 
 	(void)blank;
 	part_of(s)->head = *head;
+	s->has_body = false;
 }
 
 static void on_body(void *user, unsigned part, struct span octets)
@@ -73,6 +74,8 @@ static void on_body(void *user, unsigned part, struct span octets)
 	struct mail_survey *s = user;
 
 	mail_facts_feed(&s->parts[part].body, octets);
+	s->body = part;
+	s->has_body = true;
 }
 
 static void on_end(void *user, unsigned part)
@@ -84,8 +87,10 @@ static void on_end(void *user, unsigned part)
 
 static void on_delimiter(void *user, struct span line)
 {
-	(void)user;
+	struct mail_survey *s = user;
+
 	(void)line;
+	s->has_body = false;
 }
 
 static const struct mail_walk_calls calls = { on_begin, on_field, on_head,
@@ -123,4 +128,5 @@ void mail_survey_end(struct mail_survey *s)
 {
 	mail_walk_end(s->walk);
 	mail_walk_free(&s->walk);
+	s->parts[s->body].is_last = s->has_body;
 }

@@ -13,6 +13,7 @@ struct mail_part {
 	bool is_message; /* its header section is a message's */
 	struct mail_head head;
 	struct mail_facts body; /* of a multipart: what stands before and behind its parts */
+	bool is_last;		/* the content ends with octets of its body */
 
 	/* Of its header section, but for octets and the like facts of all fields together. */
 	bool has_8bit, has_long, has_binary;
@@ -31,5 +32,7 @@ struct mail_survey {
 	unsigned part; /* whose header section it is */
 	enum mail_field_class kind;
 	bool is_dirty; /* the last piece of a field was to be written anew */
+	unsigned body; /* whose body the last octets were of, */
+	bool has_body; /* if they were of any */
 	struct buf scratch;
 };

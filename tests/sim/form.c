@@ -167,13 +167,6 @@ static struct span field_of(struct span header, const char *name)
 	return span_text("");
 }
 
-/* RFC 5321 4.1.1.4: the octets behind DATA end in CRLF, also where those of BDAT did not. */
-static void drop_added_end(struct buf *plain, struct span wanted)
-{
-	if (plain->len == wanted.len + 2)
-		plain->len -= 2;
-}
-
 static bool is_same_decoded(struct span header, struct span body, struct span wanted)
 {
 	struct span encoding = field_of(header, "Content-Transfer-Encoding:");
@@ -186,7 +179,6 @@ static bool is_same_decoded(struct span header, struct span body, struct span wa
 		is_good = decode_base64(body, &plain);
 	} else {
 		buf_put_span(&plain, body);
-		drop_added_end(&plain, wanted);
 	}
 	is_good = is_good && span_eq(buf_span(&plain), wanted);
 	buf_fini(&plain);

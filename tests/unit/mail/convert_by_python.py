@@ -217,6 +217,12 @@ def check_octets(before, after, takes, is_binary, foretold):
             fail('a clean part was touched: %r' % piece, before, after)
 
 
+def arrived(after, takes, is_binary):
+    """Octets are sent as lines where BINARYMIME is not taken: the last one has a CRLF then."""
+    is_cut = is_binary and not takes & BINARY and not after.endswith(b'\r\n')
+    return after + b'\r\n' if is_cut else after
+
+
 def check(converter, before, takes, is_binary, says):
     after, foretold = converter.convert(before, takes, is_binary)
     if after is None:
@@ -224,9 +230,9 @@ def check(converter, before, takes, is_binary, says):
     if converter.convert(before, takes, is_binary, random_.randrange(1, 40)) != (after, foretold):
         fail('pieces make a difference', before, after)
     check_octets(before, after, takes, is_binary, foretold)
-    if shape(email.message_from_bytes(before)) != shape(email.message_from_bytes(after)):
-        fail('reads differently: %r, %r' % (shape(email.message_from_bytes(before)),
-                                            shape(email.message_from_bytes(after))), before, after)
+    read = shape(email.message_from_bytes(arrived(after, takes, is_binary)))
+    if shape(email.message_from_bytes(before)) != read:
+        fail('reads differently: %r, %r' % (shape(email.message_from_bytes(before)), read), before, after)
     if takes & EIGHTBIT and takes & EIGHTBIT_HEADER:
         return after != before
     header = email.message_from_bytes(after.partition(b'\r\n\r\n')[0] + b'\r\n\r\n', policy=email.policy.SMTP)
