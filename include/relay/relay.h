@@ -26,8 +26,8 @@
  * source is read twice then, with rewind() in between. Each smarthost gets what it can take. A message
  * that cannot be converted is REFUSED with the reply that says why.
  *
- * A message with REQUIRETLS goes to the first smarthost that verifies (trust, and TLS) and offers it, and is
- * REFUSED with 550 5.7.30 where there is none.
+ * A message with REQUIRETLS goes to the first smarthost that verifies (trust, and TLS) and offers it. Where
+ * there is none it is REFUSED with 550 5.7.30, unless its sender is empty: a notice goes without.
  *
  * A kept connection that turns out to be dead before its peer said a word about the job is replaced
  * once, in silence. So is one that dies while an open job rests on it, between its recipients and its

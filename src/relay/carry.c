@@ -33,6 +33,9 @@ static void tell(struct conn *conn, uint64_t size, unsigned form,
 	struct smtp_rcpt_params *params = mem_array(a->count + 1, sizeof(*params));
 
 	choose_recipients(a, recipients, params);
+	/* RFC 8689 5.: a notice "SHOULD NOT [...] be discarded" for want of it. */
+	if (message.sender.len == 0)
+		message.require_tls = message.require_tls && conn_may_require_tls(conn);
 	message.recipients = recipients;
 	message.recipient_count = a->asked_count;
 	message.params = message.params ? params : NULL;

@@ -46,7 +46,7 @@ struct attempt {
 	size_t *asked;	   /* the connection's recipient i is the job's recipient asked[i] */
 	size_t asked_count;
 	struct mail_survey *survey; /* of the whole content; NULL: not read yet, or not needed */
-	bool is_strict;		    /* asks for REQUIRETLS */
+	bool is_strict;		    /* asks for REQUIRETLS, and may have it somewhere */
 	bool is_urgent;
 	bool is_probe;		      /* urgent, and waits for a probe */
 	bool has_begun;		      /* a connection carried it before */

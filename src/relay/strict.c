@@ -3,7 +3,8 @@
  * RFC 8689 4.2.1: the next hop offers REQUIRETLS within TLS, and its certificate was verified. Which
  * smarthosts do is known after a connection to each; until then one that verifies is thought to.
  * The first in order that may, and is not left alone, gets them. Where none may they are refused:
- * "MUST NOT be relayed".
+ * "MUST NOT be relayed"; but those with an empty reverse-path, which nobody would hear of, join the others
+ * (RFC 8689 5.).
  */
 #include "conn.h"
 
@@ -131,19 +132,29 @@ static void hand_out(struct relay *relay, struct route *route)
 	dial(relay, route);
 }
 
+/* None may have it. */
+static void end_one(struct attempt *a)
+{
+	if (a->job->message.sender.len == 0) {
+		a->is_strict = false;
+		attempt_wait(a, false);
+		return;
+	}
+	attempt_leave_line(a);
+	attempt_decide(a, NULL, &nobody, true, false);
+}
+
 static void end_all(struct relay *relay, bool is_paused)
 {
 	/* Those that come in by the owner's done() wait for the next turn. */
 	for (size_t n = relay->strict.count; n > 0 && relay->strict.count; n--) {
 		struct attempt *a = first(relay);
 
-		if (is_paused || relay->route_count == 0) {
+		if (is_paused || relay->route_count == 0)
 			attempt_give_back(
 				a, "no smarthost that may support REQUIRETLS can be asked now");
-			continue;
-		}
-		attempt_leave_line(a);
-		attempt_decide(a, NULL, &nobody, true, false);
+		else
+			end_one(a);
 	}
 }
 

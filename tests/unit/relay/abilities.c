@@ -313,13 +313,18 @@ static void a_probe_finds_who_cannot_be_reached(void **state)
 
 /* REQUIRETLS */
 
-static void send_strict(bool is_urgent)
+static void send_strict_from(const char *sender, bool is_urgent)
 {
-	job_init(&job, "alice@example.com", "bob@x.net", content);
+	job_init(&job, sender, "bob@x.net", content);
 	job.job.message.require_tls = true;
 	job.job.is_urgent = is_urgent;
 	relay_send(rig.relay, &job.job);
 	rig_until(&rig, job_is_done, &job);
+}
+
+static void send_strict(bool is_urgent)
+{
+	send_strict_from("alice@example.com", is_urgent);
 }
 
 #define STRICT "250-REQUIRETLS\r\n"
@@ -337,15 +342,20 @@ static const struct {
 	{ "nobody is verified", STRICT, STRICT, PLAIN, UNVERIFIED, -1 },
 };
 
+static void start_strict_case(size_t i)
+{
+	set_up(NULL);
+	start_both(strict_cases[i].first, strict_cases[i].first_trust, strict_cases[i].second,
+		   strict_cases[i].second_trust);
+}
+
 static void strict_jobs_go_to_who_can(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < 2 * sizeof(strict_cases) / sizeof(strict_cases[0]); i++) {
 		int taker = strict_cases[i / 2].taker;
 
-		set_up(NULL);
-		start_both(strict_cases[i / 2].first, strict_cases[i / 2].first_trust,
-			   strict_cases[i / 2].second, strict_cases[i / 2].second_trust);
+		start_strict_case(i / 2);
 		for (unsigned n = 0; n < 2; n++) {
 			send_strict(i % 2);
 			if (job.verdicts[0].code != (taker < 0 ? 550 : 250))
@@ -364,6 +374,30 @@ static void strict_jobs_go_to_who_can(void **state)
 		assert_string_equal(job.verdicts[0].smarthost, "first");
 		assert_null(
 			strstr(fakes[0].messages[fakes[0].message_count - 1].mail, "REQUIRETLS"));
+		tear_down(NULL);
+	}
+}
+
+/* RFC 8689 5. */
+static void strict_notices_are_sent_all_the_same(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(strict_cases) / sizeof(strict_cases[0]); i++) {
+		int taker = strict_cases[i / 2].taker;
+
+		start_strict_case(i / 2);
+		for (unsigned n = 0; n < 2; n++) {
+			send_strict_from("", i % 2);
+			print_message("%s\n", strict_cases[i / 2].name);
+			assert_outcome(0, RELAY_DELIVERED, 250);
+			assert_string_equal(job.verdicts[0].smarthost,
+					    taker == 1 ? "second" : "first");
+		}
+		assert_int_equal(fakes[taker == 1].message_count, 2);
+		for (unsigned n = 0; n < 2; n++)
+			assert_int_equal(strstr(fakes[taker == 1].messages[n].mail,
+						" REQUIRETLS") != NULL,
+					 taker >= 0);
 		tear_down(NULL);
 	}
 }
@@ -597,6 +631,7 @@ int main(void)
 		TEST(a_probe_learns_of_each),
 		TEST(a_probe_finds_who_cannot_be_reached),
 		cmocka_unit_test(strict_jobs_go_to_who_can),
+		cmocka_unit_test(strict_notices_are_sent_all_the_same),
 		TEST(strict_jobs_wait_where_one_is_left_alone),
 		TEST(an_old_connection_gives_its_place_up),
 		TEST(an_old_connection_that_comes_free_is_passed_over),
