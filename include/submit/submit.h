@@ -20,6 +20,9 @@ struct submit;
 /* How many sessions there are, in all and per address; shared, under a lock of its own that is taken
  * when a session starts and ends, never on the way of its octets. */
 struct submit_gate;
+/* most: sessions at once, whatever limits.sessions says. */
+struct submit_gate *submit_gate_new(uint64_t seed, long most);
+void submit_gate_free(struct submit_gate **gate);
 
 /* Whether the login back end answers. Once logins have ended as UNAVAILABLE it is down, and new sessions
  * hear so (421) instead of a greeting, until a question to a worker, asked every few seconds by one loop, is
@@ -27,16 +30,14 @@ struct submit_gate;
 struct submit_backend;
 struct submit_backend *submit_backend_new(void);
 void submit_backend_free(struct submit_backend **backend);
-/* most: sessions at once, whatever limits.sessions says. */
-struct submit_gate *submit_gate_new(uint64_t seed, long most);
-void submit_gate_free(struct submit_gate **gate);
 
 /* What a reload replaces as a whole; sessions use the one that was current when they began, except
  * for the TLS identity, which is taken at the handshake. Lives until the last session that uses it. */
 struct submit_listen {
 	const struct conf_listen *conf;
-	struct tls_trust *clients;	 /* whose client certificates are believed; NULL: none */
-	const struct network *proxies;	 /* who must speak the PROXY protocol; others may not connect */
+	struct tls_trust *clients; /* whose client certificates are believed; NULL: none */
+	const struct network
+		*proxies; /* who must speak the PROXY protocol; others may not connect */
 	size_t proxy_count;
 	/* What is offered under TLS, to all and to those with a client certificate. */
 	const char *mechanisms, *mechanisms_external;
@@ -46,7 +47,7 @@ struct submit_settings {
 	_Atomic unsigned refs;
 	const struct conf *conf; /* lives as long */
 	struct tls_identity *identity;
-	const struct submit_listen *listens; /* by place in conf->listens */
+	const struct submit_listen *listens;  /* by place in conf->listens */
 	struct relay_learned *const *learned; /* of the smarthosts; they outlive all settings */
 	size_t learned_count;
 	void (*freed)(struct submit_settings *settings); /* after the last unref, on any loop */
@@ -75,7 +76,8 @@ void submit_renew(struct submit *submit, struct submit_settings *settings);
  * daemon, its settings may be newer: found by name. */
 void submit_accept(struct submit *submit, int fd, const char *listener);
 /* Ends the sessions of that account (credential NULL: all of them; else those that logged in by it) with
- * 421; one whose message has come whole hears of its fate first. Returns how many. */
+ * 421; one whose message has come whole hears of its fate first. A login that is under way and turns out
+ * to be one of them ends as it succeeds. Returns how many sessions there were. */
 size_t submit_revoke(struct submit *submit, const char *account, const char *credential);
 /* Sessions that wait for a command get 421; those within a message may finish it within grace_ms.
  * Then freed(). */

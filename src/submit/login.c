@@ -80,6 +80,9 @@ static const struct smtp_reply *admit(struct session *s, const struct login *log
 	free(s->credential);
 	s->account = mem_text(login->name);
 	s->credential = mem_text_n(answer->credential.at, answer->credential.len);
+	/* Then it ends behind its 235, as it would have, had the login been a moment earlier. */
+	s->is_revoked =
+		withdrawn_hit(&s->submit->withdrawn, login->withdrawn, s->account, s->credential);
 	if (s->submit->conf.used)
 		s->submit->conf.used(s->submit->conf.user, s->account, s->credential, s->address);
 	if (s->listen->conf->profile == CONF_PROFILE_LEGACY)
@@ -214,6 +217,7 @@ void login_on_auth(struct session *s, const struct smtp_event *ev)
 	s->login = mem_new(struct login);
 	s->login->session = s;
 	s->login->mech = mech;
+	s->login->withdrawn = s->submit->withdrawn.count;
 	random_fill(&s->login->conversation, sizeof(s->login->conversation));
 	s->login->conversation |= 1; /* 0 means none */
 	go_on(s, ev->ticket, ev->has_data ? &ev->data : NULL);

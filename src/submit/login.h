@@ -19,6 +19,7 @@ struct login {
 	bool is_talking; /* a worker keeps a conversation of ours */
 	const struct auth_mech *mech;
 	uint64_t conversation;
+	uint64_t withdrawn;			  /* how many logins had been when it began */
 	struct buf responses[AUTH_RESPONSES_MAX]; /* of a whole login */
 	unsigned response_count;
 	char *name; /* as the worker read it, for the log */

@@ -15,6 +15,7 @@
 #include "gate.h"
 #include "io/stream.h"
 #include "smtp/server.h"
+#include "withdrawn.h"
 
 /* More unsent output than this and the client's commands wait (a client that never reads). */
 enum { SESSION_OUTPUT_MARK = 64 * 1024 };
@@ -33,7 +34,8 @@ struct submit {
 	void *freed_user;
 	unsigned turned_away; /* of the sessions, those that hear only that there is no room */
 	struct buf scratch;   /* what a chunk of content becomes; used within one event */
-	struct probe *probe;  /* whether logins can be checked: this loop asks. NULL: not */
+	struct withdrawn withdrawn;
+	struct probe *probe; /* whether logins can be checked: this loop asks. NULL: not */
 };
 
 struct session {

@@ -16,6 +16,7 @@ static void finish(struct work *work)
 	if (atomic_fetch_sub(&submit->conf.settings->refs, 1) == 1)
 		submit->conf.settings->freed(submit->conf.settings);
 	buf_fini(&submit->scratch);
+	withdrawn_fini(&submit->withdrawn);
 	free(submit);
 	freed(user);
 }
@@ -57,11 +58,12 @@ size_t submit_revoke(struct submit *submit, const char *account, const char *cre
 {
 	size_t count = 0;
 
+	withdrawn_add(&submit->withdrawn, account, credential);
 	list_each (&submit->sessions, node) {
 		struct session *s = list_entry(node, struct session, node);
 
-		if (s->is_closing || s->account == NULL || strcmp(s->account, account) != 0 ||
-		    (credential && strcmp(s->credential, credential) != 0))
+		if (s->is_closing || s->account == NULL ||
+		    !withdrawn_is(account, credential, s->account, s->credential))
 			continue;
 		s->is_revoked = true;
 		count++;

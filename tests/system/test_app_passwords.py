@@ -1,6 +1,7 @@
 """Users, their SCRAM verifiers and app passwords: posternctl, the check of a configuration, and what
 withdrawing one does to sessions that live by it."""
 
+import base64
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import time
 
 from rig.base import wait_for
 from rig.case import Case, letter
+from rig.sasl import Scram, encoded
 
 LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 SHAPE = re.compile("^([%s]{4}-){4}[%s]{4}$" % (LETTERS, LETTERS))
@@ -299,6 +301,44 @@ class Sessions(Case):
         again.starttls()
         again.ehlo()
         self.assertReply(again.login("alice", "secret"), 535)
+
+    def half_logged_in(self, daemon, password):
+        """A client that has only to say that it is content with the server's proof."""
+        client = self.client(daemon)
+        client.ehlo()
+        client.starttls()
+        client.ehlo()
+        scram = Scram("alice", password)
+        salt = client.ask("AUTH SCRAM-SHA-256 " + encoded(scram.first()))
+        self.assertReply(salt, 334)
+        proof = client.ask(encoded(scram.final(base64.b64decode(salt.text))))
+        self.assertReply(proof, 334)
+        scram.verify(base64.b64decode(proof.text))
+        return client
+
+    def test_a_login_that_is_under_way_ends_too(self):
+        """Withdrawn between the check of the password and the login's last word."""
+        daemon = self.postern()
+        daemon.config.section("login")["mechanisms"] = ["PLAIN", "SCRAM-SHA-256"]
+        daemon.start()
+        made, kept = self.new_app(daemon), self.new_app(daemon)
+        late = [self.half_logged_in(daemon, made["password"]) for _ in range(2)]
+        other = self.half_logged_in(daemon, kept["password"])
+        own = self.half_logged_in(daemon, "secret")
+        daemon.ctl("app-password", "rm", "alice", made["id"])
+        for client in late:
+            self.assertReply(client.ask(""), 235)
+            self.assertEnded(client)
+        for client in (other, own):
+            self.assertReply(client.ask(""), 235)
+            self.assertTrue(self.is_alive(client))
+        own = self.half_logged_in(daemon, "secret")
+        # More than are remembered: whoever is still under way begins anew.
+        for _ in range(20):
+            daemon.ctl("user", "add", "bob", data="builder\n")
+            daemon.ctl("user", "rm", "bob")
+        self.assertReply(own.ask(""), 235)
+        self.assertEnded(own)
 
     def test_what_was_only_begun_is_not_sent(self):
         host = self.quick_smarthost()
