@@ -5,8 +5,8 @@
  * Thread   a pool may be asked from any loop; done() is posted to the asker's loop
  * Owns     the processes and the socketpairs; copies of request octets, wiped after use
  * Errors   no answer within the deadline: the process is killed and replaced, the request ends
- *          with -ETIMEDOUT; the process died, or its answer is too long: -EPIPE; queue full or not
- *          startable: -EAGAIN; pool freed: -ECANCELED; the worker asked for has gone: -ESTALE
+ *          with -ETIMEDOUT; the process died, or its answer is too long: -EPIPE; queue full: -EAGAIN;
+ *          no process could be started: -ECHILD; pool freed: -ECANCELED; the worker asked for has gone: -ESTALE
  *
  * Who came first is served first, whether it asks for any worker or waits for a certain one.
  *

@@ -17,7 +17,6 @@ struct worker {
 	struct list line;      /* asks for this worker and no other, in order of their coming */
 	int fd;
 	unsigned generation;
-	bool is_writing;
 	struct buf out, in; /* frames on their way; `out` holds secrets and is wiped */
 	struct worker_ask *ask;
 	struct timer deadline;

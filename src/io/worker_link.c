@@ -121,6 +121,7 @@ struct worker *worker_open(struct worker_pool *pool)
 	close(ends[1]);
 	if (number == 0) {
 		close(ends[0]);
+		errno = ECHILD;
 		return NULL;
 	}
 	worker = mem_new(struct worker);

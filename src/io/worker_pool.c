@@ -107,7 +107,7 @@ static void serve_waiting(struct worker_pool *pool)
 		if (worker)
 			assign(worker, ask);
 		else
-			worker_ask_finish(ask, -EAGAIN);
+			worker_ask_finish(ask, -ECHILD);
 	}
 	wait_for_first(pool);
 }

@@ -79,7 +79,9 @@ static const char *why_no_answer(int status)
 	case -ETIMEDOUT:
 		return "no login worker answered in time (login.deadline, login.workers)";
 	case -EAGAIN:
-		return "too many logins wait (login.waiting), or no login worker can be started";
+		return "too many logins wait (login.waiting)";
+	case -ECHILD:
+		return "no login worker can be started";
 	case -ESTALE:
 		return "the login worker was replaced while the login was under way";
 	default:

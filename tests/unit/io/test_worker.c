@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* The worker: answers with its pid, how many requests it had, its hello and the request, or does as the
@@ -638,6 +639,30 @@ static void lost_spawner_is_trouble_not_a_hang(void **state)
 	spawner = kept;
 }
 
+static void a_lack_of_workers_is_no_full_queue(void **state)
+{
+	struct loop *loop = loop_new("test");
+	struct worker_pool *pool = new_pool(loop, 1, 10, 20000);
+	struct rlimit before, few;
+	struct question q;
+
+	(void)state;
+	getrlimit(RLIMIT_NOFILE, &before);
+	few = before;
+	few.rlim_cur = 3;
+	setrlimit(RLIMIT_NOFILE, &few);
+	troubles = 0;
+	ask_one(pool, loop, &q, "x");
+	setrlimit(RLIMIT_NOFILE, &before);
+	assert_int_equal(q.ask.status, -ECHILD);
+	assert_int_equal(troubles, 1);
+	assert_int_equal(last_trouble, -EMFILE);
+	ask_one(pool, loop, &q, "x");
+	assert_int_equal(q.ask.status, 0);
+	worker_pool_free(&pool);
+	loop_free(&loop);
+}
+
 static void unknown_user_is_explained(void **state)
 {
 	const char *const argv[] = { "worker", "--worker", NULL };
@@ -705,6 +730,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(asks_from_other_loops_are_answered_there),
 		cmocka_unit_test(freeing_ends_what_is_under_way),
 		cmocka_unit_test(lost_spawner_is_trouble_not_a_hang),
+		cmocka_unit_test(a_lack_of_workers_is_no_full_queue),
 		cmocka_unit_test(unknown_user_is_explained),
 		cmocka_unit_test(workers_run_as_another_user),
 	};
