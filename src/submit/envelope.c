@@ -2,6 +2,19 @@
 
 #include "smtp/idna.h"
 
+/* What our Received field and the fields that a client left out may add to a message (mail/header.h). */
+enum { OUR_OCTETS = 2048 };
+
+uint64_t envelope_size_limit(const struct session *s)
+{
+	uint64_t own = (uint64_t)s->settings->conf->limits.message_octets;
+	uint64_t theirs = session_ability(s).size_octets;
+
+	if (theirs == 0 || own + OUR_OCTETS <= theirs)
+		return own;
+	return theirs > OUR_OCTETS ? theirs - OUR_OCTETS : 1;
+}
+
 /* Nobody behind us could be given such an address; told now, not by a notice later (RFC 6531 3.5). A domain
  * beyond ASCII is none of these: it has an ASCII form. */
 static bool is_beyond(const struct relay_ability *ability, const struct smtp_path *path)
@@ -48,7 +61,8 @@ const struct smtp_reply *envelope_judge_mail(const struct session *s, const stru
 
 	if (is_beyond(&ability, &ev->path))
 		return &utf8;
-	if (ability.size_octets && ev->mail.size > ability.size_octets)
+	/* The engine holds it against what was offered; a smarthost may have shrunk since. */
+	if (ev->mail.size > envelope_size_limit(s))
 		return &too_large;
 	if (ev->mail.require_tls && !ability.takes_require_tls)
 		return &plain;

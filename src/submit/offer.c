@@ -2,22 +2,9 @@
 
 #include <time.h>
 
-/* What our Received field and the fields that a client left out may add to a message (mail/header.h). */
-enum { OUR_OCTETS = 2048 };
-
 struct relay_ability session_ability(const struct session *s)
 {
 	return relay_ability(s->settings->learned, s->settings->learned_count);
-}
-
-static uint64_t size_limit(const struct session *s)
-{
-	uint64_t own = (uint64_t)s->settings->conf->limits.message_octets;
-	uint64_t theirs = session_ability(s).size_octets;
-
-	if (theirs == 0 || own + OUR_OCTETS <= theirs)
-		return own;
-	return theirs > OUR_OCTETS ? theirs - OUR_OCTETS : 1;
 }
 
 /* "2026-11-29T12:00:00Z" (RFC 4865 4.: a date-time of RFC 3339) */
@@ -39,7 +26,7 @@ struct smtp_server *session_engine_new(struct session *s)
 		.mechanisms = s->mechanisms,
 		.footer = conf->refusal_footer,
 		.sid = s->sid_text,
-		.message_octets = size_limit(s),
+		.message_octets = envelope_size_limit(s),
 		.recipients = (unsigned)conf->limits.recipients,
 		.errors = (unsigned)conf->limits.errors,
 		.login_failures = (unsigned)conf->limits.login_failures,

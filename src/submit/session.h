@@ -124,6 +124,8 @@ struct smtp_server *session_engine_new(struct session *s);
 void session_offer_login(struct session *s);
 
 /* envelope.c */
+/* Octets that a message of this session's may have: ours, or what the smarthosts take with what we add. */
+uint64_t envelope_size_limit(const struct session *s);
 /* What speaks against MAIL or RCPT as it was said; NULL: nothing. The reply is a
  * constant. */
 const struct smtp_reply *envelope_judge_mail(const struct session *s, const struct smtp_event *ev,
