@@ -13,8 +13,10 @@
  *          makes a refusal that says so
  *
  * Verbs    status   version, pid, started, uptime_s, loops, certificate_expires, messages, held,
- *                   waiting (for a connection), refusing (why no new mail is taken, or null), counters {}, smarthosts [{name host port idle busy
- *                   paused_ms reason rate rated_ms}]
+ *                   waiting (for a connection), refusing (why no new mail is taken, or null),
+ *                   logins_down {since reason} (or null), counters {}, smarthosts [{name host port
+ *                   idle busy paused_ms reason rate rated_ms offers ["8BITMIME" "SIZE 1000"...] (what
+ *                   it was learned to offer; null: not known yet)}]
  *          list     "filter": lines {messages [{qid arrived age_s size account sender nrcpt waiting
  *                   attempts stand held next recipient smarthost code status reason}]}, by qid as
  *                   far as each loop has them in that order; then {count}
@@ -79,6 +81,9 @@ struct ctl_conf {
 	int (*reload)(void *user, struct fault *fault);
 	/* As spool_may_accept(). On the threads of connections. */
 	bool (*may_accept)(void *user, struct fault *why);
+	/* Whether logins can be checked, as submit_backend_is_up(): since when not, and why. On the threads of
+	 * connections. */
+	bool (*may_login)(void *user, int64_t *since_ms, struct fault *why);
 	/* Part `index` of a message's content, as spool_read() gives it: -ENODATA behind the last.
 	 * On the threads of connections, several at once. */
 	int (*read_content)(void *user, uint64_t qid, unsigned index, struct buf *out,

@@ -9,6 +9,7 @@
 
 #include "smtp/client.h"
 
+struct relay;
 struct relay_learned;
 
 struct relay_learned *relay_learned_new(void);
@@ -19,6 +20,9 @@ bool relay_learned_get(struct relay_learned *learned, struct smtp_client_offers 
 void relay_learned_put(struct relay_learned *learned, const struct smtp_client_offers *offers);
 /* It is another one now, by its address or TLS. */
 void relay_learned_forget(struct relay_learned *learned);
+
+/* The same of smarthost i of a relay, on that relay's loop. */
+bool relay_offered(const struct relay *relay, size_t smarthost, struct smtp_client_offers *out);
 
 /* What every one of them can do, by itself or by what the relay converts; what at least one can do where
  * the relay chooses that one. Those not known yet are left out, with NULLs; where none is known, anything

@@ -26,10 +26,13 @@ void submit_gate_free(struct submit_gate **gate);
 
 /* Whether the login back end answers. Once logins have ended as UNAVAILABLE it is down, and new sessions
  * hear so (421) instead of a greeting, until a question to a worker, asked every few seconds by one loop, is
- * answered well. Shared; its functions are the session's own. */
+ * answered well. Shared; but for these its functions are the session's own. */
 struct submit_backend;
 struct submit_backend *submit_backend_new(void);
 void submit_backend_free(struct submit_backend **backend);
+/* False: it is down since then (wall clock), and why. On any thread. */
+bool submit_backend_is_up(struct submit_backend *backend, int64_t *since_ms_out,
+			  struct fault *why_out);
 
 /* What a reload replaces as a whole; sessions use the one that was current when they began, except
  * for the TLS identity, which is taken at the handshake. Lives until the last session that uses it. */

@@ -125,6 +125,9 @@ json_t *ctl_whole_message(const struct queue_view *view, int64_t now_ms);
  * that waits. */
 const struct recipient_status *ctl_last_word(const struct queue_view *view, size_t *place_out);
 /* Every smarthost as this loop sees it. */
+/* What smarthost i was learned to offer, in the words of EHLO; null: nobody has talked to it yet. On the
+ * relay's loop. */
+json_t *ctl_offers(const struct relay *relay, size_t smarthost);
 json_t *ctl_smarthosts(const struct relay *relay);
 
 int ctl_listen(struct ctl *ctl, struct fault *fault);

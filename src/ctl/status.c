@@ -23,8 +23,12 @@ json_t *ctl_smarthosts(const struct relay *relay)
 	json_t *out = json_array();
 	struct relay_view view;
 
-	for (size_t i = 0; relay_look(relay, i, &view); i++)
-		json_array_append_new(out, smarthost_view(&view));
+	for (size_t i = 0; relay_look(relay, i, &view); i++) {
+		json_t *one = smarthost_view(&view);
+
+		json_object_set_new(one, "offers", ctl_offers(relay, i));
+		json_array_append_new(out, one);
+	}
 	return out;
 }
 
@@ -71,6 +75,9 @@ static void join_smarthost(json_t *sum, const json_t *part)
 	add_number(sum, part, "busy");
 	take_longest(sum, part, "paused_ms", "reason");
 	take_longest(sum, part, "rated_ms", NULL);
+	/* They share what they know; one may have asked a moment later than it was learned. */
+	if (json_is_null(json_object_get(sum, "offers")))
+		json_object_set(sum, "offers", json_object_get(part, "offers"));
 }
 
 /* While a reload is on its way the loops may know different smarthosts: they are told apart by name. */
@@ -121,6 +128,20 @@ static json_t *counters_view(struct counters *counters)
 	return out;
 }
 
+static json_t *logins_view(const struct ctl_conf *conf)
+{
+	struct fault why = { 0 };
+	int64_t since_ms = 0;
+	json_t *out;
+
+	if (conf->may_login(conf->user, &since_ms, &why))
+		return json_null();
+	out = json_object();
+	json_object_set_new(out, "since", ctl_time(since_ms));
+	json_object_set_new(out, "reason", ctl_text(why.text));
+	return out;
+}
+
 static json_t *whole_status(struct ctl *ctl, const struct ctl_gather *shards,
 			    const struct ctl_gather *certificate)
 {
@@ -141,6 +162,7 @@ static json_t *whole_status(struct ctl *ctl, const struct ctl_gather *shards,
 	json_object_set_new(out, "refusing",
 			    ctl->conf.may_accept(ctl->conf.user, &why) ? json_null()
 								       : ctl_text(why.text));
+	json_object_set_new(out, "logins_down", logins_view(&ctl->conf));
 	json_object_update(out, joined);
 	json_object_set_new(out, "counters", counters_view(ctl->conf.counters));
 	json_decref(joined);

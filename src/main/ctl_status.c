@@ -1,8 +1,31 @@
 /* posternctl status, posternctl reload. */
 #include "ctl.h"
 
+#include "base/counters.h"
+
 #include <stdio.h>
+#include <string.h>
 #include <sysexits.h>
+
+static void print_trouble(const char *what, const char *reason)
+{
+	if (*reason == '\0')
+		return;
+	printf("%s: ", what);
+	ctl_print_text(reason, 0);
+	putchar('\n');
+}
+
+static void print_logins(const json_t *down)
+{
+	char what[128];
+
+	if (!json_is_object(down))
+		return;
+	snprintf(what, sizeof(what), "logins        down since %s, new sessions get 421",
+		 ctl_field(down, "since"));
+	print_trouble(what, ctl_field(down, "reason"));
+}
 
 static void print_head(const json_t *answer)
 {
@@ -16,11 +39,8 @@ static void print_head(const json_t *answer)
 	printf("certificate   until %s\n", ctl_field(answer, "certificate_expires"));
 	printf("queue         %lld message%s, %lld of them held by hand\n", messages,
 	       messages == 1 ? "" : "s", ctl_number(answer, "held"));
-	if (!*ctl_field(answer, "refusing"))
-		return;
-	fputs("spool         takes no new mail: ", stdout);
-	ctl_print_text(ctl_field(answer, "refusing"), 0);
-	putchar('\n');
+	print_trouble("spool         takes no new mail", ctl_field(answer, "refusing"));
+	print_logins(json_object_get(answer, "logins_down"));
 }
 
 static void print_state(const json_t *s)
@@ -51,18 +71,61 @@ static void print_smarthost(const json_t *s)
 	putchar('\n');
 }
 
+static void print_offers(const json_t *smarthost)
+{
+	const json_t *offers = json_object_get(smarthost, "offers"), *one;
+	size_t i;
+
+	if (!json_is_array(offers)) {
+		puts("               offers: not known, nobody has talked to it yet");
+		return;
+	}
+	fputs("               offers: ", stdout);
+	json_array_foreach(offers, i, one)
+	{
+		fputs(i ? ", " : "", stdout);
+		ctl_print_text(json_string_value(one), 0);
+	}
+	puts(i ? "" : "no extension");
+}
+
+static void print_smarthosts(const json_t *smarthosts)
+{
+	const json_t *one;
+	size_t i;
+
+	puts("\nSMARTHOST       BUSY  IDLE       RATE  ADDRESS  STATE");
+	json_array_foreach(smarthosts, i, one)
+	{
+		print_smarthost(one);
+		print_offers(one);
+	}
+}
+
+/* Of a daemon of another version there may be counters that are not known here. */
+static const char *help_of(const char *counter)
+{
+	for (unsigned i = 0; i < counter_count; i++)
+		if (strcmp(counter_names[i].name, counter) == 0)
+			return counter_names[i].help;
+	return "";
+}
+
 static void print_status(const json_t *answer)
 {
 	const char *name;
 	json_t *one;
-	size_t i;
 
 	print_head(answer);
-	puts("\nSMARTHOST       BUSY  IDLE       RATE  ADDRESS  STATE");
-	json_array_foreach(json_object_get(answer, "smarthosts"), i, one) print_smarthost(one);
-	puts("\nCOUNTER                     VALUE");
+	print_smarthosts(json_object_get(answer, "smarthosts"));
+	puts("\nCOUNTER                     VALUE  WHAT");
 	json_object_foreach(json_object_get(answer, "counters"), name, one)
-		printf("%-22s %10lld\n", name, (long long)json_integer_value(one));
+	{
+		const char *help = help_of(name);
+
+		printf("%-22s %10lld%s%s\n", name, (long long)json_integer_value(one),
+		       *help ? "  " : "", help);
+	}
 }
 
 int ctl_run_status(const struct ctl_command *command)

@@ -329,6 +329,13 @@ static bool may_accept(void *user, struct fault *why)
 	return spool_may_accept(d->spool, why);
 }
 
+static bool may_login(void *user, int64_t *since_ms, struct fault *why)
+{
+	struct daemon *d = user;
+
+	return submit_backend_is_up(d->backend, since_ms, why);
+}
+
 static int read_content(void *user, uint64_t qid, unsigned index, struct buf *out,
 			struct fault *fault)
 {
@@ -374,6 +381,7 @@ static int open_ctl(struct daemon *d, struct fault *fault)
 			.certificate_expires = certificate_expires,
 			.reload = reload,
 			.may_accept = may_accept,
+			.may_login = may_login,
 			.read_content = read_content,
 			.revoke = end_sessions,
 			.last_use = tell_last_use,

@@ -18,6 +18,14 @@ static void put_changed(struct relay_learned *learned, const struct smtp_client_
 		relay_learned_put(learned, offers);
 }
 
+bool relay_offered(const struct relay *relay, size_t smarthost, struct smtp_client_offers *out)
+{
+	struct relay_learned *learned =
+		smarthost < relay->route_count ? relay->routes[smarthost]->to.learned : NULL;
+
+	return learned && relay_learned_get(learned, out);
+}
+
 /* A connection in use tells again only what was forgotten meanwhile: another one may be newer. */
 void conn_learn(struct conn *conn)
 {

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 enum { AGAIN_MS = 2000 };
@@ -10,6 +11,9 @@ enum { AGAIN_MS = 2000 };
 struct submit_backend {
 	atomic_bool is_down;
 	atomic_bool is_asked; /* one of the loops sees to it */
+	pthread_mutex_t lock; /* for what follows: while it is down, since when and why */
+	int64_t since_ms;
+	struct fault why;
 };
 
 /* Lives until its answer is here, also when the submit is gone before. */
@@ -23,13 +27,33 @@ struct probe {
 
 struct submit_backend *submit_backend_new(void)
 {
-	return mem_new(struct submit_backend);
+	struct submit_backend *backend = mem_new(struct submit_backend);
+
+	pthread_mutex_init(&backend->lock, NULL);
+	return backend;
 }
 
 void submit_backend_free(struct submit_backend **backend)
 {
+	if (*backend == NULL)
+		return;
+	pthread_mutex_destroy(&(*backend)->lock);
 	free(*backend);
 	*backend = NULL;
+}
+
+bool submit_backend_is_up(struct submit_backend *backend, int64_t *since_ms, struct fault *why)
+{
+	bool is_down;
+
+	pthread_mutex_lock(&backend->lock);
+	is_down = atomic_load(&backend->is_down);
+	if (is_down) {
+		*since_ms = backend->since_ms;
+		*why = backend->why;
+	}
+	pthread_mutex_unlock(&backend->lock);
+	return !is_down;
 }
 
 bool backend_is_down(const struct submit *submit)
@@ -37,11 +61,27 @@ bool backend_is_down(const struct submit *submit)
 	return submit->conf.backend && atomic_load(&submit->conf.backend->is_down);
 }
 
+/* The time is that of the first bad answer, the reason that of the last one. */
+static bool note(struct submit_backend *backend, bool is_down, struct span detail)
+{
+	bool was_down;
+
+	pthread_mutex_lock(&backend->lock);
+	was_down = atomic_exchange(&backend->is_down, is_down);
+	if (is_down && !was_down)
+		backend->since_ms = wall_now_ms();
+	if (is_down)
+		fault_set(&backend->why, -EAGAIN, "%.*s", (int)detail.len,
+			  detail.len ? (const char *)detail.at : "");
+	pthread_mutex_unlock(&backend->lock);
+	return was_down != is_down;
+}
+
 static void tell(struct submit *submit, bool is_down, struct span detail)
 {
 	struct logline l;
 
-	if (atomic_exchange(&submit->conf.backend->is_down, is_down) == is_down)
+	if (!note(submit->conf.backend, is_down, detail))
 		return;
 	logline_start(&l, is_down ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO,
 		      is_down ? "logins-down" : "logins-up");

@@ -97,10 +97,21 @@ alice@example.com         eve@example.org           451 4.2.2 full \\x1B[2J of \
     def test_status(self):
         status = {"ok": True, "version": "1", "pid": 7, "started": "2026-11-21T22:11:54Z", "uptime_s": 90061, "loops": 2,
                   "certificate_expires": "2027-11-21T22:11:54Z", "messages": 1, "held": 0, "waiting": 0, "refusing": None,
-                  "smarthosts": [dict(self.WHOLE["smarthosts"][0], reason="smtp.example.net:587: no")], "counters": {"queue_messages": 1}}
+                  "smarthosts": [dict(self.WHOLE["smarthosts"][0], reason="smtp.example.net:587: no")], "counters": {"queue_messages": 1, "of_a_later_version": 2}}
         fine = self.ask([status], "status").out
         self.assertIn("\nqueue         1 message, 0 of them held by hand\n\n", fine)
         self.assertIn("  smtp.example.net:587  left alone for 5 s: no\n", fine)
+        self.assertIn("\n               offers: not known, nobody has talked to it yet\n", fine)
+        self.assertNotIn("\nlogins  ", fine)
+        self.assertIn("\nqueue_messages                  1  messages in the queue now\n", fine)
+        self.assertIn("\nof_a_later_version              2\n", fine)
+        offers = [dict(status["smarthosts"][0], offers=["PIPELINING", "AUTH PLAIN \x1b[2J"]),
+                  dict(status["smarthosts"][0], name="spare", offers=[])]
+        down = {"since": "2026-11-21T22:11:54Z", "reason": "saslauthd: \x1b no"}
+        told = self.ask([dict(status, smarthosts=offers, logins_down=down)], "status").out
+        self.assertIn("\n               offers: PIPELINING, AUTH PLAIN \\x1B[2J\n", told)
+        self.assertIn("\n               offers: no extension\n", told)
+        self.assertIn("\nlogins        down since 2026-11-21T22:11:54Z, new sessions get 421: saslauthd: \\x1B no\n\n", told)
         full = self.ask([dict(status, refusing="/spool: 3 octets are free")], "status").out
         self.assertIn("\nspool         takes no new mail: /spool: 3 octets are free\n\n", full)
 

@@ -78,6 +78,18 @@ class Smarthosts(Case):
         self.assertNotIn("REQUIRETLS", self.known_offers(without))
         self.assertIn("REQUIRETLS", self.known_offers(with_it))
 
+    def test_status_tells_what_each_offers(self):
+        host = self.quick_smarthost(offers=PLAIN_OFFERS + ("SMTPUTF8", "LIMITS RCPTMAX=7"))
+        silent = self.quick_smarthost()
+        silent.down()
+        daemon = self.running([host, silent])
+        wait_for(lambda: daemon.status()["smarthosts"][0]["offers"], "the look at the smarthost")
+        first, second = daemon.status()["smarthosts"]
+        self.assertIn("SMTPUTF8", first["offers"])
+        self.assertIn("LIMITS RCPTMAX=7", first["offers"])
+        self.assertIsNone(second["offers"])
+        self.assertIn("SMTPUTF8, LIMITS RCPTMAX=7", daemon.ctl("status").out)
+
     def known_offers(self, host):
         daemon = self.learned(host)
         client = self.session(daemon)
@@ -111,6 +123,9 @@ class Backends(Case):
         early.ehlo()
         self.assertRefused(early.login(), 454, "4.7.0", daemon)
         wait_for(lambda: daemon.events("logins-down"), "the daemon to know")
+        down = daemon.status()["logins_down"]
+        self.assertIn(saslauthd.socket, down["reason"])
+        self.assertIn("logins        down since %s, new sessions get 421: " % down["since"], daemon.ctl("status").out)
         for listener in ("starttls", "implicit"):
             late = self.client(daemon, listener, greet=False)
             self.assertRefused(late.reply(), 421, "4.3.2", daemon)
@@ -121,6 +136,7 @@ class Backends(Case):
         wait_for(lambda: daemon.events("logins-up"), "the daemon to know")
         self.session(daemon)
         self.assertEqual(daemon.status()["counters"]["sessions_unserved"], 2)
+        self.assertIsNone(daemon.status()["logins_down"])
 
 
 class Listeners(Case):

@@ -182,6 +182,15 @@ bool relay_look(const struct relay *relay, size_t i, struct relay_view *out)
 	return true;
 }
 
+bool relay_offered(const struct relay *relay, size_t smarthost, struct smtp_client_offers *out)
+{
+	const struct smtp_client_offers *offers = relay->offers[smarthost];
+
+	if (offers)
+		*out = *offers;
+	return offers != NULL;
+}
+
 size_t relay_waiting(const struct relay *relay)
 {
 	return relay->waiting;
@@ -214,6 +223,15 @@ static bool may_accept(void *user, struct fault *why)
 	return rig->refusing.code == 0;
 }
 
+static bool may_login(void *user, int64_t *since_ms, struct fault *why)
+{
+	struct rig *rig = user;
+
+	*why = rig->logins_down;
+	*since_ms = 2000000000000;
+	return rig->logins_down.code == 0;
+}
+
 static int read_content(void *user, uint64_t qid, unsigned index, struct buf *out,
 			struct fault *fault)
 {
@@ -240,6 +258,7 @@ struct ctl *rig_open(struct rig *rig, const char *path, struct fault *fault)
 		.certificate_expires = expires,
 		.reload = reload,
 		.may_accept = may_accept,
+		.may_login = may_login,
 		.read_content = read_content,
 		.user = rig,
 	};

@@ -38,6 +38,7 @@ struct queue {
 
 struct relay {
 	struct relay_view views[2];
+	const struct smtp_client_offers *offers[2]; /* NULL: not known */
 	size_t count, waiting;
 	sem_t *entered, *leave; /* where set, relay_look() does the same */
 };
@@ -49,7 +50,7 @@ struct rig {
 	struct queue queues[SHARDS];
 	struct relay relays[SHARDS];
 	struct counters counters;
-	struct fault reload, refusing;
+	struct fault reload, refusing, logins_down;
 	unsigned reloads;
 	const char *const *content; /* parts of every message, up to NULL */
 	int content_fails;

@@ -59,6 +59,87 @@ static void status_adds_up_the_loops(void **state)
 	json_decref(answer);
 }
 
+static void status_says_whether_logins_can_be_checked(void **state)
+{
+	struct rig *rig = *state;
+	json_t *answer = rig_ask(rig, "{\"verb\": \"status\"}"), *down;
+
+	assert_true(json_is_null(json_object_get(answer, "logins_down")));
+	json_decref(answer);
+	fault_set(&rig->logins_down, -EAGAIN, "saslauthd: \033 no");
+	answer = rig_ask(rig, "{\"verb\": \"status\"}");
+	down = json_object_get(answer, "logins_down");
+	assert_string_equal(text_of(down, "since"), "2033-05-18T03:33:20Z");
+	assert_string_equal(text_of(down, "reason"), "saslauthd: \033 no");
+	json_decref(answer);
+}
+
+/* Words of EHLO, each held against what is there, with an end. */
+static void assert_offers(const json_t *smarthost, const char *const *words)
+{
+	const json_t *offers = json_object_get(smarthost, "offers"), *one;
+	size_t i;
+
+	assert_true(json_is_array(offers));
+	json_array_foreach(offers, i, one)
+	{
+		assert_non_null(words[i]);
+		assert_string_equal(json_string_value(one), words[i]);
+	}
+	assert_null(words[i]);
+}
+
+static void status_tells_what_smarthosts_offer(void **state)
+{
+	static const struct smtp_client_offers much = { .pipelining = true,
+							.eightbitmime = true,
+							.size = true,
+							.size_octets = 36700160,
+							.auth = true,
+							.smtputf8 = true,
+							.dsn = true,
+							.chunking = true,
+							.binarymime = true,
+							.require_tls = true,
+							.rcpt_most = 500,
+							.rcpt_domains_most = 3,
+							.mechanisms = "PLAIN LOGIN" };
+	static const struct smtp_client_offers none = { 0 }, open_size = { .size = true };
+	static const char *const much_words[] = { "PIPELINING",
+						  "SIZE 36700160",
+						  "8BITMIME",
+						  "BINARYMIME",
+						  "CHUNKING",
+						  "SMTPUTF8",
+						  "DSN",
+						  "REQUIRETLS",
+						  "LIMITS RCPTMAX=500 RCPTDOMAINMAX=3",
+						  "AUTH PLAIN LOGIN",
+						  NULL };
+	static const char *const no_words[] = { NULL }, *const size_words[] = { "SIZE", NULL };
+	const struct relay_view main = { .name = "main", .host = "a" };
+	const struct relay_view spare = { .name = "spare", .host = "b" };
+	struct rig *rig = *state;
+	json_t *answer, *smarthosts;
+
+	for (size_t i = 0; i < SHARDS; i++)
+		rig->relays[i] = (struct relay){ .views = { main, spare }, .count = 2 };
+	/* Learned between the answers of two loops. */
+	rig->relays[1].offers[0] = &much;
+	answer = rig_ask(rig, "{\"verb\": \"status\"}");
+	smarthosts = json_object_get(answer, "smarthosts");
+	assert_offers(json_array_get(smarthosts, 0), much_words);
+	assert_true(json_is_null(json_object_get(json_array_get(smarthosts, 1), "offers")));
+	json_decref(answer);
+	rig->relays[0].offers[0] = &none;
+	rig->relays[0].offers[1] = &open_size;
+	answer = rig_ask(rig, "{\"verb\": \"status\"}");
+	smarthosts = json_object_get(answer, "smarthosts");
+	assert_offers(json_array_get(smarthosts, 0), no_words);
+	assert_offers(json_array_get(smarthosts, 1), size_words);
+	json_decref(answer);
+}
+
 static void reload_says_what_was_wrong(void **state)
 {
 	struct rig *rig = *state;
@@ -298,10 +379,16 @@ static void slow_clients_hold_up_nobody(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(status_adds_up_the_loops),	      CASE(reload_says_what_was_wrong),
-		CASE(malformed_requests_are_refused), CASE(what_is_too_long_or_too_deep),
-		CASE(clients_that_go_away),	      CASE(the_file_of_the_socket),
-		CASE(closing_while_a_relay_is_stuck), CASE(closing_in_the_middle_of_a_walk),
+		CASE(status_adds_up_the_loops),
+		CASE(reload_says_what_was_wrong),
+		CASE(status_says_whether_logins_can_be_checked),
+		CASE(status_tells_what_smarthosts_offer),
+		CASE(malformed_requests_are_refused),
+		CASE(what_is_too_long_or_too_deep),
+		CASE(clients_that_go_away),
+		CASE(the_file_of_the_socket),
+		CASE(closing_while_a_relay_is_stuck),
+		CASE(closing_in_the_middle_of_a_walk),
 		CASE(slow_clients_hold_up_nobody),
 	};
 

@@ -276,11 +276,17 @@ static bool both_are_learned(void *user)
 
 static void a_probe_learns_of_each(void **state)
 {
+	struct smtp_client_offers o;
+
 	(void)state;
 	start_both("250-8BITMIME\r\n", PLAIN, NULL, PLAIN);
+	assert_false(relay_offered(rig.relay, 0, &o));
 	relay_probe(rig.relay);
 	relay_probe(rig.relay); /* one is under way */
 	rig_until(&rig, both_are_learned, NULL);
+	assert_true(relay_offered(rig.relay, 0, &o) && o.eightbitmime);
+	assert_true(relay_offered(rig.relay, 1, &o) && !o.eightbitmime);
+	assert_false(relay_offered(rig.relay, FAKES, &o));
 	relay_probe(rig.relay);
 	send_to("a@x.net");
 	assert_int_equal(fakes[0].connections, 1);
