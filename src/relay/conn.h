@@ -57,11 +57,13 @@ void conn_reason(const struct conn *conn, struct fault *out, const char *fmt, ..
  * connection when `may_repeat`; a smarthost that was not reached is left alone for a while. */
 void conn_fail(struct conn *conn, const struct smtp_reply *reply, const char *reason,
 	       bool may_repeat);
-/* The engine is ready for a message: the next one, or rest, or goodbye. */
-void conn_ready(struct conn *conn);
 /* One function changes the state, and with it the list that the connection is in. */
 void conn_set_state(struct conn *conn, enum conn_state state);
 void conn_out_of_time(struct timer *timer);
+
+/* rest.c */
+/* The engine is ready for a message: the next one, or rest, or goodbye. */
+void conn_ready(struct conn *conn);
 
 /* carry.c */
 /* What it carries may go to another connection without a word to anybody: this one was kept from

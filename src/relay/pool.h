@@ -108,6 +108,10 @@ void relay_turn_soon(struct relay *relay);
 void relay_scale_deadlines(struct relay *relay, unsigned unit_ms);
 
 /* serve.c */
+/* How long a loop waits before it looks again for a place that other loops hold. */
+enum { PLACE_MS = 200 };
+/* NULL: none is in it. */
+struct attempt *relay_first(const struct list *line);
 /* Jobs to connections, connections for jobs; gives back what cannot wait. */
 void relay_serve(struct relay *relay);
 /* The job that this connection, which comes free, is to carry next, now taken off its line; or NULL. */

@@ -6,10 +6,7 @@
 
 #include <stdlib.h>
 
-/* How long a loop waits before it looks again for a place that other loops hold. */
-enum { PLACE_MS = 200 };
-
-static struct attempt *first_of(const struct list *line)
+struct attempt *relay_first(const struct list *line)
 {
 	struct list_node *node = list_first(line);
 
@@ -18,7 +15,7 @@ static struct attempt *first_of(const struct list *line)
 
 struct attempt *relay_take_from(struct list *line, struct route *route)
 {
-	struct attempt *a = first_of(line);
+	struct attempt *a = relay_first(line);
 
 	if (a == NULL || !route_take_message(route, a))
 		return NULL;
@@ -74,7 +71,7 @@ static void hand_out(struct relay *relay)
  * one can be asked. Of urgent jobs one may wait for it. */
 static void probe(struct route *route)
 {
-	struct attempt *urgent = first_of(&route->relay->urgent);
+	struct attempt *urgent = relay_first(&route->relay->urgent);
 
 	if (route_is_being_set_up(route) || !route_take_place(route))
 		return;
@@ -186,7 +183,7 @@ static void give_back_line(struct list *line, const char *reason)
 	struct attempt *a;
 
 	/* Those that come in by the owner's done() wait for the next turn. */
-	while (n-- && (a = first_of(line)) != NULL) {
+	while (n-- && (a = relay_first(line)) != NULL) {
 		attempt_give_back(a, reason);
 	}
 }

@@ -8,9 +8,6 @@
  */
 #include "conn.h"
 
-/* How long a loop waits before it looks again for a place that other loops hold. */
-enum { PLACE_MS = 200 };
-
 static const struct smtp_reply nobody =
 	SMTP_REPLY(550, 5, 7, 30, "No smarthost supports REQUIRETLS over verified TLS");
 
@@ -64,13 +61,6 @@ static struct conn *idle_for(const struct route *route, bool may_require_tls)
 			return conn;
 	}
 	return NULL;
-}
-
-static struct attempt *first(const struct relay *relay)
-{
-	struct list_node *node = list_first(&relay->strict);
-
-	return node ? list_entry(node, struct relay_job, node)->attempt : NULL;
 }
 
 static void give_back_urgent(struct relay *relay, const char *reason)
@@ -148,7 +138,7 @@ static void end_all(struct relay *relay, bool is_paused)
 {
 	/* Those that come in by the owner's done() wait for the next turn. */
 	for (size_t n = relay->strict.count; n > 0 && relay->strict.count; n--) {
-		struct attempt *a = first(relay);
+		struct attempt *a = relay_first(&relay->strict);
 
 		if (is_paused || relay->route_count == 0)
 			attempt_give_back(

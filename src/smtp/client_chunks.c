@@ -214,29 +214,30 @@ static void take_refusal(struct smtp_client *cl, const struct smtp_reply *reply)
 		drain(cl);
 }
 
-void client_on_chunk(struct smtp_client *cl, const struct smtp_reply *reply)
+/* True: the peer has taken the chunk. */
+static bool is_taken(struct smtp_client *cl, const struct smtp_reply *reply)
 {
 	if (client_is_out_of_step(cl, reply))
-		return;
+		return false;
 	take_first(&cl->chunks);
 	if (reply->code >= 300) {
 		take_refusal(cl, reply);
-		return;
+		return false;
 	}
 	cl->knows_bdat = true;
-	go_on(cl);
+	return true;
+}
+
+void client_on_chunk(struct smtp_client *cl, const struct smtp_reply *reply)
+{
+	if (is_taken(cl, reply))
+		go_on(cl);
 }
 
 void client_on_last(struct smtp_client *cl, const struct smtp_reply *reply)
 {
-	if (client_is_out_of_step(cl, reply))
+	if (!is_taken(cl, reply))
 		return;
-	take_first(&cl->chunks);
-	if (reply->code >= 300) {
-		take_refusal(cl, reply);
-		return;
-	}
-	cl->knows_bdat = true;
 	client_push_reply(cl, SMTP_CLIENT_RESULT, reply);
 	cl->envelope.has_result = true;
 	client_become_ready(cl);
