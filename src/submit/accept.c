@@ -121,11 +121,25 @@ void session_on_proxied(void *user)
 	begin(s);
 }
 
+/* Without a word: what protocol is spoken there is not known. */
+static void refuse(struct session *s, const char *listener, const char *event, const char *reason)
+{
+	struct logline l;
+
+	session_log_start(s, &l, LOG_LEVEL_WARN, event);
+	logline_text(&l, "address", stream_peer_address(s->stream));
+	logline_text(&l, "listener", listener);
+	logline_text(&l, "reason", reason);
+	session_log_put(s, &l);
+	s->reason = reason;
+	s->is_closing = true;
+	stream_abort(s->stream);
+}
+
 /* Only our own load balancers may say who a client is; anybody else has no business on that port. */
 static void await_proxy(struct session *s)
 {
 	const char *address = stream_peer_address(s->stream);
-	struct logline l;
 
 	for (size_t i = 0; i < s->listen->proxy_count; i++) {
 		if (!network_has(&s->listen->proxies[i], address))
@@ -136,13 +150,7 @@ static void await_proxy(struct session *s)
 			  s->settings->conf->limits.handshake_ms);
 		return;
 	}
-	session_log_start(s, &l, LOG_LEVEL_WARN, "not-a-proxy");
-	logline_text(&l, "address", address);
-	logline_text(&l, "listener", s->listen->conf->name);
-	session_log_put(s, &l);
-	s->reason = "not one of this listener's proxies";
-	s->is_closing = true;
-	stream_abort(s->stream);
+	refuse(s, s->listen->conf->name, "not-a-proxy", "not one of this listener's proxies");
 }
 
 /* A listener lives as long as the daemon, the settings may be newer. */
@@ -172,10 +180,8 @@ void submit_accept(struct submit *submit, int fd, const char *listener)
 	s->sid = atomic_fetch_add(submit->conf.next_sid, 1);
 	id_format(s->sid, s->sid_text);
 	s->deadline.fire = session_on_deadline;
-	if (s->listen == NULL) { /* its section is gone: nobody is served there till the restart */
-		s->reason = "no such listener any more";
-		s->is_closing = true;
-		stream_abort(s->stream);
+	if (s->listen == NULL) {
+		refuse(s, listener, "no-such-listener", "its section is gone since a reload");
 		return;
 	}
 	s->is_implicit = s->listen->conf->tls == CONF_LISTEN_IMPLICIT;

@@ -275,6 +275,41 @@ class Reload(Case):
         self.assertIn(b"New Name", second.wait(2)[1].trace())
         self.assertEqual(len(first.messages), 1)
 
+    def test_what_a_listener_offers(self):
+        """Sessions keep what they began with; whoever comes later gets the new."""
+        daemon = self.running()
+        old = self.client(daemon)
+        keys = daemon.config.section("listen", "starttls")
+        keys["mechanisms"] = ["LOGIN"]
+        keys["users"] = ["bob"]
+        daemon.reload()
+        new = self.client(daemon)
+        for client, mechanisms in ((old, "PLAIN LOGIN"), (new, "LOGIN")):
+            client.ehlo()
+            client.starttls()
+            client.ehlo()
+            self.assertEqual(client.offers["AUTH"], mechanisms)
+        self.assertReply(new.login("alice", "secret", "LOGIN"), 535)
+        # The workers know the new list only; LOGIN is in both.
+        self.assertReply(old.login("alice", "secret", "LOGIN"), 235)
+        self.session(daemon, "implicit")
+
+    def test_a_listener_that_is_gone(self):
+        """Its socket stays till the restart, and the log says why nobody is served there."""
+        host = self.quick_smarthost()
+        daemon = self.running(host)
+        old = self.session(daemon)
+        daemon.config.drop("listen", "starttls")
+        daemon.reload()
+        daemon.wait_event("reload-incomplete")
+        client = self.client(daemon, greet=False)
+        self.assertTrue(client.ended())
+        event = daemon.wait_event("no-such-listener")
+        self.assertEqual((event["listener"], event["address"]), ("starttls", "127.0.0.1"))
+        self.session(daemon, "implicit").mail(letter("elsewhere"))
+        old.mail(letter("still here"))
+        host.wait(2)
+
     def test_reload_under_load(self):
         host = self.quick_smarthost()
         daemon = self.running(host)
