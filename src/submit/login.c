@@ -6,10 +6,16 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static void login_free(struct login *login)
+/* As soon as they are on their way: the session, and the login with it, may last for hours. */
+static void wipe_responses(struct login *login)
 {
 	for (unsigned i = 0; i < AUTH_RESPONSES_MAX; i++)
 		buf_wipe(&login->responses[i]);
+}
+
+static void login_free(struct login *login)
+{
+	wipe_responses(login);
 	buf_wipe(&login->ask.request);
 	buf_wipe(&login->ask.answer);
 	free(login->name);
@@ -161,6 +167,7 @@ static void go_on_whole(struct session *s, unsigned ticket)
 		request.responses[i] = buf_span(&login->responses[i]);
 	request.response_count = login->response_count;
 	ask_worker(s, &request);
+	wipe_responses(login);
 }
 
 static void go_on_talking(struct session *s, unsigned ticket, const struct span *response)
