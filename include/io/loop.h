@@ -33,6 +33,8 @@ void loop_post(struct loop *loop, struct work *work);
 void loop_post_home(void *loop, struct work *work);
 bool loop_is_here(const struct loop *loop);
 int64_t loop_now_ms(const struct loop *loop);
+/* This turn has taken some ms already: who can go on later does, so that the others' turn comes. */
+bool loop_is_late(const struct loop *loop);
 int64_t wall_now_ms(void);
 /* Fills `at` with octets nobody can guess. */
 void random_fill(void *at, size_t n);

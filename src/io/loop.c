@@ -145,6 +145,13 @@ int64_t loop_now_ms(const struct loop *loop)
 	return (int64_t)uv_now(&loop->uv);
 }
 
+bool loop_is_late(const struct loop *loop)
+{
+	enum { TURN_MS = 4, NS_PER_MS = 1000000 };
+
+	return uv_hrtime() / NS_PER_MS >= uv_now(&loop->uv) + TURN_MS;
+}
+
 /* Bufs that streams need only for a moment */
 
 void loop_lend(struct loop *loop, struct buf *b)

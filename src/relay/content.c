@@ -56,6 +56,12 @@ static bool next_part(struct conn *conn)
 	return false;
 }
 
+/* A conversion may be made to take long. */
+static bool must_pause(struct conn *conn)
+{
+	return conn->convert && loop_is_late(conn->relay->conf.loop);
+}
+
 void conn_send_content(struct conn *conn)
 {
 	while (conn->is_sending && !conn->is_source_dry && smtp_client_wants_body(conn->engine) &&
@@ -64,5 +70,9 @@ void conn_send_content(struct conn *conn)
 			return;
 		if (conn->part.len)
 			send_piece(conn);
+		if (must_pause(conn)) {
+			conn_turn_soon(conn);
+			return;
+		}
 	}
 }

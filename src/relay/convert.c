@@ -14,8 +14,9 @@
 
 #include <errno.h>
 
-/* Read in one turn of a connection, so that a large message that is at hand keeps no other waiting. */
-enum { TURN_OCTETS = 256 * 1024 };
+/* Of a large message that is at hand so much is read at a time, and in one turn of a connection as many
+ * times as keep no other waiting: a header section may be made to take long. */
+enum { PIECE_OCTETS = 16 * 1024 };
 
 unsigned convert_takes(const struct smtp_client_offers *o, const struct smtp_client_message *m)
 {
@@ -62,30 +63,38 @@ void conn_fit_end(struct conn *conn)
 
 /* The first reading */
 
-/* 1: all was read; 0: there is more, later; negative: it cannot be read. */
-static int read_on(struct conn *conn)
+/* 1: all was read; 0: there is more; negative: it cannot be read. */
+static int read_piece(struct conn *conn)
 {
 	struct relay_source *source = conn->attempt->job->source;
-	size_t octets = 0;
+	struct span piece = span_first(conn->part, PIECE_OCTETS);
+	int status = 1;
 
-	while (octets < TURN_OCTETS && !conn->is_source_dry) {
-		struct span piece = span_first(conn->part, TURN_OCTETS - octets);
-		int status = 1;
+	mail_survey_feed(conn->survey, piece);
+	conn->part = span_from(conn->part, piece.len);
+	if (conn->part.len == 0)
+		status = source->next(source, &conn->part);
+	conn->is_source_dry = status == -EAGAIN;
+	if (status != 1)
+		conn->part = span_of(NULL, 0);
+	if (status == 1 || status == -EAGAIN)
+		return 0;
+	return status == 0 ? 1 : status;
+}
 
-		mail_survey_feed(conn->survey, piece);
-		octets += piece.len;
-		conn->part = span_from(conn->part, piece.len);
-		if (conn->part.len == 0)
-			status = source->next(source, &conn->part);
-		conn->is_source_dry = status == -EAGAIN;
-		if (status != 1)
-			conn->part = span_of(NULL, 0);
-		if (status != 1 && status != -EAGAIN)
-			return status == 0 ? 1 : status;
+/* As read_piece(). */
+static int read_on(struct conn *conn)
+{
+	int status = 0;
+
+	while (status == 0 && !conn->is_source_dry) {
+		status = read_piece(conn);
+		if (loop_is_late(conn->relay->conf.loop))
+			break;
 	}
-	if (!conn->is_source_dry)
+	if (status == 0 && !conn->is_source_dry)
 		conn_turn_soon(conn);
-	return 0;
+	return status;
 }
 
 /* The message ends here, with the peer none the wiser; the connection is as good as before. */
