@@ -154,12 +154,14 @@ struct relay_job {
 	struct smtp_client_message message; /* what it points to lives until done() */
 	struct relay_source *source;
 	/* A client waits: before all others (but each fifth that is taken is one of those), over a
-	 * connection that is idle, a new one, or the first that comes free. It waits for no smarthost's pause and for no rate, but is given back untried;
-	 * where a pause is over, one such job may wait for the probe that it sets off. */
+	 * connection that is idle, a new one, or the first that comes free. It waits for no smarthost's
+	 * pause and for no rate, but is given back untried; where a pause is over, one such job may wait
+	 * for the probe that it sets off. */
 	bool is_urgent;
 	/* message.recipients may grow, see relay_grow(), from none at all; the content comes later, see
 	 * relay_content(). message.form is what MAIL may say of it already: SMTP_FORM_BINARY where the
-	 * client said BINARYMIME. may_be_8bit should be set. Its connection is its own meanwhile; nothing is timed but the peer. */
+	 * client said BINARYMIME. may_be_8bit should be set. Its connection is its own meanwhile; nothing
+	 * is timed but the peer. */
 	bool is_open;
 	/* RCPT was accepted; not a verdict. May be NULL. */
 	void (*accepted)(struct relay_job *job, size_t index, const struct smtp_reply *reply);

@@ -416,9 +416,11 @@ static void strict_jobs_wait_where_one_is_left_alone(void **state)
 	to[1].port = fake_closed_port();
 	to[1].pause_first_ms = to[1].pause_most_ms = 60000;
 	rig_relay(&rig, to, FAKES);
-	send_strict(false);
-	assert_outcome(0, RELAY_DEFERRED, 0);
-	assert_true(job.verdicts[0].is_untried);
+	for (unsigned i = 0; i < 2; i++) {
+		send_strict_from(i ? "" : "alice@example.com", false);
+		assert_outcome(0, RELAY_DEFERRED, 0);
+		assert_true(job.verdicts[0].is_untried);
+	}
 }
 
 static const char *first_connection_offers(const struct fake_talk *talk, const char *line)
