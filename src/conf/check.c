@@ -133,6 +133,25 @@ static int check_listen_ways(const struct conf *conf, struct fault *fault)
 	return 0;
 }
 
+static bool is_external_offered(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->listen_count; i++)
+		if (*conf->listens[i].client_ca)
+			return true;
+	return false;
+}
+
+/* One listener with client_ca may do for a login section that is written for all of them. */
+static int check_login_ways(const struct conf *conf, struct fault *fault)
+{
+	if (!has_word(&conf->login.mechanisms, "EXTERNAL") || is_external_offered(conf))
+		return 0;
+	return fault_set(fault, -EINVAL,
+			 "%s:%d: login: EXTERNAL is among the mechanisms, but no listener has "
+			 "client_ca, the authorities of the client certificates",
+			 conf->login.place.file, conf->login.place.line);
+}
+
 static int check_certificates(const struct conf *conf, struct fault *fault)
 {
 	for (size_t i = 0; i < conf->certificate_count; i++) {
@@ -247,6 +266,8 @@ int conf_check(const struct conf *conf, const char *file, const struct conf_read
 		r = check_listens(conf, fault);
 	if (r == 0)
 		r = check_listen_ways(conf, fault);
+	if (r == 0)
+		r = check_login_ways(conf, fault);
 	if (r == 0)
 		r = check_certificates(conf, fault);
 	if (r == 0)

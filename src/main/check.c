@@ -96,6 +96,11 @@ static void check_smarthost(const struct conf_smarthost *c, struct check_report 
 	}
 	if (c->password_file[0] && password_file_read(c->password_file, &password, &fault) < 0)
 		check_fault(report, &c->place, "smarthost \"%s\": %s", c->name, fault.text);
+	if (c->keytab[0] && access(c->keytab, R_OK) != 0)
+		check_fault(report, &c->place,
+			    "smarthost \"%s\": cannot read the keytab %s: %s; user id %d must be "
+			    "able to, by owner or group",
+			    c->name, c->keytab, strerror(errno), (int)geteuid());
 	secret_fini(&password);
 }
 

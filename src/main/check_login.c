@@ -1,5 +1,6 @@
 #include "check_report.h"
 
+#include "auth/gssapi.h"
 #include "auth/users.h"
 #include "base/buf.h"
 
@@ -20,15 +21,20 @@ static bool holds(const struct conf_list *list, const char *text)
 	return false;
 }
 
+static bool is_offered_at(const struct conf *conf, const struct conf_listen *listen,
+			  const char *mechanism)
+{
+	return holds(listen->mechanisms.count ? &listen->mechanisms : &conf->login.mechanisms,
+		     mechanism);
+}
+
 /* Whether that account meets SCRAM-SHA-256 on any of the doors that let it in. */
 static bool is_offered_scram(const struct conf *conf, const char *account)
 {
 	for (size_t i = 0; i < conf->listen_count; i++) {
 		const struct conf_listen *listen = &conf->listens[i];
-		const struct conf_list *offered =
-			listen->mechanisms.count ? &listen->mechanisms : &conf->login.mechanisms;
 
-		if (holds(offered, "SCRAM-SHA-256") &&
+		if (is_offered_at(conf, listen, "SCRAM-SHA-256") &&
 		    (listen->users.count == 0 || holds(&listen->users, account)))
 			return true;
 	}
@@ -63,6 +69,19 @@ static void check_verifiers(const struct conf *conf, const struct auth_users *us
 	buf_fini(&names);
 }
 
+/* A door for accounts that are none stays shut. */
+static void check_listen_users(const struct conf *conf, const struct conf_listen *listen,
+			       const struct auth_users *users, struct check_report *report)
+{
+	for (size_t i = 0; i < listen->users.count; i++)
+		if (auth_users_hash(users, span_text(listen->users.at[i])) == NULL)
+			check_warn(
+				report, &listen->place,
+				"listen \"%s\": users: no account \"%s\" is in %s; write them as "
+				"posternctl user ls does",
+				listen->name, listen->users.at[i], conf->login.users_file);
+}
+
 static void check_users_file(const struct conf *conf, struct check_report *report)
 {
 	const struct conf_login *login = &conf->login;
@@ -71,8 +90,10 @@ static void check_users_file(const struct conf *conf, struct check_report *repor
 
 	if (users == NULL)
 		check_fault(report, &login->place, "login: %s", fault.text);
+	for (size_t i = 0; users && i < conf->listen_count; i++)
+		check_listen_users(conf, &conf->listens[i], users, report);
 	/* Where app passwords are required, no other password logs in. */
-	else if (login->app_passwords != CONF_APP_PASSWORDS_REQUIRED)
+	if (users && login->app_passwords != CONF_APP_PASSWORDS_REQUIRED)
 		check_verifiers(conf, users, report);
 	auth_users_free(&users);
 }
@@ -116,11 +137,11 @@ static void check_saslauthd(const struct conf *conf, struct check_report *report
 
 	mux_path(login->saslauthd_socket, &address);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		check_warn(
-			report, &login->place,
-			"login: saslauthd at %s: %s; logins get 454 until it runs and user id %d "
-			"may reach it (adduser postern-auth sasl)",
-			address.sun_path, strerror(errno), (int)geteuid());
+		check_warn(report, &login->place,
+			   "login: saslauthd at %s: %s; nobody can log in until it runs and user "
+			   "id %d "
+			   "may reach it (adduser postern-auth sasl)",
+			   address.sun_path, strerror(errno), (int)geteuid());
 	if (fd >= 0)
 		close(fd);
 }
@@ -130,9 +151,32 @@ static void check_sasldb(const struct conf *conf, struct check_report *report)
 	const struct conf_login *login = &conf->login;
 
 	if (access(login->sasldb_file, R_OK) != 0)
-		check_warn(report, &login->place,
-			   "login: sasldb at %s: %s; logins get 454 until user id %d can read it",
-			   login->sasldb_file, strerror(errno), (int)geteuid());
+		check_warn(
+			report, &login->place,
+			"login: sasldb at %s: %s; nobody can log in until user id %d can read it "
+			"(adduser postern-auth sasl)",
+			login->sasldb_file, strerror(errno), (int)geteuid());
+}
+
+static bool is_offered(const struct conf *conf, const char *mechanism)
+{
+	for (size_t i = 0; i < conf->listen_count; i++)
+		if (is_offered_at(conf, &conf->listens[i], mechanism))
+			return true;
+	return false;
+}
+
+/* Who logs in by a password is not kept from it by a key that is missing. */
+static void check_gssapi(const struct conf *conf, struct check_report *report)
+{
+	struct fault fault = { 0 };
+
+	if (!is_offered(conf, "GSSAPI") || auth_gssapi_check(conf->login.keytab, &fault) == 0)
+		return;
+	check_warn(report, &conf->login.place,
+		   "login: GSSAPI is offered, but %s; logins by it get 454 (the key is that of "
+		   "smtp/%s, for user id %d to read)",
+		   fault.text, conf->hostname, (int)geteuid());
 }
 
 void check_login(const struct conf *conf, struct check_report *report)
@@ -146,4 +190,5 @@ void check_login(const struct conf *conf, struct check_report *report)
 	checks[conf->login.backend](conf, report);
 	if (conf->login.backend != CONF_BACKEND_USERS)
 		check_app_passwords(&conf->login, report);
+	check_gssapi(conf, report);
 }

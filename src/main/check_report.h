@@ -22,5 +22,5 @@ void check_warn(struct check_report *report, const struct conf_place *place, con
 	__attribute__((format(printf, 3, 4)));
 
 /* check_login.c: what a login worker needs. A back end that is down is no reason not to start: it may
- * come up later, and until then logins get 454. */
+ * come up later, and until then nobody can log in. */
 void check_login(const struct conf *conf, struct check_report *report);

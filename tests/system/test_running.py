@@ -53,6 +53,30 @@ class Configuration(Case):
                 self.assertEqual(checked.returncode, 0, checked.err)
                 self.assertRegex(checked.err, r"warning: .*:\d+: login: " + keys["backend"])
 
+    def test_kerberos_that_cannot_work_is_a_warning(self):
+        """Who has a password can log in all the same."""
+        empty = self.path("empty.keytab")
+        with open(empty, "w"):
+            pass
+        for keytab, words in ((self.path("no.keytab"), "No such file"), (empty, "holds no key")):
+            with self.subTest(words):
+                daemon = self.postern()
+                daemon.config.section("login").update(mechanisms=["PLAIN", "GSSAPI"], keytab=keytab)
+                checked = daemon.check_config()
+                self.assertEqual(checked.returncode, 0, checked.err)
+                self.assertRegex(checked.err, r"warning: .*:\d+: login: GSSAPI is offered, but .*" + words)
+        # Where it is not offered nobody looks at the keytab.
+        daemon.config.section("login").update(mechanisms=["PLAIN"])
+        self.assertNotIn("warning", daemon.check_config().err)
+
+    def test_a_listener_for_nobody_is_a_warning(self):
+        daemon = self.postern()
+        daemon.config.section("listen", "starttls").update(users=["alice", "alice@example.com"])
+        checked = daemon.check_config()
+        self.assertEqual(checked.returncode, 0, checked.err)
+        self.assertRegex(checked.err, r'warning: .*:\d+: listen "starttls": users: no account "alice@example.com" is in ')
+        self.assertNotIn('"alice"', checked.err)
+
     def test_faults_are_found_before_use(self):
         """posternd -t: exit 78, file and line, what is wrong."""
         def change(section, label, key, value):
@@ -86,6 +110,8 @@ class Configuration(Case):
                                                    "/nonexistent"),
             "password readable by all": (lambda c: c.section("smarthost", "main").update(
                 user="relay", password_file=loose), "loose.password"),
+            "keytab of a smarthost": (lambda c: c.section("smarthost", "main").update(
+                user="relay", keytab="/nonexistent/keytab"), "/nonexistent/keytab"),
             "plain text over the network": (change("smarthost", "main", "host", "192.0.2.1"), "plain"),
             "no smarthost": (lambda c: c.drop("smarthost"), "smarthost"),
             "no listener": (lambda c: c.drop("listen"), "listen"),

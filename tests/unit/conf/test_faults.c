@@ -218,6 +218,8 @@ static const struct refused together[] = {
 	  "a.conf:4: listen \"x\": EXTERNAL needs client_ca" },
 	{ "authorities without EXTERNAL", "listen \"x\" { port = 1 client_ca = \"/ca\" }",
 	  "a.conf:4: listen \"x\": client_ca is of no use without EXTERNAL" },
+	{ "EXTERNAL without any authority", "login { mechanisms = { \"EXTERNAL\", \"PLAIN\" } }",
+	  "a.conf:4: login: EXTERNAL is among the mechanisms, but no listener has client_ca" },
 	{ "nobody could log in", "login { mechanisms = { \"EXTERNAL\" } }",
 	  "a.conf:1: listen \"submission\": nobody could log in" },
 	{ "no mechanism", "login {\nmechanisms = { } }", "a.conf:4: login.mechanisms is empty" },
