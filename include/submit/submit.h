@@ -34,18 +34,19 @@ void submit_backend_free(struct submit_backend **backend);
 bool submit_backend_is_up(struct submit_backend *backend, int64_t *since_ms_out,
 			  struct fault *why_out);
 
-/* What a reload replaces as a whole; sessions use the one that was current when they began, except
- * for the TLS identity, which is taken at the handshake. Lives until the last session that uses it. */
+/* A listener with what its section names. */
 struct submit_listen {
 	const struct conf_listen *conf;
 	struct tls_trust *clients; /* whose client certificates are believed; NULL: none */
-	const struct network
-		*proxies; /* who must speak the PROXY protocol; others may not connect */
+	/* Who must speak the PROXY protocol; others may not connect. */
+	const struct network *proxies;
 	size_t proxy_count;
 	/* What is offered under TLS, to all and to those with a client certificate. */
 	const char *mechanisms, *mechanisms_external;
 };
 
+/* What a reload replaces as a whole; sessions use the one that was current when they began, except
+ * for the TLS identity, which is taken at the handshake. Lives until the last session that uses it. */
 struct submit_settings {
 	_Atomic unsigned refs;
 	const struct conf *conf; /* lives as long */

@@ -1,6 +1,5 @@
 #include "settings.h"
 
-#include "auth/frame.h"
 #include "base/mem.h"
 #include "password_file.h"
 #include "settings_listen.h"
@@ -106,13 +105,19 @@ static size_t copy_names(const struct conf_list *list, struct span *out)
 	return list->count;
 }
 
-int settings_hello(const struct conf *conf, struct buf *out, struct fault *fault)
+enum auth_backend settings_backend(const struct conf *conf)
 {
 	static const enum auth_backend backends[] = {
 		[CONF_BACKEND_USERS] = AUTH_BACKEND_USERS,
 		[CONF_BACKEND_SASLAUTHD] = AUTH_BACKEND_SASLAUTHD,
 		[CONF_BACKEND_SASLDB] = AUTH_BACKEND_SASLDB,
 	};
+
+	return backends[conf->login.backend];
+}
+
+int settings_hello(const struct conf *conf, struct buf *out, struct fault *fault)
+{
 	static const enum auth_app_passwords app_passwords[] = {
 		[CONF_APP_PASSWORDS_OPTIONAL] = AUTH_APP_PASSWORDS_OPTIONAL,
 		[CONF_APP_PASSWORDS_NONE] = AUTH_APP_PASSWORDS_NONE,
@@ -121,7 +126,7 @@ int settings_hello(const struct conf *conf, struct buf *out, struct fault *fault
 	const struct conf_login *c = &conf->login;
 	struct buf mechanisms = { 0 };
 	struct auth_hello hello = {
-		.backend = backends[c->backend],
+		.backend = settings_backend(conf),
 		.users_file = span_text(c->users_file),
 		.saslauthd_socket = span_text(c->saslauthd_socket),
 		.sasldb_file = span_text(c->sasldb_file),

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "auth/frame.h"
 #include "conf/conf.h"
 #include "smarthost_limits.h"
 #include "relay/relay.h"
@@ -27,6 +28,8 @@ struct settings {
  * user that we are. One reference is the caller's. */
 struct settings *settings_load(struct conf *conf, struct smarthost_limits *limits,
 			       struct fault *fault);
+/* Who checks passwords. */
+enum auth_backend settings_backend(const struct conf *conf);
 /* What login workers must know, into an empty buf. -E2BIG: more than a frame can say. */
 int settings_hello(const struct conf *conf, struct buf *out, struct fault *fault);
 /* They are in force from now on: sets how many connections each smarthost may have. */

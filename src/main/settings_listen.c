@@ -1,5 +1,6 @@
 #include "settings_listen.h"
 
+#include "settings.h"
 #include "auth/mech.h"
 #include "base/mem.h"
 #include "base/require.h"
@@ -62,16 +63,10 @@ static int listen_fault(const struct conf_listen *listen, struct fault *fault, c
 static int check_mechanisms(const struct conf *conf, const struct conf_listen *listen,
 			    struct fault *fault)
 {
-	static const enum auth_backend backends[] = {
-		[CONF_BACKEND_USERS] = AUTH_BACKEND_USERS,
-		[CONF_BACKEND_SASLAUTHD] = AUTH_BACKEND_SASLAUTHD,
-		[CONF_BACKEND_SASLDB] = AUTH_BACKEND_SASLDB,
-	};
 	const struct conf_list *list = offered_at(conf, listen);
 
 	for (size_t i = 0; i < list->count; i++) {
-		const char *flaw =
-			auth_mech_flaw(span_text(list->at[i]), backends[conf->login.backend]);
+		const char *flaw = auth_mech_flaw(span_text(list->at[i]), settings_backend(conf));
 
 		if (flaw)
 			return listen_fault(listen, fault, flaw);
