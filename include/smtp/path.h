@@ -26,8 +26,8 @@ enum smtp_path_kind { SMTP_PATH_REVERSE, SMTP_PATH_FORWARD };
 int smtp_path_parse(struct span *in, enum smtp_path_kind kind, struct smtp_path *out,
 		    struct smtp_reply *why);
 
-/* One ESMTP parameter: keyword or keyword=value, from the front of *in. 1: found; 0: no more;
- * -EINVAL: not a parameter. */
+/* One ESMTP parameter: keyword (value->at is NULL) or keyword=value (which may be empty), from the front
+ * of *in. 1: found; 0: no more; -EINVAL: not a parameter. */
 int smtp_param_next(struct span *in, struct span *keyword, struct span *value);
 
 /* xtext (RFC 3461 4), decoded behind *out. -EINVAL when malformed or when it holds a control. */

@@ -4,7 +4,8 @@
 
 /* esmtp-param = esmtp-keyword ["=" esmtp-value]
  * esmtp-keyword = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-")
- * esmtp-value = 1*(%d33-60 / %d62-126), and UTF-8 beyond ASCII (RFC 6531 section 3.3) */
+ * esmtp-value = 1*(%d33-60 / %d62-126), and UTF-8 beyond ASCII (RFC 6531 section 3.3)
+ * An empty value is left for its keyword to judge: Thunderbird sends "ENVID=". */
 
 static size_t keyword_length(struct span in)
 {
@@ -43,8 +44,6 @@ int smtp_param_next(struct span *in, struct span *keyword, struct span *value)
 	rest = span_from(rest, n);
 	if (rest.len && rest.at[0] == '=') {
 		n = value_length(span_from(rest, 1));
-		if (n == 0)
-			return -EINVAL;
 		*value = span_of(rest.at + 1, n);
 		rest = span_from(rest, n + 1);
 	}

@@ -183,10 +183,14 @@ static const struct smtp_reply *take_ret(struct smtp_server *srv, struct smtp_ev
 	return NULL;
 }
 
+/* Thunderbird gives the Message-ID as it is, however long, and nothing ("ENVID=") where the sender's domain is
+ * beyond ASCII. RFC 3461 4.4 knows no such ENVID; the message goes without one rather than be kept back for it. */
 static const struct smtp_reply *take_envid(struct smtp_server *srv, struct smtp_event *ev,
 					   struct span value)
 {
 	(void)srv;
+	if (value.at && (value.len == 0 || value.len > SMTP_ENVID_MOST || !span_is_ascii(value)))
+		return NULL;
 	ev->mail.envid = value;
 	return smtp_envid_is_valid(value) ? NULL : &bad_param;
 }

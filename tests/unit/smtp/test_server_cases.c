@@ -213,6 +213,28 @@ static const struct dialogue dialogues[] = {
 	  "REFUSED MAIL 555 #10 | MAIL a@example.com",
 	  NULL,
 	  NULL },
+	{ "empty values",
+	  LOGGED_IN,
+	  { "MAIL FROM:<a@b> SIZE=\r\nMAIL FROM:<a@b> BODY=\r\nMAIL FROM:<a@b> AUTH=\r\n",
+	    "MAIL FROM:<a@b> RET=\r\n" MAIL_OK,
+	    "RCPT TO:<a@b> NOTIFY=\r\nRCPT TO:<a@b> ORCPT=\r\n" },
+	  "501 5.5.4 | 501 5.5.4 | 501 5.5.4 | 501 5.5.4 | 250 2.1.0 | 501 5.5.4 | 501 5.5.4",
+	  "REFUSED MAIL 501 #1 | REFUSED MAIL 501 #2 | REFUSED MAIL 501 #3 | REFUSED MAIL 501 #4 | "
+	  "MAIL a@example.com | REFUSED RCPT 501 #5 | REFUSED RCPT 501 #6",
+	  NULL,
+	  NULL },
+	{ "an ENVID that no ENVID can be",
+	  LOGGED_IN,
+	  { "MAIL FROM:<a@b> RET=HDRS ENVID=<1@b\xC3\xBC"
+	    "cher.example>\r\nRSET\r\n",
+	    "MAIL FROM:<a@b> ENVID=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\nRSET\r\n",
+	    "MAIL FROM:<a@b> RET=FULL ENVID=\r\nRSET\r\nMAIL FROM:<a@b> ENVID= ENVID=\r\n" },
+	  "250 2.1.0 | 250 2.0.0 | 250 2.1.0 | 250 2.0.0 | 250 2.1.0 | 250 2.0.0 | 501 5.5.4",
+	  "MAIL a@b ret=hdrs | RESET | MAIL a@b | RESET | MAIL a@b ret=full | RESET | REFUSED MAIL "
+	  "501 #1",
+	  NULL,
+	  NULL },
 	{ "bad DSN in RCPT",
 	  LOGGED_IN,
 	  { MAIL_OK "RCPT TO:<a@b> NOTIFY=NEVER,SUCCESS\r\nRCPT TO:<a@b> NOTIFY\r\n",
