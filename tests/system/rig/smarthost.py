@@ -6,6 +6,7 @@ or None for the usual answer. BODY comes after the first octets of a message's c
 """
 
 import base64
+import re
 import socket
 import ssl
 import threading
@@ -13,6 +14,8 @@ import time
 
 from .base import LOCAL, family, free_port, wait_for
 
+# A ">" may stand in a quoted local part, and in a parameter.
+PATH = re.compile(r'\s*<((?:[^">]|"(?:[^"\\]|\\.)*")*)>(.*)')
 CLOSE = object()
 STALL = object()
 
@@ -157,11 +160,14 @@ class Session:
         return ok is not False
 
     def do_mail(self, rest):
-        path, _, parameters = rest[len("FROM:"):].rpartition(">")
+        found = PATH.match(rest[len("FROM:"):])
+        if not found:
+            self.say("501 5.5.4 what is %s?" % rest)
+            return True
         ok = self.step("MAIL", rest, "250 2.1.0 ok")
         if ok:
-            self.message = Message(self, path.strip()[1:])
-            self.message.parameters = parameters.strip()
+            self.message = Message(self, found[1])
+            self.message.parameters = found[2].strip()
         return ok is not False
 
     def do_rcpt(self, rest):
