@@ -121,8 +121,8 @@ void session_on_proxied(void *user)
 	begin(s);
 }
 
-/* Without a word: what protocol is spoken there is not known. */
-static void refuse(struct session *s, const char *listener, const char *event, const char *reason)
+static void log_refused(struct session *s, const char *listener, const char *event,
+			const char *reason)
 {
 	struct logline l;
 
@@ -131,6 +131,17 @@ static void refuse(struct session *s, const char *listener, const char *event, c
 	logline_text(&l, "listener", listener);
 	logline_text(&l, "reason", reason);
 	session_log_put(s, &l);
+}
+
+void session_log_no_proxy(struct session *s, const char *reason)
+{
+	log_refused(s, s->listen->conf->name, "not-a-proxy", reason);
+}
+
+/* Without a word: what protocol is spoken there is not known. */
+static void refuse(struct session *s, const char *listener, const char *event, const char *reason)
+{
+	log_refused(s, listener, event, reason);
 	s->reason = reason;
 	s->is_closing = true;
 	stream_abort(s->stream);

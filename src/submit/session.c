@@ -307,6 +307,8 @@ void session_on_deadline(struct timer *timer)
 		s->is_closing = true;
 		s->reason = s->is_awaiting_proxy ? "no PROXY header in time"
 						 : "no TLS handshake in time";
+		if (s->is_awaiting_proxy)
+			session_log_no_proxy(s, s->reason);
 		stream_abort(s->stream);
 		return;
 	}
@@ -384,6 +386,9 @@ static void on_closed(void *user, const struct fault *fault)
 
 	if (!s->is_secured && s->reason == NULL && fault->code == -EPROTO && s->has_entered)
 		counter_add(&s->submit->conf.counters->tls_failures, 1);
+	/* It sends none for anybody then. One that comes and goes only looks whether we live. */
+	if (s->is_awaiting_proxy && s->reason == NULL && fault->code == -EPROTO)
+		session_log_no_proxy(s, fault->text);
 	if (s->has_entered || s->is_awaiting_proxy) {
 		session_log_start(s, &l, LOG_LEVEL_INFO, "closed");
 		logline_text(&l, "reason", s->reason ? s->reason : fault->text);

@@ -112,6 +112,8 @@ const char *login_last_name(const struct session *s);
 void session_welcome(struct session *s);
 /* The proxy has said whom it speaks for. */
 void session_on_proxied(void *user);
+/* One of the listener's proxies does not speak the PROXY protocol. */
+void session_log_no_proxy(struct session *s, const char *reason);
 /* With what TLS is started: the newest certificates, the listener's own way. */
 struct tls_server_conf session_tls_conf(const struct session *s);
 

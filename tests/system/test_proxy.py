@@ -3,7 +3,7 @@
 import shutil
 import unittest
 
-from rig.base import run
+from rig.base import run, wait_for
 from rig.case import SIMPLE, Case
 from rig.proxy import LOCAL_2, Proxy, version_1, version_2
 from rig.setups import Setups
@@ -65,6 +65,21 @@ class Behind(Setups, Case):
                     self.assertNotIn(b"220", client.rest())
                 except OSError:
                     pass
+        wait_for(lambda: len(daemon.events("not-a-proxy", address="127.0.0.1", listener="starttls")) == 5,
+                 "a line for each in the log")
+        # A balancer that only looks whether we live gives no cause to worry.
+        client = self.client(daemon, greet=False)
+        client.close()
+        daemon.wait_event("closed", reason="the peer closed the connection before its PROXY header")
+        self.assertEqual(len(daemon.events("not-a-proxy")), 5)
+
+    def test_one_that_says_nothing_is_told_of(self):
+        daemon = self.postern(self.receiver())
+        daemon.config.section("listen", "starttls")["proxies"] = ["127.0.0.1"]
+        daemon.config.section("limits")["handshake_timeout"] = "1s"
+        daemon.start()
+        self.client(daemon, greet=False)
+        daemon.wait_event("not-a-proxy", address="127.0.0.1", listener="starttls", reason="no PROXY header in time")
 
     def test_nobody_but_the_balancer(self):
         daemon = self.daemon(self.receiver(), proxies=["192.0.2.0/24", "2001:db8::/32"])
