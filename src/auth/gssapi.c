@@ -46,7 +46,8 @@ static int check_keys(const char *keytab, struct fault *fault)
 	gss_release_cred(&minor, &cred);
 	if (major == GSS_S_COMPLETE)
 		return 0;
-	return fault_set(fault, -ENOKEY, "the keytab %s holds no key", keytab);
+	return fault_set(fault, -ENOKEY,
+			 "the keytab %s holds no key; it needs that of smtp/HOSTNAME", keytab);
 }
 
 int auth_gssapi_check(const char *keytab, struct fault *fault)
@@ -56,7 +57,9 @@ int auth_gssapi_check(const char *keytab, struct fault *fault)
 	if (check_plugin(fault) < 0)
 		return fault->code;
 	if (access(path, R_OK) < 0)
-		return fault_set(fault, -errno, "cannot read the keytab %s: %s", path,
-				 strerror(errno));
+		return fault_set(fault, -errno,
+				 "cannot read the keytab %s: %s; the user that logins run as must "
+				 "be able to, by owner or group",
+				 path, strerror(errno));
 	return check_keys(path, fault);
 }

@@ -174,9 +174,7 @@ static void check_gssapi(const struct conf *conf, struct check_report *report)
 	if (!is_offered(conf, "GSSAPI") || auth_gssapi_check(conf->login.keytab, &fault) == 0)
 		return;
 	check_warn(report, &conf->login.place,
-		   "login: GSSAPI is offered, but %s; logins by it get 454 (the key is that of "
-		   "smtp/%s, for user id %d to read)",
-		   fault.text, conf->hostname, (int)geteuid());
+		   "login: GSSAPI is offered, but %s; logins by it get 454", fault.text);
 }
 
 void check_login(const struct conf *conf, struct check_report *report)
