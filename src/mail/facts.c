@@ -9,6 +9,18 @@ static bool is_plain(unsigned char c)
 	return (c >= ' ' && c < 127 && c != '=') || c == '\t';
 }
 
+static bool is_blank(unsigned char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* Some of these are written otherwise at the start of a line (mail/quoted.h), as are blanks at its end. */
+static void note_start(struct mail_facts *f, unsigned char c)
+{
+	if (f->column == 0 && (c == '.' || c == '-' || c == 'F'))
+		f->width += 2;
+}
+
 /* RFC 3629 4: which octet may follow the first, so that neither overlong forms nor surrogates pass. */
 static void begin_character(struct mail_facts *f, unsigned char c)
 {
@@ -50,12 +62,15 @@ static void end_line(struct mail_facts *f)
 {
 	if (f->column > SMTP_LINE_MOST)
 		f->is_long = true;
+	f->width += is_blank(f->last) ? 2 : 0;
 	f->column = 0;
+	f->last = 0;
 }
 
 static void take_cr_alone(struct mail_facts *f)
 {
 	f->has_cr = false;
+	f->last = '\r';
 	f->is_binary = true;
 	f->column++;
 	f->width += 3;
@@ -76,7 +91,9 @@ static void take(struct mail_facts *f, unsigned char c)
 		f->has_cr = true;
 		return;
 	}
+	note_start(f, c);
 	f->column++;
+	f->last = c;
 	f->width += is_plain(c) ? 1 : 3;
 	f->is_8bit = f->is_8bit || c >= 0x80;
 	f->is_binary = f->is_binary || c == 0 || c == '\n';
@@ -107,6 +124,8 @@ void mail_facts_feed(struct mail_facts *f, struct span octets)
 		if (octets.len - i >= sizeof(eight) && !f->has_cr && f->wanted == 0) {
 			memcpy(&eight, octets.at + i, sizeof(eight));
 			if (are_plain(eight)) {
+				note_start(f, octets.at[i]);
+				f->last = octets.at[i + sizeof(eight) - 1];
 				f->column += sizeof(eight);
 				f->width += sizeof(eight);
 				i += sizeof(eight);

@@ -11,7 +11,7 @@
 struct mail_facts {
 	uint64_t octets;
 	uint64_t lines; /* CRLFs */
-	uint64_t width; /* columns in quoted-printable, without line ends */
+	uint64_t width; /* columns in quoted-printable, at most; without line ends and breaks */
 	bool is_8bit;
 	bool is_long;	/* a line above SMTP_LINE_MOST */
 	bool is_binary; /* NUL, or CR or LF alone. width and is_broken are then not to be used */
@@ -21,6 +21,7 @@ struct mail_facts {
 	/* private */
 	uint64_t column;
 	bool has_cr;
+	unsigned char last;	   /* octet of the line under way */
 	uint8_t wanted, low, high; /* continuation octets to come, and what the next may be */
 };
 

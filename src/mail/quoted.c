@@ -119,7 +119,7 @@ void mail_quoted_end(struct mail_quoted *q, bool is_last, struct buf *out)
 
 uint64_t mail_quoted_bound(uint64_t width, uint64_t lines)
 {
-	/* A line that is broken has more than COLUMNS - OCTET columns, and grows by "=", CRLF and two
-	 * columns at its start; one that ends has a CRLF and may grow at both ends. */
-	return width + (2 + 2 + 2) * (lines + 1) + (1 + 2 + 2) * (width / (COLUMNS - OCTET));
+	/* A line that is broken has more than COLUMNS - OCTET columns; "=" and CRLF come to it, and two
+	 * columns at the start of the next. The last of all may end so too. */
+	return width + 2 * lines + (1 + 2) + (1 + 2 + 2) * (width / (COLUMNS - OCTET));
 }

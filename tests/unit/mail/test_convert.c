@@ -383,6 +383,27 @@ static void test_fields(void **state)
 	run_all(fields, sizeof(fields) / sizeof(*fields));
 }
 
+/* A smarthost's SIZE is held against what is foretold. */
+static void test_little_more_is_foretold_than_comes(void **state)
+{
+	struct buf in = { 0 }, out = { 0 };
+	struct mail_survey *s;
+	struct smtp_reply why;
+	uint64_t most = 0;
+
+	(void)state;
+	buf_put_text(&in, VERSION UTF8 "\r\n");
+	for (int i = 0; i < 1000; i++)
+		buf_put_text(&in, i % 2 ? "a short line\r\n" : U "\r\n");
+	s = survey_of(buf_span(&in), 0, in.len, false);
+	assert_int_equal(mail_survey_judge(s, NOTHING, &most, &why), 0);
+	convert(s, NOTHING, buf_span(&in), 0, in.len, &out);
+	assert_true(most >= out.len && most < out.len + out.len / 10);
+	mail_survey_free(&s);
+	buf_fini(&in);
+	buf_fini(&out);
+}
+
 /* What cannot be */
 
 static void test_refused(void **state)
@@ -709,6 +730,7 @@ int main(void)
 		cmocka_unit_test(test_bodies),
 		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_fields),
+		cmocka_unit_test(test_little_more_is_foretold_than_comes),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_many_parts),
 		cmocka_unit_test(test_deep),
