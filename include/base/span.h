@@ -55,6 +55,9 @@ struct span span_trim(struct span s);
 bool span_is_ascii(struct span s);
 /* The octets of the character that it begins with in well-formed UTF-8; 0: it begins with none. */
 size_t span_character(struct span s);
+/* Of one character: a control (C0, DEL, C1), or one that changes how those around it are shown: what ends a
+ * line or a paragraph, and what turns the direction of writing (Unicode's Bidi_Control). */
+bool span_is_control(struct span character);
 /* Well-formed UTF-8 (RFC 3629): no surrogates, no overlong forms. */
 bool span_is_utf8(struct span s);
 /* Decimal digits only, at least one; -EINVAL, or -ERANGE above UINT64_MAX. */

@@ -42,12 +42,9 @@ static bool all_bare(struct span s)
 	return s.len > 0;
 }
 
-/* C1 controls are U+0080 to U+009F: C2 80 to C2 9F. */
 static bool is_plain_character(struct span c)
 {
-	if (c.len == 1)
-		return c.at[0] >= 0x20 && c.at[0] != 0x7F && c.at[0] != '"' && c.at[0] != '\\';
-	return !(c.len == 2 && c.at[0] == 0xC2 && c.at[1] < 0xA0);
+	return !span_is_control(c) && c.at[0] != '"' && c.at[0] != '\\';
 }
 
 static void put_escaped(struct logline *l, struct span s)

@@ -90,6 +90,25 @@ size_t span_character(struct span s)
 	return n;
 }
 
+/* U+061C; U+200E, U+200F; U+2028 to U+202E; U+2066 to U+2069 */
+static bool turns_others(struct span c)
+{
+	if (c.len == 2)
+		return c.at[0] == 0xD8 && c.at[1] == 0x9C;
+	if (c.len != 3 || c.at[0] != 0xE2)
+		return false;
+	if (c.at[1] == 0x80)
+		return (c.at[2] >= 0x8E && c.at[2] <= 0x8F) || (c.at[2] >= 0xA8 && c.at[2] <= 0xAE);
+	return c.at[1] == 0x81 && c.at[2] >= 0xA6 && c.at[2] <= 0xA9;
+}
+
+bool span_is_control(struct span c)
+{
+	if (c.len == 1)
+		return c.at[0] < 0x20 || c.at[0] == 0x7F;
+	return (c.len == 2 && c.at[0] == 0xC2 && c.at[1] < 0xA0) || turns_others(c);
+}
+
 bool span_is_utf8(struct span s)
 {
 	while (s.len) {

@@ -4,12 +4,23 @@
 #include <stdio.h>
 #include <string.h>
 
-/* C0, DEL, and C1 in UTF-8 (C2 80 to C2 9F). */
 static size_t control_octets(const unsigned char *at)
 {
-	if (at[0] < 0x20 || at[0] == 0x7f)
-		return 1;
-	return at[0] == 0xc2 && at[1] >= 0x80 && at[1] <= 0x9f ? 2 : 0;
+	struct span some = span_of(at, strnlen((const char *)at, 4));
+	size_t n = span_character(some);
+
+	return span_is_control(span_first(some, n)) ? n : 0;
+}
+
+/* The columns it takes. */
+static int print_control(const unsigned char *at, size_t n)
+{
+	int columns = 0;
+
+	/* C1 by its number, which is that of its second octet. */
+	for (size_t i = n == 2 && at[0] == 0xC2; i < n; i++)
+		columns += printf("\\x%02X", at[i]);
+	return columns;
 }
 
 static void print(const char *text, int width, bool is_word)
@@ -25,7 +36,7 @@ static void print(const char *text, int width, bool is_word)
 		if (*at == '\n' && !is_word) {
 			putchar(' ');
 		} else if (n) {
-			column += printf("\\x%02X", n == 2 ? at[1] : at[0]) - 1;
+			column += print_control(at, n) - 1;
 		} else {
 			putchar(*at);
 		}
