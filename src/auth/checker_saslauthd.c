@@ -108,8 +108,9 @@ static void explain(int error, const struct checker *c, struct fault *fault)
 {
 	if (error == EACCES || error == EPERM)
 		fault_set(fault, -error,
-			  "saslauthd at %s: %s; %s may not reach it: adduser %s sasl", c->mux,
-			  strerror(error), own_user(), own_user());
+			  "saslauthd at %s: %s; %s may not reach it: adduser %s sasl, then restart "
+			  "posternd",
+			  c->mux, strerror(error), own_user(), own_user());
 	else
 		fault_set(fault, error ? -error : -EIO, "saslauthd at %s: %s%s%s", c->mux,
 			  error ? strerror(error) : "", error ? "; " : "", advice(error));

@@ -140,7 +140,7 @@ static void check_saslauthd(const struct conf *conf, struct check_report *report
 		check_warn(report, &login->place,
 			   "login: saslauthd at %s: %s; nobody can log in until it runs and user "
 			   "id %d "
-			   "may reach it (adduser postern-auth sasl)",
+			   "may reach it (adduser postern-auth sasl, then restart)",
 			   address.sun_path, strerror(errno), (int)geteuid());
 	if (fd >= 0)
 		close(fd);
@@ -154,7 +154,7 @@ static void check_sasldb(const struct conf *conf, struct check_report *report)
 		check_warn(
 			report, &login->place,
 			"login: sasldb at %s: %s; nobody can log in until user id %d can read it "
-			"(adduser postern-auth sasl)",
+			"(adduser postern-auth sasl, then restart)",
 			login->sasldb_file, strerror(errno), (int)geteuid());
 }
 

@@ -258,7 +258,7 @@ static void one_out_of_reach_is_no_verdict(void **state)
 	desk_hire(&desk, &hello);
 	assert_int_equal(desk_plain(&desk, "", "alice", "wonderland"), AUTH_UNAVAILABLE);
 	desk_detail_has(&desk, "Permission denied");
-	desk_detail_has(&desk, geteuid() == 0 ? "adduser nobody sasl" : "adduser ");
+	desk_detail_has(&desk, geteuid() == 0 ? "adduser nobody sasl, then restart" : "adduser ");
 	assert_int_equal(chmod(directory, 0700), 0);
 }
 
