@@ -63,6 +63,7 @@ void session_welcome(struct session *s)
 		return;
 	}
 	counter_add(&s->submit->conf.counters->sessions_unserved, 1);
+	s->reason = "logins cannot be checked"; /* no fault of the client's */
 	session_greet(s, &down);
 	session_resume(s);
 }

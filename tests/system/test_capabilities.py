@@ -130,6 +130,8 @@ class Backends(Case):
             late = self.client(daemon, listener, greet=False)
             self.assertRefused(late.reply(), 421, "4.3.2", daemon)
             self.assertTrue(late.ended())
+        wait_for(lambda: len(daemon.events("closed", reason="logins cannot be checked")) == 2, "both to be closed")
+        self.assertEqual(daemon.events("violation"), [])
         # Who was there before keeps the connection.
         self.assertReply(early.ask("NOOP"), 250)
         saslauthd.start()
