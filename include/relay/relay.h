@@ -158,6 +158,8 @@ struct relay_job {
 	 * pause and for no rate, but is given back untried; where a pause is over, one such job may wait
 	 * for the probe that it sets off. */
 	bool is_urgent;
+	/* is_urgent: its owner has such a job here already. It waits behind those whose owner has none. */
+	bool is_second;
 	/* message.recipients may grow, see relay_grow(), from none at all; the content comes later, see
 	 * relay_content(). message.form is what MAIL may say of it already: SMTP_FORM_BINARY where the
 	 * client said BINARYMIME. may_be_8bit should be set. Its connection is its own meanwhile; nothing

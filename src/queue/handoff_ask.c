@@ -50,7 +50,8 @@ void ask_mind_time(struct handoff *h)
  * are: their recipients get our own yes, and the smarthost's word comes with the content. */
 static void ask_anew(struct handoff *h, size_t i)
 {
-	struct queued_line *ask = queue_line_ask(h->queue, h->account);
+	bool is_second;
+	struct queued_line *ask = queue_line_ask(h->queue, h->account, &is_second);
 
 	if (ask == NULL) {
 		place_answer(h, i, NULL);
@@ -58,6 +59,7 @@ static void ask_anew(struct handoff *h, size_t i)
 	}
 	h->pass = pass_new(h, true);
 	h->pass->ask = ask;
+	h->pass->job.is_second = is_second;
 	pass_add_all(h->pass);
 	relay_send(h->queue->conf.relay, &h->pass->job);
 }

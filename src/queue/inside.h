@@ -216,8 +216,8 @@ struct queued_line *queue_line_ref(struct queue *queue, const char *account);
 void queued_line_unref(struct queue *queue, struct queued_line **line);
 char *queued_line_account(struct queued_line *line);
 /* For a hand-off that asks a smarthost while its client speaks. NULL: as many of that account do on this
- * loop as may at once. */
-struct queued_line *queue_line_ask(struct queue *queue, const char *account);
+ * loop as may at once. is_second: another of that account does. */
+struct queued_line *queue_line_ask(struct queue *queue, const char *account, bool *is_second);
 void queued_line_end_ask(struct queue *queue, struct queued_line **line);
 void queued_line_join(struct queued *q, bool is_first);
 void queued_line_leave(struct queued *q);

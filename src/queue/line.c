@@ -36,10 +36,11 @@ struct queued_line *queue_line_ref(struct queue *queue, const char *account)
 /* Each of them has a connection that its client may let wait. */
 enum { ASKS_MOST = 2 };
 
-struct queued_line *queue_line_ask(struct queue *queue, const char *account)
+struct queued_line *queue_line_ask(struct queue *queue, const char *account, bool *is_second)
 {
 	struct queued_line *line = queue_line_ref(queue, account);
 
+	*is_second = line->asks > 0;
 	if (line->asks < ASKS_MOST)
 		line->asks++;
 	else

@@ -26,6 +26,16 @@ void attempt_leave_line(struct attempt *a)
 	relay_wake(a->relay);
 }
 
+/* Before whom it stands in a line: the end, but for those who let others go first. */
+static struct list_node *place_in(struct list *line, const struct relay_job *job)
+{
+	if (job->is_urgent && !job->is_second)
+		list_each (line, it)
+			if (list_entry(it, struct relay_job, node)->is_second)
+				return it;
+	return &line->head;
+}
+
 void attempt_wait(struct attempt *a, bool is_first)
 {
 	struct list *line = a->is_strict   ? &a->relay->strict
@@ -42,7 +52,7 @@ void attempt_wait(struct attempt *a, bool is_first)
 	if (is_first)
 		list_push_front(line, &a->job->node);
 	else
-		list_push_back(line, &a->job->node);
+		list_insert_before(line, place_in(line, a->job), &a->job->node);
 }
 
 void attempt_start(struct relay *relay, struct relay_job *job)

@@ -470,9 +470,10 @@ void queued_end_attempt(struct queued *q, struct buf *content, int64_t reserved)
 	take_content(content, reserved);
 }
 
-struct queued_line *queue_line_ask(struct queue *q, const char *account)
+struct queued_line *queue_line_ask(struct queue *q, const char *account, bool *is_second)
 {
 	(void)q;
+	*is_second = hall.asks > 0;
 	assert_string_equal(account, "alice");
 	if (hall.asks == hall.asks_most)
 		return NULL;

@@ -219,6 +219,32 @@ static void urgent_takes_the_first_that_comes_free(void **state)
 	assert_true(place <= 5);
 }
 
+/* Who has one under way already lets those go first who have none, in the order in which they came. */
+static void a_second_one_lets_others_go_first(void **state)
+{
+	static const char *const names[] = { "first@example.net", "second@example.net",
+					     "third@example.net", "other@example.net",
+					     "another@example.net" };
+	static const size_t order[] = { 0, 3, 4, 1, 2 };
+
+	(void)state;
+	relay_limit_set(limit, 1, 0);
+	is_held = true;
+	one_smarthost(holds_mail);
+	for (size_t i = 0; i < 5; i++) {
+		job_init(&jobs[i], "alice@example.com", names[i], content);
+		jobs[i].job.is_urgent = true;
+		jobs[i].job.is_second = i == 1 || i == 2;
+		relay_send(rig.relay, &jobs[i].job);
+		if (i == 0)
+			rig_until(&rig, one_is_busy, NULL);
+	}
+	is_held = false;
+	wait_for_all(5);
+	for (size_t i = 0; i < 5; i++)
+		assert_string_equal(fake.messages[i].recipients, names[order[i]]);
+}
+
 /* However many clients wait: each fifth job is one that the queue sent. */
 static void a_crowd_of_urgent_jobs_leaves_room(void **state)
 {
@@ -477,6 +503,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(urgent_is_next),
 		TEST(urgent_takes_the_first_that_comes_free),
+		TEST(a_second_one_lets_others_go_first),
 		TEST(a_crowd_of_urgent_jobs_leaves_room),
 		TEST(urgent_waits_for_no_pause),
 		TEST(urgent_beyond_the_rate_comes_back),
