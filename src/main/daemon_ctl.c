@@ -37,11 +37,8 @@ static int read_content(void *user, uint64_t qid, unsigned index, struct buf *ou
 static size_t end_sessions(void *user, const char *account, const char *credential)
 {
 	struct daemon *d = user;
-	size_t ended = 0;
 
-	for (unsigned i = 0; i < d->shard_count; i++)
-		ended += shard_revoke(d->shards[i], account, credential);
-	return ended;
+	return shards_revoke(d->shards, d->shard_count, account, credential);
 }
 
 static void tell_last_use(void *user, const char *account,

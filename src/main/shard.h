@@ -40,9 +40,10 @@ void shard_listen(struct shard *shard, int fd, const struct conf_listen *listen)
 void shard_start(struct shard *shard);
 /* Not after shard_stop(). */
 void shard_renew(struct shard *shard, struct settings *settings);
-/* Ends sessions as submit_revoke() does, and waits until that is done: never from a loop. Not after
- * shard_stop(). Returns how many. */
-size_t shard_revoke(struct shard *shard, const char *account, const char *credential);
+/* Ends sessions of all shards as submit_revoke() does, and waits until that is done, ten seconds at most:
+ * never from a loop. Not after shard_stop(). Returns how many were ended till then. */
+size_t shards_revoke(struct shard *const *shards, unsigned count, const char *account,
+		     const char *credential);
 /* No new sessions; those within a message get grace_ms; then queue and relay finish or park what is
  * under way. stopped() on the main loop. */
 void shard_stop(struct shard *shard, int64_t grace_ms, void (*stopped)(void *user), void *user);

@@ -9,16 +9,21 @@
 
 enum { PATIENCE_S = 10 };
 
-/* Held by who asks and by the loop: a loop that hangs must not hold who asks for ever. */
-struct revocation {
+struct part {
 	struct work work;
+	struct revocation *whole;
 	struct shard *shard;
+};
+
+/* Held by who asks and by each loop: one that hangs must not hold who asks for ever. */
+struct revocation {
 	char *account, *credential;
 	_Atomic unsigned refs;
 	pthread_mutex_t lock;
 	pthread_cond_t done;
-	bool is_done;
-	size_t count;
+	unsigned pending;
+	size_t ended;
+	struct part parts[];
 };
 
 static void unref(struct revocation *r)
@@ -34,30 +39,30 @@ static void unref(struct revocation *r)
 
 static void run(struct work *work)
 {
-	struct revocation *r = work_entry(work, struct revocation, work);
-	size_t count = 0;
+	struct part *part = work_entry(work, struct part, work);
+	struct revocation *r = part->whole;
+	size_t ended = 0;
 
-	if (r->shard->submit)
-		count = submit_revoke(r->shard->submit, r->account, r->credential);
+	if (part->shard->submit)
+		ended = submit_revoke(part->shard->submit, r->account, r->credential);
 	pthread_mutex_lock(&r->lock);
-	r->count = count;
-	r->is_done = true;
-	pthread_cond_signal(&r->done);
+	r->ended += ended;
+	if (--r->pending == 0)
+		pthread_cond_signal(&r->done);
 	pthread_mutex_unlock(&r->lock);
 	unref(r);
 }
 
-static struct revocation *revocation_new(struct shard *shard, const char *account,
+static struct revocation *revocation_new(unsigned count, const char *account,
 					 const char *credential)
 {
-	struct revocation *r = mem_new(struct revocation);
+	struct revocation *r = mem_alloc(sizeof(*r) + count * sizeof(r->parts[0]));
 	pthread_condattr_t monotonic;
 
-	r->work.run = run;
-	r->shard = shard;
 	r->account = mem_text(account);
 	r->credential = credential ? mem_text(credential) : NULL;
-	r->refs = 2;
+	r->refs = count + 1;
+	r->pending = count;
 	require(pthread_condattr_init(&monotonic) == 0);
 	require(pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0);
 	require(pthread_mutex_init(&r->lock, NULL) == 0);
@@ -66,20 +71,24 @@ static struct revocation *revocation_new(struct shard *shard, const char *accoun
 	return r;
 }
 
-size_t shard_revoke(struct shard *shard, const char *account, const char *credential)
+size_t shards_revoke(struct shard *const *shards, unsigned count, const char *account,
+		     const char *credential)
 {
-	struct revocation *r = revocation_new(shard, account, credential);
+	struct revocation *r = revocation_new(count, account, credential);
 	struct timespec due;
-	size_t count;
+	size_t ended;
 
+	for (unsigned i = 0; i < count; i++) {
+		r->parts[i] = (struct part){ .work.run = run, .whole = r, .shard = shards[i] };
+		loop_post(shards[i]->loop, &r->parts[i].work);
+	}
 	clock_gettime(CLOCK_MONOTONIC, &due);
 	due.tv_sec += PATIENCE_S;
-	loop_post(shard->loop, &r->work);
 	pthread_mutex_lock(&r->lock);
-	while (!r->is_done && pthread_cond_timedwait(&r->done, &r->lock, &due) == 0)
+	while (r->pending && pthread_cond_timedwait(&r->done, &r->lock, &due) == 0)
 		continue;
-	count = r->count;
+	ended = r->ended;
 	pthread_mutex_unlock(&r->lock);
 	unref(r);
-	return count;
+	return ended;
 }
