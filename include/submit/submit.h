@@ -76,6 +76,8 @@ struct submit_conf {
 
 struct submit *submit_new(const struct submit_conf *conf);
 void submit_renew(struct submit *submit, struct submit_settings *settings);
+/* Asks whether the login back end answers, so that it is not the first user who finds out. On the loop. */
+void submit_probe(struct submit *submit);
 /* Takes over the connected socket. listen: of conf.settings at the time; a listener lives as long as the
  * daemon, its settings may be newer: found by name. */
 void submit_accept(struct submit *submit, int fd, const char *listener);

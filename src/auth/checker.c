@@ -222,6 +222,10 @@ static enum auth_verdict check(struct checker *c, const struct auth_request *req
 	/* Responses to no mechanism are no question about the back end. */
 	if (request->mechanism.len || request->response_count)
 		return check_whole(c, request);
+	/* Where only app passwords are good, who can log in at all does so without it. */
+	if (c->settings.app_passwords == AUTH_APP_PASSWORDS_REQUIRED &&
+	    c->backend != &checker_users)
+		return AUTH_OK;
 	return is_ready(c, c->backend->probe ? c->backend->probe : c->backend->ready)
 		       ? AUTH_OK
 		       : AUTH_UNAVAILABLE;

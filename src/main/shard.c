@@ -140,9 +140,15 @@ int shard_recover(struct shard *shard, const struct spool_found *found)
 }
 
 /* What it learns, all loops know: one asks for all. */
+static void probe(struct shard *shard)
+{
+	relay_probe(shard->relay);
+	submit_probe(shard->submit);
+}
+
 static void run_probe(struct work *work)
 {
-	relay_probe(work_entry(work, struct shard, probe_work)->relay);
+	probe(work_entry(work, struct shard, probe_work));
 }
 
 void shard_start(struct shard *shard)
@@ -165,7 +171,7 @@ static void run_renewal(struct work *work)
 		    settings->conf->hostname);
 	queue_renew(shard->queue, &queue_conf);
 	if (shard->conf.index == 0)
-		relay_probe(shard->relay);
+		probe(shard);
 	settings_unref(&settings);
 	free(renewal);
 }

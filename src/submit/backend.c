@@ -159,19 +159,24 @@ static void ask(struct probe *p)
 	worker_ask(p->submit->conf.logins, &p->ask);
 }
 
-/* Too many at once (-EAGAIN) is no fault of the back end's, and neither is a worker that was replaced. */
-void backend_heard(struct submit *submit, int status, enum auth_verdict verdict)
+void submit_probe(struct submit *submit)
 {
 	struct submit_backend *backend = submit->conf.backend;
 
-	if (backend == NULL || verdict != AUTH_UNAVAILABLE || status == -EAGAIN ||
-	    status == -ESTALE || submit->is_stopping || atomic_exchange(&backend->is_asked, true))
+	if (backend == NULL || submit->is_stopping || atomic_exchange(&backend->is_asked, true))
 		return;
 	submit->probe = mem_new(struct probe);
 	submit->probe->submit = submit;
 	submit->probe->backend = backend;
 	submit->probe->again.fire = on_again;
 	ask(submit->probe);
+}
+
+/* Too many at once (-EAGAIN) is no fault of the back end's, and neither is a worker that was replaced. */
+void backend_heard(struct submit *submit, int status, enum auth_verdict verdict)
+{
+	if (verdict == AUTH_UNAVAILABLE && status != -EAGAIN && status != -ESTALE)
+		submit_probe(submit);
 }
 
 void backend_leave(struct submit *submit)

@@ -1,8 +1,9 @@
 /* submit/backend.h: whether logins can be checked at all, private to the room.
  *
- * A login that got no verdict makes one loop ask a worker whether the back end is there. While it is not, new
- * sessions are turned away with 421 at the greeting: mail programs then keep the message and ask nobody for
- * a password, which after a 454 they do. The question is repeated until the answer is good.
+ * At the start, after a reload and when a login got no verdict, one loop asks a worker whether the back end
+ * is there (submit_probe). While it is not, new sessions are turned away with 421 at the greeting: mail
+ * programs then keep the message and ask nobody for a password, which after a 454 they do. The question is
+ * repeated until the answer is good.
  */
 #pragma once
 

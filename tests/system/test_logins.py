@@ -203,6 +203,19 @@ class BackEnds(Case):
         saslauthd.start()
         self.assertReply(client.login(), 235)
 
+    def test_one_that_is_down_from_the_start_is_told_to_the_first(self):
+        daemon = self.postern()
+        daemon.config.section("login").update(backend="saslauthd", saslauthd_socket=self.path("nobody", "mux"))
+        daemon.start()
+        daemon.wait_event("logins-down")
+        self.assertRefused(self.client(daemon, greet=False).reply(), 421, "4.3.2", daemon)
+        # Nobody needs it for an app password.
+        daemon.config.section("login")["app_passwords"] = "required"
+        daemon.reload()
+        daemon.wait_event("logins-up")
+        password = daemon.ctl("app-password", "add", "alice").out.strip()
+        self.session(daemon, password=password)
+
     @unittest.skipUnless(shutil.which("saslauthd"), "saslauthd is not installed")
     def test_a_slow_back_end_delays_nobody_else(self):
         host = self.quick_smarthost()

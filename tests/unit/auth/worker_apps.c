@@ -169,6 +169,20 @@ static void what_looks_like_one_is_not_shown_to_the_back_end(void **state)
 		    "it might be her own");
 }
 
+/* Logins by the back end's passwords are refused anyhow: it is not missed. */
+static void where_they_are_required_no_back_end_is(void **state)
+{
+	const struct auth_request probe = { .response_count = 0 };
+
+	(void)state;
+	hire(AUTH_BACKEND_SASLAUTHD, AUTH_APP_PASSWORDS_REQUIRED, users);
+	desk_expect(&desk, desk_request(&desk, &probe), AUTH_OK, "required");
+	hire(AUTH_BACKEND_SASLAUTHD, AUTH_APP_PASSWORDS_OPTIONAL, users);
+	desk_expect(&desk, desk_request(&desk, &probe), AUTH_UNAVAILABLE, "optional");
+	hire(AUTH_BACKEND_USERS, AUTH_APP_PASSWORDS_REQUIRED, "/nowhere/users");
+	desk_expect(&desk, desk_request(&desk, &probe), AUTH_UNAVAILABLE, "no file");
+}
+
 static void a_user_may_have_app_passwords_alone(void **state)
 {
 	char other_id[AUTH_APP_ID_MAX], other[AUTH_APP_PASSWORD_TEXT_MAX];
@@ -192,6 +206,7 @@ int main(void)
 		in_directory(as_configured),
 		in_directory(without_a_users_file),
 		in_directory(what_looks_like_one_is_not_shown_to_the_back_end),
+		in_directory(where_they_are_required_no_back_end_is),
 		in_directory(a_user_may_have_app_passwords_alone),
 	};
 

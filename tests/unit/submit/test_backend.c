@@ -163,6 +163,23 @@ static void test_down_until_an_answer_is_good(void **state)
 	assert_int_equal(downs + ups, 4);
 }
 
+/* Nobody has tried to log in yet. */
+static void test_asked_before_anybody_comes(void **state)
+{
+	struct bench *b = *state;
+
+	submit_probe(&b->one);
+	submit_probe(&b->one);
+	answer(0, AUTH_UNAVAILABLE);
+	assert_true(backend_is_down(&b->one));
+	fire();
+	answer(0, AUTH_OK);
+	assert_false(backend_is_down(&b->one));
+	b->one.is_stopping = true;
+	submit_probe(&b->one);
+	assert_null(asked);
+}
+
 /* worker_ask() of the stub would find a second one. */
 static void test_one_loop_asks_for_all(void **state)
 {
@@ -219,6 +236,7 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_down_until_an_answer_is_good, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(test_asked_before_anybody_comes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_one_loop_asks_for_all, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_loop_that_ends_leaves_it_to_another, set_up,
 						tear_down),
