@@ -10,6 +10,9 @@
 /* Contents up to here are kept in memory until they are delivered, while the budget lasts. */
 enum { KEEP_OCTETS = 256 * 1024 };
 
+/* How often a smarthost of which nothing is known yet is looked at. */
+enum { LOOK_MS = 30 * 1000 };
+
 /* What the relay may still need when the daemon stops: the reply to a final dot. */
 enum { FINISH_MS = 10 * 1000 };
 
@@ -139,10 +142,22 @@ int shard_recover(struct shard *shard, const struct spool_found *found)
 	return queue_recover(shard->queue, found);
 }
 
-/* What it learns, all loops know: one asks for all. */
-static void probe(struct shard *shard)
+/* What it learns, all loops know: one asks for all. A smarthost that could not be reached is looked at again
+ * without waiting for a message: who looks at the status wants to know. */
+static void look_at_smarthosts(struct shard *shard)
 {
 	relay_probe(shard->relay);
+	timer_set(shard->loop, &shard->look, LOOK_MS);
+}
+
+static void on_look(struct timer *timer)
+{
+	look_at_smarthosts(timer_entry(timer, struct shard, look));
+}
+
+static void probe(struct shard *shard)
+{
+	look_at_smarthosts(shard);
 	submit_probe(shard->submit);
 }
 
@@ -154,6 +169,7 @@ static void run_probe(struct work *work)
 void shard_start(struct shard *shard)
 {
 	shard->probe_work.run = run_probe;
+	shard->look.fire = on_look;
 	if (shard->conf.index == 0 && shard->submit)
 		loop_post(shard->loop, &shard->probe_work);
 	loop_start(shard->loop);
@@ -233,6 +249,7 @@ static void run_stop(struct work *work)
 {
 	struct shard *shard = work_entry(work, struct shard, stop_work);
 
+	timer_clear(shard->loop, &shard->look);
 	list_each (&shard->doors, node)
 		listen_stop(&list_entry(node, struct door, node)->listener);
 	if (shard->submit)

@@ -12,6 +12,7 @@ struct shard {
 	struct queue *queue;
 	struct submit *submit;
 	struct list doors;
+	struct timer look;
 	struct work probe_work, stop_work, stopped_work;
 	int64_t grace_ms;
 	unsigned ending; /* of queue and relay, how many have not ended yet */

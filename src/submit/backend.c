@@ -136,7 +136,9 @@ static void on_answer(struct worker_ask *worker_ask)
 		free(p);
 		return;
 	}
-	tell(submit, !is_up, detail);
+	/* A crowd of logins before it says nothing of the back end. */
+	if (p->ask.status != -EAGAIN)
+		tell(submit, !is_up, detail);
 	buf_clear(&p->ask.answer);
 	if (is_up) {
 		atomic_store(&p->backend->is_asked, false);

@@ -17,6 +17,15 @@ static void format_date(int64_t unix_s, char *out, size_t cap)
 	strftime(out, cap, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }
 
+/* A promise, so not before a smarthost has made it to us, and not over TLS that somebody may read. */
+static bool offers_require_tls(const struct session *s)
+{
+	struct relay_ability ability = session_ability(s);
+
+	return ability.is_known && ability.takes_require_tls &&
+	       s->listen->conf->profile == CONF_PROFILE_MODERN;
+}
+
 struct smtp_server *session_engine_new(struct session *s)
 {
 	const struct conf *conf = s->settings->conf;
@@ -38,7 +47,7 @@ struct smtp_server *session_engine_new(struct session *s)
 		/* Always: a domain can be turned into A-labels, a header field be encoded. What no
 		 * smarthost can be given is refused at MAIL and RCPT. */
 		.offers_utf8 = true,
-		.offers_require_tls = session_ability(s).takes_require_tls,
+		.offers_require_tls = offers_require_tls(s),
 		.future_s = (uint64_t)future_s,
 		.future_until = s->future_until,
 		.starttls_offered = !s->is_implicit,

@@ -104,9 +104,8 @@ class Extensions(Setups, Case):
     def test_requiretls_reaches_the_smarthost(self):
         host = self.smarthost(offers=ALL_OFFERS + ("REQUIRETLS",))
         daemon = self.running(host)
+        self.session(daemon).mail(letter("first"))
         client = self.session(daemon)
-        client.mail(letter("first"))
-        client.ehlo()
         self.assertIn("REQUIRETLS", client.offers)
         client.envelope(params="REQUIRETLS")
         self.assertReply(client.content(letter("tls")), 250)

@@ -148,7 +148,8 @@ static void one_shown_whole(void **state)
 		      "\"text\":\"full\",\"smarthost\":\"main\"}]");
 	assert_golden(json_incref(json_object_get(message, "smarthosts")),
 		      "[{\"name\":\"main\",\"host\":\"smtp.example.net\",\"port\":587,\"idle\":1,"
-		      "\"busy\":2,\"paused_ms\":0,\"reason\":null,\"rate\":0,\"rated_ms\":0}]");
+		      "\"busy\":2,\"paused_ms\":0,\"reason\":null,\"rate\":0,\"rated_ms\":0,"
+		      "\"offers\":null}]");
 	json_object_del(message, "recipients");
 	json_object_del(message, "tries");
 	json_object_del(message, "smarthosts");

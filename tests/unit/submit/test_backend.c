@@ -163,6 +163,25 @@ static void test_down_until_an_answer_is_good(void **state)
 	assert_int_equal(downs + ups, 4);
 }
 
+/* Clients can make the line of logins full, not the back end look down. */
+static void test_a_crowd_is_no_sign(void **state)
+{
+	struct bench *b = *state;
+
+	backend_heard(&b->one, 0, AUTH_UNAVAILABLE);
+	answer(-EAGAIN, AUTH_OK);
+	assert_false(backend_is_down(&b->one));
+	fire();
+	answer(0, AUTH_UNAVAILABLE);
+	assert_true(backend_is_down(&b->one));
+	fire();
+	answer(-EAGAIN, AUTH_OK);
+	assert_true(backend_is_down(&b->one));
+	fire();
+	answer(0, AUTH_OK);
+	assert_false(backend_is_down(&b->one));
+}
+
 /* Nobody has tried to log in yet. */
 static void test_asked_before_anybody_comes(void **state)
 {
@@ -236,6 +255,7 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_down_until_an_answer_is_good, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(test_a_crowd_is_no_sign, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_asked_before_anybody_comes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_one_loop_asks_for_all, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_loop_that_ends_leaves_it_to_another, set_up,
