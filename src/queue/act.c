@@ -71,9 +71,18 @@ static void go_now(struct queued *q)
 		queued_place(q, false, 0);
 }
 
+/* It is so already; but who asks again may do so because the spool had no room the first time. */
+static void confirm(struct queued *q, struct queue_order *order)
+{
+	if (queued_is_noted(q))
+		queue_order_end(q->queue, order, 0);
+	else
+		queued_note(q, false, order);
+}
+
 static void flush(struct queued *q, struct queue_order *order)
 {
-	bool is_noted = q->state == QUEUED_PAUSED;
+	bool is_news = q->state == QUEUED_PAUSED;
 
 	if (q->is_held) {
 		queue_order_end(q->queue, order, 0);
@@ -82,11 +91,10 @@ static void flush(struct queued *q, struct queue_order *order)
 	queue_tell_act(q->queue, "flushed", q->qid);
 	queued_end_future(q);
 	go_now(q);
-	if (is_noted)
+	if (is_news)
 		queued_note(q, false, order);
 	else
-		queue_order_end(q->queue, order,
-				0); /* in line already: there is nothing to write */
+		confirm(q, order); /* in line already */
 }
 
 /* Between two transactions its sender may still be to be told of the first ones. */
@@ -106,7 +114,7 @@ static void end_between(struct queued *q)
 static void hold(struct queued *q, struct queue_order *order)
 {
 	if (q->is_held) {
-		queue_order_end(q->queue, order, 0);
+		confirm(q, order);
 		return;
 	}
 	queue_tell_act(q->queue, "held", q->qid);
@@ -120,7 +128,7 @@ static void hold(struct queued *q, struct queue_order *order)
 static void release(struct queued *q, struct queue_order *order)
 {
 	if (!q->is_held) {
-		queue_order_end(q->queue, order, 0);
+		confirm(q, order);
 		return;
 	}
 	queue_tell_act(q->queue, "released", q->qid);

@@ -285,6 +285,8 @@ void queued_write_down(struct queued *q);
 /* Notes it as it is now; order may be NULL. One that is not lazy is written again, until the spool has
  * it or there is a later one of the message; the order is told what came of the first time. */
 void queued_note(struct queued *q, bool is_lazy, struct queue_order *order);
+/* The spool has its last note. */
+bool queued_is_noted(const struct queued *q);
 void queued_settle(struct queued *q, bool is_lazy, struct queue_order *order);
 void queue_records_init(struct queue *queue);
 void queue_records_fini(struct queue *queue);

@@ -167,6 +167,11 @@ void queued_note(struct queued *q, bool is_lazy, struct queue_order *order)
 	spool_put(q->queue->conf.spool, &r->write);
 }
 
+bool queued_is_noted(const struct queued *q)
+{
+	return map_get(&q->queue->notes, key_of(&q->qid)) == NULL;
+}
+
 static void put_again(struct record *r)
 {
 	struct spool_write old = r->write;

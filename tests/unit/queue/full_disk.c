@@ -187,6 +187,37 @@ static int act(uint64_t qid, enum queue_action action)
 	return done_status;
 }
 
+/* An order that changes nothing is not done before the spool has what it asks for. */
+static void an_order_given_again_waits_for_the_spool_too(void **state)
+{
+	static const struct {
+		enum queue_action first, again;
+	} cases[] = {
+		{ QUEUE_HOLD, QUEUE_HOLD },
+		{ QUEUE_RELEASE, QUEUE_RELEASE },
+		{ QUEUE_FLUSH, QUEUE_FLUSH },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint64_t qid;
+
+		house.room = 8;
+		qid = attempt(0, "250 ok", "450 4.2.0 later", "450 4.2.0 later");
+		if (cases[i].first == QUEUE_RELEASE)
+			assert_int_equal(act(qid, QUEUE_HOLD), 0);
+		house.room = 0;
+		house.note_error = -ENOSPC;
+		assert_int_equal(act(qid, cases[i].first), -ENOSPC);
+		assert_int_equal(act(qid, cases[i].again), -ENOSPC);
+		house.note_error = 0;
+		assert_int_equal(act(qid, cases[i].again), 0);
+		house.write_count = 0;
+		assert_int_equal(act(qid, cases[i].again), 0);
+		assert_string_equal(house_written(qid), "");
+	}
+}
+
 static void who_was_given_up_by_hand_is_told_so_after_a_start(void **state)
 {
 	uint64_t qid = house_add("alice", alice, three);
@@ -531,6 +562,7 @@ int main(void)
 		TEST(what_is_known_is_noted_before_the_notice_is_tried_again),
 		TEST(why_they_failed_is_still_known),
 		TEST(who_was_given_up_by_hand_is_told_so_after_a_start),
+		TEST(an_order_given_again_waits_for_the_spool_too),
 		TEST(what_was_told_is_not_told_again),
 		TEST(a_notice_is_tried_again_soon_then_seldom),
 		TEST(a_note_is_written_again_until_the_spool_has_it),
