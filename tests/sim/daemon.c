@@ -286,6 +286,21 @@ size_t daemon_length(void)
 	return n;
 }
 
+/* Also for a message that no queue has yet, and whose client has gone. */
+bool daemon_is_sending(void)
+{
+	struct relay_view view;
+
+	for (unsigned i = 0; d->is_up && !d->is_stopping && i < d->shards; i++) {
+		if (relay_waiting(in.relays[i]))
+			return true;
+		for (size_t k = 0; relay_look(in.relays[i], k, &view); k++)
+			if (view.busy)
+				return true;
+	}
+	return false;
+}
+
 /* The end in order */
 
 static void check_nothing_left(void)

@@ -44,6 +44,8 @@ void daemon_stop(void (*stopped)(void));
 /* After each event: the committer hears of what was put. */
 void daemon_look(void);
 size_t daemon_length(void);
+/* Some relay has a job. */
+bool daemon_is_sending(void);
 /* How many messages the spool still has; the daemon is down. -1: it cannot be opened. */
 long daemon_spool_count(void);
 

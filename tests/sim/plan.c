@@ -267,7 +267,7 @@ static void step(void)
 static bool is_idle(void)
 {
 	return now.is_calm && the_daemon.is_up && !the_daemon.is_stopping && daemon_length() == 0 &&
-	       clients_talking() == 0;
+	       !daemon_is_sending() && clients_talking() == 0;
 }
 
 /* A message, and the notice about it, may each take as long as a message may wait. */
