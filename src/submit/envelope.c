@@ -1,7 +1,5 @@
 #include "session.h"
 
-#include "smtp/idna.h"
-
 /* What our Received field and the fields that a client left out may add to a message (mail/header.h). */
 enum { OUR_OCTETS = 2048 };
 
@@ -17,9 +15,9 @@ uint64_t envelope_size_limit(const struct session *s)
 
 /* Nobody behind us could be given such an address; told now, not by a notice later (RFC 6531 3.5). A domain
  * beyond ASCII is none of these: it has an ASCII form. */
-static bool is_beyond(const struct relay_ability *ability, const struct smtp_path *path)
+static bool is_beyond(const struct session *s, const struct smtp_path *path)
 {
-	return !ability->takes_utf8 && !span_is_ascii(path->local);
+	return !span_is_ascii(path->local) && !session_ability(s).takes_utf8;
 }
 
 static const struct smtp_reply too_large =
@@ -57,14 +55,13 @@ const struct smtp_reply *envelope_judge_mail(const struct session *s, const stru
 		SMTP_REPLY(550, 5, 7, 30,
 			   "The mail server behind this one cannot promise TLS all the way "
 			   "(REQUIRETLS)");
-	struct relay_ability ability = session_ability(s);
 
-	if (is_beyond(&ability, &ev->path))
+	if (is_beyond(s, &ev->path))
 		return &utf8;
 	/* The engine holds it against what was offered; a smarthost may have shrunk since. */
 	if (ev->mail.size > envelope_size_limit(s))
 		return &too_large;
-	if (ev->mail.require_tls && !ability.takes_require_tls)
+	if (ev->mail.require_tls && !session_ability(s).takes_require_tls)
 		return &plain;
 	return judge_release(s, &ev->mail, release_ms_out);
 }
@@ -75,7 +72,6 @@ const struct smtp_reply *envelope_judge_rcpt(const struct session *s, const stru
 		SMTP_REPLY(550, 5, 6, 7,
 			   "The mail server behind this one takes no addresses with letters beyond "
 			   "ASCII before the @");
-	struct relay_ability ability = session_ability(s);
 
-	return is_beyond(&ability, &ev->path) ? &utf8 : NULL;
+	return is_beyond(s, &ev->path) ? &utf8 : NULL;
 }
