@@ -936,6 +936,18 @@ static void login_relay(void)
 	login_relay_with(asks_login);
 }
 
+static bool no_login_is_open(void *user)
+{
+	(void)user;
+	return logins_open == 0;
+}
+
+/* A login ends with its connection, and that closes after the job has heard. */
+static void assert_logins_end(void)
+{
+	rig_until(&rig, no_login_is_open, NULL);
+}
+
 static void logs_in_once_for_many_messages(void **state)
 {
 	struct test_job job;
@@ -949,7 +961,7 @@ static void logs_in_once_for_many_messages(void **state)
 	send_one(&job, "bob@example.net");
 	assert_delivered(&job, 0);
 	assert_int_equal(fake.connections, 1);
-	assert_int_equal(logins_open, 0);
+	assert_logins_end();
 }
 
 static void wrong_password_waits(void **state)
@@ -962,7 +974,7 @@ static void wrong_password_waits(void **state)
 	login_relay();
 	send_one(&job, "bob@example.net");
 	assert_deferred(&job, 0, "535 5.7.8 wrong");
-	assert_int_equal(logins_open, 0);
+	assert_logins_end();
 }
 
 static const char *welcomes_at_once(const struct fake_talk *talk, const char *line)
@@ -984,7 +996,7 @@ static void welcome_before_the_proof_is_not_believed(void **state)
 	send_one(&job, "bob@example.net");
 	assert_deferred(&job, 0, "before it proved who it is");
 	assert_int_equal(fake.message_count, 0);
-	assert_int_equal(logins_open, 0);
+	assert_logins_end();
 }
 
 static void no_mechanism_fits(void **state)
@@ -996,7 +1008,7 @@ static void no_mechanism_fits(void **state)
 	login_relay();
 	send_one(&job, "bob@example.net");
 	assert_deferred(&job, 0, "of PLAIN LOGIN none can be used");
-	assert_int_equal(logins_open, 0);
+	assert_logins_end();
 	login_trouble = NULL;
 }
 
