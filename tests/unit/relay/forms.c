@@ -369,7 +369,7 @@ static void slow_conversion_lets_others_have_their_turn(void **state)
 	relay_send(rig.relay, &job.job);
 	rig_until(&rig, job_is_done, &job);
 	assert_outcome(RELAY_DELIVERED, 250);
-		assert_true(turns.longest_ms * 10 < turns.last_ms - turns.began_ms);
+	assert_true(turns.longest_ms * 10 < turns.last_ms - turns.began_ms);
 	buf_fini(&slow);
 }
 
