@@ -61,7 +61,7 @@ struct auth_hello {
 	struct span domains[AUTH_NAMES_MAX], nt_domains[AUTH_NAMES_MAX];
 	size_t domain_count, nt_domain_count;
 	bool ignore_case;
-	uint32_t cache_seconds; /* users file only; 0: no cache of slow checks */
+	uint32_t cache_seconds; /* users file and sasldb; 0: nothing is remembered */
 	/* GSSAPI: the Kerberos keys, that of smtp/hostname among them; empty: the system's. A
 	 * principal's realm is taken for a domain: "alice@EXAMPLE.COM" is alice where example.com is
 	 * among domains (or is the realm), and where it is this machine's own. With

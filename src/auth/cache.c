@@ -73,43 +73,44 @@ void cache_free(struct cache **cache)
 	*cache = NULL;
 }
 
-/* The hash's NUL goes in too, so that no part of one can be taken for a part of the other. */
-static void mac_of(const struct cache *c, const char *hash, struct span password,
+/* The basis's length goes in too, so that no part of one can be taken for a part of the other. */
+static void mac_of(const struct cache *c, struct span basis, struct span password,
 		   uint8_t mac[SHA256_DIGEST_SIZE])
 {
 	struct hmac_sha256_ctx ctx = c->keyed;
 
-	hmac_sha256_update(&ctx, strlen(hash) + 1, (const uint8_t *)hash);
+	hmac_sha256_update(&ctx, sizeof(basis.len), (const uint8_t *)&basis.len);
+	hmac_sha256_update(&ctx, basis.len, basis.at);
 	hmac_sha256_update(&ctx, password.len, password.at);
 	hmac_sha256_digest(&ctx, SHA256_DIGEST_SIZE, mac);
 	mem_wipe(&ctx, sizeof(ctx));
 }
 
-bool cache_has(struct cache *c, struct span account, const char *hash, struct span password,
+bool cache_has(struct cache *c, struct span account, struct span basis, struct span password,
 	       int64_t now_ms)
 {
 	uint8_t mac[SHA256_DIGEST_SIZE];
 	struct entry *e;
 	bool is_same;
 
-	if (c == NULL || hash == NULL)
+	if (c == NULL || basis.len == 0)
 		return false;
 	cache_expire(c, now_ms);
 	e = map_get(&c->by_account, account);
 	if (e == NULL)
 		return false;
-	mac_of(c, hash, password, mac);
+	mac_of(c, basis, password, mac);
 	is_same = memeql_sec(mac, e->mac, sizeof(mac));
 	mem_wipe(mac, sizeof(mac));
 	return is_same;
 }
 
-void cache_keep(struct cache *c, struct span account, const char *hash, struct span password,
+void cache_keep(struct cache *c, struct span account, struct span basis, struct span password,
 		int64_t now_ms)
 {
 	struct entry *e;
 
-	if (c == NULL || hash == NULL)
+	if (c == NULL || basis.len == 0)
 		return;
 	e = map_get(&c->by_account, account);
 	if (e)
@@ -120,7 +121,7 @@ void cache_keep(struct cache *c, struct span account, const char *hash, struct s
 	e->account = mem_text_n(account.at, account.len);
 	e->key = span_of(e->account, account.len);
 	e->until_ms = now_ms + c->life_ms;
-	mac_of(c, hash, password, e->mac);
+	mac_of(c, basis, password, e->mac);
 	map_put(&c->by_account, e->key, e);
 	list_push_back(&c->oldest_first, &e->node);
 }

@@ -1,7 +1,8 @@
 /* auth/cache.h (private): password checks that succeeded a short while ago.
  *
- * Shape    an account and an HMAC-SHA-256, keyed by a random key of this process, over stored hash
- *          and password: neither can be had from it, and a changed hash misses by itself
+ * Shape    an account and an HMAC-SHA-256, keyed by a random key of this process, over password
+ *          and basis, which is what the check stood on: the stored hash, or the state of a file.
+ *          Neither can be had from it, and a changed basis misses by itself
  * Owns     its entries, bounded in number; wiped when they expire
  * Units    ms of any clock that does not go back
  */
@@ -17,9 +18,10 @@ struct cache;
  * one that keeps nothing. */
 struct cache *cache_new(uint32_t seconds);
 void cache_free(struct cache **cache);
-bool cache_has(struct cache *cache, struct span account, const char *hash, struct span password,
+/* An empty basis is never remembered. */
+bool cache_has(struct cache *cache, struct span account, struct span basis, struct span password,
 	       int64_t now_ms);
-void cache_keep(struct cache *cache, struct span account, const char *hash, struct span password,
+void cache_keep(struct cache *cache, struct span account, struct span basis, struct span password,
 		int64_t now_ms);
 /* Wipes what has expired; in how many ms the next one does, -1 when there is none. */
 int64_t cache_expire(struct cache *cache, int64_t now_ms);

@@ -32,6 +32,9 @@ struct checker_backend {
 	/* As ready(), when nobody logs in: what only a login would find out is asked for. NULL: the
 	 * same. */
 	int (*probe)(struct checker *c, struct fault *fault);
+	/* Appends what names the present state of all its passwords, another with every change. False:
+	 * it cannot tell. NULL: never; nothing is remembered then but by `check`. */
+	bool (*state)(const struct checker *c, struct buf *out);
 	/* What `code`, which is not SASL_OK, means; fills c->detail. */
 	enum auth_verdict (*judge)(struct checker *c, int code);
 };

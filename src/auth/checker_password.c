@@ -26,7 +26,7 @@ static void put_password(struct span password, struct buf *out)
 	}
 }
 
-static enum auth_verdict ask(struct checker *c, const char *mechanism, struct span password)
+static enum auth_verdict ask_cyrus(struct checker *c, const char *mechanism, struct span password)
 {
 	char *account;
 	int code;
@@ -39,6 +39,26 @@ static enum auth_verdict ask(struct checker *c, const char *mechanism, struct sp
 	if (code == SASL_OK)
 		return AUTH_OK;
 	return code == SASL_NOMECH ? checker_no_plugin(c, mechanism) : c->backend->judge(c, code);
+}
+
+/* The state is asked for first: what changes during the check is another one. */
+static enum auth_verdict ask(struct checker *c, const char *mechanism, struct span password)
+{
+	struct span account = buf_span(&c->account);
+	struct buf state = { 0 };
+	enum auth_verdict v;
+
+	if (c->cache == NULL || c->backend->state == NULL || !c->backend->state(c, &state)) {
+		v = ask_cyrus(c, mechanism, password);
+	} else if (cache_has(c->cache, account, buf_span(&state), password, checker_now_ms())) {
+		v = AUTH_OK;
+	} else {
+		v = ask_cyrus(c, mechanism, password);
+		if (v == AUTH_OK)
+			cache_keep(c->cache, account, buf_span(&state), password, checker_now_ms());
+	}
+	buf_fini(&state);
+	return v;
 }
 
 /* Where only app passwords are good, what looks like one is not shown to the back end: one that was

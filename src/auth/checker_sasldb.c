@@ -1,5 +1,7 @@
 #include "checker.h"
 
+#include "users_file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -25,6 +27,22 @@ static int ready(struct checker *c, struct fault *fault)
 				   "(Debian's group is sasl)");
 }
 
+/* It belongs to the mark that it was settled: a change within the same tick of the kernel's clock would
+ * leave the same times. */
+static bool state(const struct checker *c, struct buf *out)
+{
+	struct fault fault = { 0 };
+	struct users_mark m;
+
+	if (users_file_mark(file(c), &m, &fault) < 0 || !m.is_settled)
+		return false;
+	buf_printf(out, "%lld.%ld %lld.%ld %llu %llu %llu", (long long)m.changed.tv_sec,
+		   m.changed.tv_nsec, (long long)m.written.tv_sec, m.written.tv_nsec,
+		   (unsigned long long)m.octets, (unsigned long long)m.inode,
+		   (unsigned long long)m.device);
+	return true;
+}
+
 static enum auth_verdict judge(struct checker *c, int code)
 {
 	const char *words = cyrus_words(&c->cyrus);
@@ -43,5 +61,6 @@ const struct checker_backend checker_sasldb = {
 	.auxprop_plugin = "sasldb",
 	.plugin = "libsasldb.so",
 	.ready = ready,
+	.state = state,
 	.judge = judge,
 };

@@ -7,17 +7,18 @@ static int check(void *checker, const char *account, struct span password)
 	struct checker *c = checker;
 	struct span name = span_text(account);
 	const char *hash = auth_users_hash(c->users, name);
+	struct span basis = span_text(hash ? hash : "");
 	int64_t now_ms = checker_now_ms();
 	int fits;
 
-	if (cache_has(c->cache, name, hash, password, now_ms))
+	if (cache_has(c->cache, name, basis, password, now_ms))
 		return SASL_OK;
 	fits = password_check(hash, password);
 	if (fits < 0)
 		return SASL_UNAVAIL;
 	if (fits == 0)
 		return hash ? SASL_BADAUTH : SASL_NOUSER;
-	cache_keep(c->cache, name, hash, password, now_ms);
+	cache_keep(c->cache, name, basis, password, now_ms);
 	return SASL_OK;
 }
 

@@ -1,79 +1,111 @@
 #include "wire.h"
 
 #include "auth/frame.h"
+#include "base/mem.h"
 
 #include <errno.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-enum { HEAD_OCTETS = 4 };
+enum {
+	HEAD_OCTETS = 4,
+	ROOM_OCTETS = 4096, /* more than a login by password takes */
+};
 
-/* How many octets came: fewer than n only when the other side closed. */
-static ssize_t read_full(int fd, unsigned char *at, size_t n)
+static size_t length_at(const unsigned char *at)
 {
-	size_t have = 0;
-
-	while (have < n) {
-		ssize_t r = read(fd, at + have, n - have);
-
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r < 0)
-			return -errno;
-		if (r == 0)
-			break;
-		have += (size_t)r;
-	}
-	return (ssize_t)have;
+	return (size_t)at[0] | (size_t)at[1] << 8 | (size_t)at[2] << 16 | (size_t)at[3] << 24;
 }
 
-static int read_payload(int fd, size_t n, struct buf *frame)
+/* Octets of the frame at the front, its head included, as far as can be told. */
+static size_t frame_octets(const struct wire *w)
 {
-	ssize_t r = read_full(fd, buf_room(frame, n), n);
+	return w->in.len < HEAD_OCTETS ? HEAD_OCTETS : HEAD_OCTETS + length_at(buf_span(&w->in).at);
+}
 
-	if (r < 0)
-		return (int)r;
-	if ((size_t)r < n)
-		return -EPIPE;
-	buf_grew(frame, n);
+static void forget_taken(struct wire *w)
+{
+	if (w->taken == 0)
+		return;
+	mem_wipe(w->in.at + w->in.from, w->taken);
+	buf_drop(&w->in, w->taken);
+	w->taken = 0;
+	if (w->in.len == 0)
+		buf_clear(&w->in);
+}
+
+void wire_fini(struct wire *w)
+{
+	buf_wipe(&w->in);
+	w->taken = 0;
+}
+
+bool wire_has_frame(const struct wire *w)
+{
+	const struct span in = span_from(buf_span(&w->in), w->taken);
+
+	return in.len >= HEAD_OCTETS && in.len - HEAD_OCTETS >= length_at(in.at);
+}
+
+/* 1, 0 when the other side closed between frames, or the error. */
+static int read_some(struct wire *w)
+{
+	size_t missing = frame_octets(w) - w->in.len;
+	size_t room = missing > ROOM_OCTETS ? missing : ROOM_OCTETS;
+	ssize_t n;
+
+	do
+		n = recv(w->fd, buf_room(&w->in, room), room, 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	if (n == 0)
+		return w->in.len ? -EPIPE : 0;
+	buf_grew(&w->in, (size_t)n);
 	return 1;
 }
 
-int wire_read(int fd, struct buf *frame)
+int wire_read(struct wire *w, struct span *frame_out)
 {
-	unsigned char head[HEAD_OCTETS];
-	ssize_t r = read_full(fd, head, sizeof(head));
-	uint32_t n;
+	int r = 1;
 
-	buf_wipe(frame);
+	forget_taken(w);
+	while (r > 0 && !wire_has_frame(w))
+		r = frame_octets(w) - HEAD_OCTETS > AUTH_FRAME_OCTETS_MAX ? -EINVAL : read_some(w);
 	if (r <= 0)
-		return (int)r;
-	if (r < HEAD_OCTETS)
-		return -EPIPE;
-	n = (uint32_t)head[0] | (uint32_t)head[1] << 8 | (uint32_t)head[2] << 16 |
-	    (uint32_t)head[3] << 24;
-	return n > AUTH_FRAME_OCTETS_MAX ? -EINVAL : read_payload(fd, n, frame);
+		return r;
+	w->taken = frame_octets(w);
+	*frame_out = span_from(span_first(buf_span(&w->in), w->taken), HEAD_OCTETS);
+	return w->taken - HEAD_OCTETS > AUTH_FRAME_OCTETS_MAX ? -EINVAL : 1;
 }
 
-static int write_full(int fd, struct span s)
+/* What is left to send of head and payload, as parts of one message. */
+static struct msghdr rest_of(struct iovec parts[2], const unsigned char *head, struct span payload,
+			     size_t sent)
 {
-	while (s.len) {
-		ssize_t n = send(fd, s.at, s.len, MSG_NOSIGNAL);
+	size_t of_head = sent < HEAD_OCTETS ? sent : HEAD_OCTETS;
+	struct span rest = span_from(payload, sent - of_head);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
+	parts[0] = (struct iovec){ (void *)(uintptr_t)(head + of_head), HEAD_OCTETS - of_head };
+	parts[1] = (struct iovec){ (void *)(uintptr_t)rest.at, rest.len };
+	return (struct msghdr){ .msg_iov = parts, .msg_iovlen = 2 };
+}
+
+int wire_write(struct wire *w, struct span payload)
+{
+	const unsigned char head[HEAD_OCTETS] = { payload.len & 0xFF, payload.len >> 8 & 0xFF,
+						  payload.len >> 16 & 0xFF,
+						  payload.len >> 24 & 0xFF };
+	size_t sent = 0;
+
+	while (sent < sizeof(head) + payload.len) {
+		struct iovec parts[2];
+		struct msghdr message = rest_of(parts, head, payload, sent);
+		ssize_t n = sendmsg(w->fd, &message, MSG_NOSIGNAL);
+
+		if (n < 0 && errno != EINTR)
 			return -errno;
-		s = span_from(s, (size_t)n);
+		if (n > 0)
+			sent += (size_t)n;
 	}
 	return 0;
-}
-
-int wire_write(int fd, struct span payload)
-{
-	unsigned char head[HEAD_OCTETS] = { payload.len & 0xFF, payload.len >> 8 & 0xFF,
-					    payload.len >> 16 & 0xFF, payload.len >> 24 & 0xFF };
-	int r = write_full(fd, span_of(head, sizeof(head)));
-
-	return r < 0 ? r : write_full(fd, payload);
 }

@@ -43,52 +43,56 @@ static void harden(void)
 }
 
 /* Meanwhile the cache forgets what has expired. */
-static void wait_for_frame(int fd, struct checker *c)
+static void wait_for_frame(const struct wire *w, struct checker *c)
 {
-	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct pollfd p = { .fd = w->fd, .events = POLLIN };
 	int64_t ms;
 
+	if (wire_has_frame(w))
+		return;
 	do
 		ms = checker_expire(c);
 	while (poll(&p, 1, ms < 0 ? -1 : (int)(ms > 60000 ? 60000 : ms + 1)) == 0);
 }
 
-static int answer(int fd, struct checker *c, struct span frame)
+/* `out` is kept from one answer to the next. */
+static int answer(struct wire *w, struct checker *c, struct span frame, struct buf *out)
 {
 	struct auth_request request;
 	struct auth_answer verdict = { .verdict = AUTH_UNAVAILABLE };
-	struct buf out = { 0 };
 	int r = auth_request_decode(frame, &request);
 
 	if (r < 0)
 		return r;
 	checker_check(c, &request, &verdict);
-	auth_answer_encode(&verdict, &out);
-	r = wire_write(fd, buf_span(&out));
-	buf_wipe(&out);
+	auth_answer_encode(&verdict, out);
+	r = wire_write(w, buf_span(out));
+	mem_wipe(out->at, out->len);
+	buf_clear(out);
 	return r;
 }
 
 /* 0 when the other side closed, also while it was being answered. */
-static int serve(int fd, struct checker *c)
+static int serve(struct wire *w, struct checker *c)
 {
-	struct buf frame = { 0 };
+	struct buf out = { 0 };
+	struct span frame;
 	int r;
 
 	do {
-		wait_for_frame(fd, c);
-		r = wire_read(fd, &frame);
+		wait_for_frame(w, c);
+		r = wire_read(w, &frame);
 		if (r > 0) {
-			r = answer(fd, c, buf_span(&frame));
-			buf_wipe(&frame);
+			r = answer(w, c, frame, &out);
 			r = r < 0 ? r : 1;
 		}
 	} while (r > 0);
-	buf_wipe(&frame);
+	buf_wipe(&out);
 	return r == -EPIPE || r == -ECONNRESET ? 0 : r;
 }
 
-static int serve_from_hello(int fd, struct span frame)
+/* The checker copies what it needs of the hello. */
+static int serve_from_hello(struct wire *w, struct span frame)
 {
 	struct auth_hello hello;
 	struct checker c;
@@ -97,20 +101,21 @@ static int serve_from_hello(int fd, struct span frame)
 	if (r < 0)
 		return r;
 	checker_start(&c, &hello);
-	r = serve(fd, &c);
+	r = serve(w, &c);
 	checker_stop(&c);
 	return r;
 }
 
 int auth_worker_run(int fd)
 {
-	struct buf frame = { 0 };
+	struct wire w = { .fd = fd };
+	struct span frame;
 	int r;
 
 	harden();
-	r = wire_read(fd, &frame);
+	r = wire_read(&w, &frame);
 	if (r > 0)
-		r = serve_from_hello(fd, buf_span(&frame));
-	buf_wipe(&frame);
+		r = serve_from_hello(&w, frame);
+	wire_fini(&w);
 	return r < 0 && r != -EPIPE && r != -ECONNRESET ? EXIT_BAD_FRAME : EXIT_SUCCESS;
 }

@@ -10,12 +10,13 @@
 static bool has(struct cache *c, const char *account, const char *hash, const char *password,
 		int64_t now_ms)
 {
-	return cache_has(c, span_text(account), hash, span_text(password), now_ms);
+	return cache_has(c, span_text(account), span_text(hash ? hash : ""), span_text(password),
+			 now_ms);
 }
 
 static void keep(struct cache *c, const char *account, const char *password, int64_t now_ms)
 {
-	cache_keep(c, span_text(account), HASH, span_text(password), now_ms);
+	cache_keep(c, span_text(account), span_text(HASH), span_text(password), now_ms);
 }
 
 static void knows_only_what_it_was_told(void **state)

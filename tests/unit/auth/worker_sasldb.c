@@ -112,6 +112,54 @@ static void without_a_realm_it_is_the_host(void **state)
 	assert_int_equal(desk_plain(&desk, "", "alice", "wrong"), AUTH_WRONG);
 }
 
+/* Octets that the worker has read from files; -1: not to be seen by who runs this. */
+static long octets_read(void)
+{
+	char path[64], line[128];
+	long n = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%ld/io", (long)desk.pid);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "rchar: %ld", &n) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return n;
+}
+
+static long cost_of_login(void)
+{
+	long before = octets_read();
+
+	assert_int_equal(desk_plain(&desk, "", "alice", "wonderland"), AUTH_OK);
+	return octets_read() - before;
+}
+
+/* Not before the file is old enough that its times tell one state of it from the next. */
+static void is_asked_once_while_it_stays_as_it_is(void **state)
+{
+	struct auth_hello hello = hello_for("example.com");
+	unsigned tries = 0;
+
+	(void)state;
+	hello.cache_seconds = 60;
+	add("alice", "example.com", "wonderland");
+	desk_hire(&desk, &hello);
+	if (octets_read() >= 0)
+		while (cost_of_login() > 0)
+			assert_true(tries++ < 100000);
+	assert_int_equal(desk_plain(&desk, "", "alice", "wrong"), AUTH_WRONG);
+	assert_int_equal(desk_plain(&desk, "", "alice", "wonderland"), AUTH_OK);
+	add("alice", "example.com", "changed");
+	assert_int_equal(desk_plain(&desk, "", "alice", "wonderland"), AUTH_WRONG);
+	assert_int_equal(desk_plain(&desk, "", "alice", "changed"), AUTH_OK);
+	assert_int_equal(unlink(file), 0);
+	assert_int_equal(desk_plain(&desk, "", "alice", "changed"), AUTH_UNAVAILABLE);
+	assert_int_equal(desk_dismiss(&desk), 0);
+}
+
 static void a_missing_file_is_no_verdict(void **state)
 {
 	struct auth_hello hello = hello_for("example.com");
@@ -368,6 +416,7 @@ int main(void)
 		in_directory(odd_ones_are_judged),
 		in_directory(tells_right_from_wrong),
 		in_directory(without_a_realm_it_is_the_host),
+		in_directory(is_asked_once_while_it_stays_as_it_is),
 		in_directory(a_missing_file_is_no_verdict),
 		in_directory(a_file_that_is_none_is_no_verdict),
 		in_directory(a_file_not_readable_is_no_verdict),

@@ -1,0 +1,150 @@
+/* Frames on a worker's socket, however they come. */
+#include "test.h"
+
+#include "auth/frame.h"
+#include "wire.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct ends {
+	int far;
+	struct wire near;
+};
+
+static struct ends ends_open(void)
+{
+	struct ends e = { 0 };
+	int fds[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	e.far = fds[0];
+	e.near.fd = fds[1];
+	return e;
+}
+
+static void ends_close(struct ends *e)
+{
+	close(e->far);
+	close(e->near.fd);
+	wire_fini(&e->near);
+}
+
+static void put(int fd, const char *octets, size_t n)
+{
+	assert_int_equal(send(fd, octets, n, 0), n);
+}
+
+static void several_come_at_once(void **state)
+{
+	struct ends e = ends_open();
+	struct span frame;
+
+	(void)state;
+	assert_false(wire_has_frame(&e.near));
+	put(e.far, "\3\0\0\0one\0\0\0\0\5\0\0\0th", 17);
+	assert_int_equal(wire_read(&e.near, &frame), 1);
+	assert_span_text(frame, "one");
+	assert_true(wire_has_frame(&e.near));
+	assert_int_equal(wire_read(&e.near, &frame), 1);
+	assert_int_equal(frame.len, 0);
+	assert_false(wire_has_frame(&e.near));
+	put(e.far, "ree", 3);
+	assert_int_equal(wire_read(&e.near, &frame), 1);
+	assert_span_text(frame, "three");
+	ends_close(&e);
+}
+
+static void what_was_taken_is_wiped(void **state)
+{
+	struct ends e = ends_open();
+	const unsigned char *at;
+	struct span frame;
+
+	(void)state;
+	put(e.far, "\6\0\0\0secret\3\0\0\0two", 17);
+	assert_int_equal(wire_read(&e.near, &frame), 1);
+	assert_span_text(frame, "secret");
+	at = frame.at;
+	assert_int_equal(wire_read(&e.near, &frame), 1);
+	assert_memory_equal(at, "\0\0\0\0\0\0", 6);
+	assert_span_text(frame, "two");
+	ends_close(&e);
+}
+
+static void an_end_is_told_from_a_break(void **state)
+{
+	struct ends e = ends_open();
+	struct span frame;
+
+	(void)state;
+	assert_int_equal(shutdown(e.far, SHUT_WR), 0);
+	assert_int_equal(wire_read(&e.near, &frame), 0);
+	ends_close(&e);
+	for (size_t n = 1; n < 7; n++) {
+		e = ends_open();
+		put(e.far, "\3\0\0\0one", n);
+		assert_int_equal(shutdown(e.far, SHUT_WR), 0);
+		assert_int_equal(wire_read(&e.near, &frame), -EPIPE);
+		ends_close(&e);
+	}
+}
+
+static void a_frame_is_bounded(void **state)
+{
+	struct ends e = ends_open();
+	struct span frame;
+
+	(void)state;
+	put(e.far, "\1\0\1\0x", 5); /* 65,537 */
+	assert_int_equal(wire_read(&e.near, &frame), -EINVAL);
+	ends_close(&e);
+}
+
+static void the_largest_goes_through(void **state)
+{
+	static char octets[AUTH_FRAME_OCTETS_MAX];
+	struct ends e = ends_open();
+	struct wire far = { .fd = e.far };
+	struct span frame;
+
+	(void)state;
+	memset(octets, 'x', sizeof(octets));
+	assert_int_equal(wire_write(&far, span_of(octets, sizeof(octets))), 0);
+	assert_int_equal(wire_read(&e.near, &frame), 1);
+	assert_int_equal(frame.len, sizeof(octets));
+	assert_memory_equal(frame.at, octets, sizeof(octets));
+	ends_close(&e);
+}
+
+/* The other side wakes once for it. */
+static void a_frame_is_one_write(void **state)
+{
+	struct wire far;
+	char got[16];
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds), 0);
+	far = (struct wire){ .fd = fds[0] };
+	assert_int_equal(wire_write(&far, span_text("answer")), 0);
+	assert_int_equal(recv(fds[1], got, sizeof(got), 0), 10);
+	assert_memory_equal(got, "\6\0\0\0answer", 10);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(several_come_at_once),
+		cmocka_unit_test(what_was_taken_is_wiped),
+		cmocka_unit_test(an_end_is_told_from_a_break),
+		cmocka_unit_test(a_frame_is_bounded),
+		cmocka_unit_test(the_largest_goes_through),
+		cmocka_unit_test(a_frame_is_one_write),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
