@@ -1,5 +1,6 @@
 #include "base/buf.h"
 
+#include "base/digits.h"
 #include "base/mem.h"
 #include "base/require.h"
 
@@ -52,17 +53,15 @@ static void grow(struct buf *b, size_t need)
 	b->cap = cap;
 }
 
-unsigned char *buf_room(struct buf *b, size_t n)
+unsigned char *buf_make_room(struct buf *b, size_t n)
 {
 	size_t need;
 
 	require(!__builtin_add_overflow(b->len, n, &need));
-	if (b->cap - b->from < need || b->at == NULL) {
-		if (b->at && b->cap >= need && b->from >= b->len)
-			move_to_front(b);
-		else
-			grow(b, need);
-	}
+	if (b->at && b->cap >= need && b->from >= b->len)
+		move_to_front(b);
+	else
+		grow(b, need);
 	return b->at + b->from + b->len;
 }
 
@@ -72,40 +71,29 @@ void buf_grew(struct buf *b, size_t n)
 	b->len += n;
 }
 
-void buf_put(struct buf *b, const void *at, size_t n)
+void buf_put_number(struct buf *b, uint64_t n)
 {
-	if (n == 0)
-		return;
-	memcpy(buf_room(b, n), at, n);
-	b->len += n;
+	char room[DIGITS_MAX];
+
+	buf_put_span(b, digits_of(n, room));
 }
 
-void buf_put_span(struct buf *b, struct span s)
-{
-	buf_put(b, s.at, s.len);
-}
-
-void buf_put_text(struct buf *b, const char *text)
-{
-	buf_put(b, text, strlen(text));
-}
-
-void buf_put_char(struct buf *b, char c)
-{
-	buf_put(b, &c, 1);
-}
-
+/* vsnprintf writes a NUL behind the text: room for it, but it is not part of the content. Most texts
+ * are short, and written at the first go. */
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 {
+	enum { GUESS = 64 };
+	char *at = (char *)buf_room(b, GUESS);
+	size_t room = b->cap - b->from - b->len;
 	va_list again;
 	int n;
 
 	va_copy(again, ap);
-	n = vsnprintf(NULL, 0, fmt, again);
+	n = vsnprintf(at, room, fmt, again);
 	va_end(again);
 	require(n >= 0);
-	/* vsnprintf writes a NUL behind the text: room for it, but it is not part of the content. */
-	vsnprintf((char *)buf_room(b, (size_t)n + 1), (size_t)n + 1, fmt, ap);
+	if ((size_t)n >= room)
+		vsnprintf((char *)buf_room(b, (size_t)n + 1), (size_t)n + 1, fmt, ap);
 	b->len += (size_t)n;
 }
 

@@ -1,8 +1,8 @@
 #include "base/logline.h"
 
+#include "base/digits.h"
 #include "base/id.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 
 enum { VALUE_MAX = 256, MARK_OCTETS = 4 };
@@ -29,15 +29,17 @@ static void put_key(struct logline *l, const char *key)
 	put(l, "=", 1);
 }
 
-static bool is_bare(unsigned char c)
-{
-	return ascii_is_alnum(c) || (c && strchr("._:/@+<>,-", c));
-}
+static const bool is_bare[256] = {
+	['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true, ['.'] = true,
+	['_'] = true,	      [':'] = true,	    ['/'] = true,	  ['@'] = true,
+	['+'] = true,	      ['<'] = true,	    ['>'] = true,	  [','] = true,
+	['-'] = true,
+};
 
 static bool all_bare(struct span s)
 {
 	for (size_t i = 0; i < s.len; i++)
-		if (!is_bare(s.at[i]))
+		if (!is_bare[s.at[i]])
 			return false;
 	return s.len > 0;
 }
@@ -45,6 +47,14 @@ static bool all_bare(struct span s)
 static bool is_plain_character(struct span c)
 {
 	return !span_is_control(c) && c.at[0] != '"' && c.at[0] != '\\';
+}
+
+static void put_hex(struct logline *l, unsigned char c)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	const char hex[] = { '\\', 'x', digits[c >> 4], digits[c & 15] };
+
+	put(l, hex, sizeof(hex));
 }
 
 static void put_escaped(struct logline *l, struct span s)
@@ -55,11 +65,8 @@ static void put_escaped(struct logline *l, struct span s)
 		if (n && is_plain_character(span_first(s, n))) {
 			put(l, (const char *)s.at, n);
 		} else {
-			char hex[5];
-
 			n = 1;
-			snprintf(hex, sizeof(hex), "\\x%02X", s.at[0]);
-			put(l, hex, 4);
+			put_hex(l, s.at[0]);
 		}
 		s = span_from(s, n);
 	}
@@ -99,10 +106,13 @@ void logline_text(struct logline *l, const char *key, const char *value)
 
 void logline_number(struct logline *l, const char *key, int64_t value)
 {
-	char text[24];
+	char room[DIGITS_MAX];
+	struct span text = digits_of(value < 0 ? -(uint64_t)value : (uint64_t)value, room);
 
 	put_key(l, key);
-	put(l, text, (size_t)snprintf(text, sizeof(text), "%" PRId64, value));
+	if (value < 0)
+		put(l, "-", 1);
+	put(l, (const char *)text.at, text.len);
 }
 
 void logline_id(struct logline *l, const char *key, uint64_t id)

@@ -5,12 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The C library keeps small blocks at hand for each thread, but gives them to malloc() only. Of larger
+ * ones calloc() knows which are new from the kernel and zero already. */
+enum { SMALL = 1024 };
+
 void *mem_alloc(size_t n)
 {
-	void *p = calloc(1, n ? n : 1);
+	void *p = n <= SMALL ? malloc(n ? n : 1) : calloc(1, n);
 
 	require(p != NULL);
-	return p;
+	return n <= SMALL ? memset(p, 0, n) : p;
 }
 
 void *mem_array(size_t count, size_t size)
@@ -36,10 +40,11 @@ char *mem_text(const char *text)
 
 char *mem_text_n(const void *at, size_t n)
 {
-	char *p = mem_alloc(n + 1);
+	char *p = mem_resize(NULL, n + 1);
 
 	if (n)
 		memcpy(p, at, n);
+	p[n] = '\0';
 	return p;
 }
 

@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/secret.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static void test_put_and_drop(void **state)
@@ -72,6 +73,38 @@ static void test_printf_is_exact(void **state)
 	buf_fini(&b);
 }
 
+static void test_number(void **state)
+{
+	struct buf b = { 0 };
+
+	(void)state;
+	buf_put_number(&b, 0);
+	buf_put_char(&b, ' ');
+	buf_put_number(&b, 1009);
+	buf_put_char(&b, ' ');
+	buf_put_number(&b, UINT64_MAX);
+	assert_span_text(buf_span(&b), "0 1009 18446744073709551615");
+	buf_fini(&b);
+}
+
+/* What is written at the first go, what just fits, and what must be written again. */
+static void test_printf_of_every_length(void **state)
+{
+	char expected[300];
+
+	(void)state;
+	for (int n = 1; n < (int)sizeof(expected); n++) {
+		struct buf b = { 0 };
+
+		buf_put_char(&b, '<');
+		buf_printf(&b, "%0*d", n, 7);
+		snprintf(expected, sizeof(expected), "%0*d", n, 7);
+		assert_int_equal(b.len, 1 + (size_t)n);
+		assert_memory_equal(buf_span(&b).at + 1, expected, (size_t)n);
+		buf_fini(&b);
+	}
+}
+
 static void test_take_text(void **state)
 {
 	struct buf b = { 0 };
@@ -120,9 +153,14 @@ static void test_secret(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_put_and_drop),	      cmocka_unit_test(test_long_run),
-		cmocka_unit_test(test_printf_is_exact),	      cmocka_unit_test(test_take_text),
-		cmocka_unit_test(test_room_reuses_the_front), cmocka_unit_test(test_secret),
+		cmocka_unit_test(test_put_and_drop),
+		cmocka_unit_test(test_long_run),
+		cmocka_unit_test(test_printf_is_exact),
+		cmocka_unit_test(test_take_text),
+		cmocka_unit_test(test_room_reuses_the_front),
+		cmocka_unit_test(test_secret),
+		cmocka_unit_test(test_number),
+		cmocka_unit_test(test_printf_of_every_length),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -93,10 +93,13 @@ static void test_logline_kinds(void **state)
 	logline_span(&l, "none", span_of(NULL, 0));
 	logline_id(&l, "none", 0);
 	logline_number(&l, "n", INT64_MIN);
+	logline_number(&l, "z", 0);
+	logline_number(&l, "p", INT64_MAX);
 	logline_id(&l, "qid", 33);
 	logline_format(&l, "f", "%d/%d", 1, 2);
 	logline_span(&l, "nul", span_of("a\0b", 3));
-	assert_string_equal(l.text, "event=kinds n=-9223372036854775808 qid=0000000000011 f=1/2 "
+	assert_string_equal(l.text, "event=kinds n=-9223372036854775808 z=0 p=9223372036854775807 "
+				    "qid=0000000000011 f=1/2 "
 				    "nul=\"a\\x00b\"");
 }
 
