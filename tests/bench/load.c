@@ -1,405 +1,461 @@
 /* load: sends messages over many connections at once: STARTTLS or TLS, AUTH PLAIN, MAIL, RCPT, DATA.
  *
- *	load [-c CONNECTIONS] [-n MESSAGES] [-s OCTETS] [-1] [-i] [-p] [-f FIRST-ID] [-u USER] [-a CA-FILE]
- *	     ADDRESS PORT
+ *	load [OPTION...] ADDRESS PORT
  *
- *	-1  a new connection for each message; otherwise connections are kept open
- *	-i  TLS from the first octet; otherwise STARTTLS
- *	-p  MAIL, RCPT and DATA in one go
+ *	-c N		connections (50)
+ *	-n N		messages (5000)
+ *	-d SECONDS	begins messages for so long, instead of -n
+ *	-s OCTETS	size of a message (4096), or a mix: OCTETS:WEIGHT,..., the same at each run
+ *	-1		a connection for each message; otherwise connections are kept open
+ *	-R		with -1: each connection resumes the TLS session of the one before it in its place
+ *	-i		TLS from the first octet; otherwise STARTTLS
+ *	-p		MAIL, RCPT and DATA in one go
+ *	-r N		recipients a message (1)
+ *	-q RATE		open loop: messages a second in all, due at even times whatever the server does
+ *	-w RATE:SHARE	that share of the connections sends its content at RATE octets a second; their
+ *			latency is not counted
+ *	-I		opens and logs in, prints "ready {...}", stays idle until standard input ends; then a
+ *			NOOP on each, which counts as a message
+ *	-W		opens and logs in, prints "ready {...}", begins at the first line of standard input
+ *	-K		a connection that is refused with 421, or fails to open, is tried again
+ *	-y MS		after this pause (100)
+ *	-t THREADS	(1)
+ *	-f ID		the first message's X-Load-Id (1); they count up
+ *	-u USER		(alice); with -U N: %d in it is 1 to N, in turn
+ *	-a FILE		trusts the certificates in it; otherwise any certificate
+ *	-k PRIORITY	of GnuTLS
+ *	-b N		source addresses 127.0.0.1 to N, in turn
  *
- * The password comes from the environment, LOAD_PASSWORD. Prints one line of JSON. Latency is what a
- * user waits: from MAIL to the 250 of the content, with -1 from connecting.
- *
- * One thread a connection, blocking: plain to read, and light beside what it measures.
+ * The password comes from the environment, LOAD_PASSWORD. Prints one line of JSON at its end; exits with 1
+ * when there were failures. Times are in us:
+ *	p50_us...	what a user waits: from MAIL to the 250 of the content; with -1 from connecting, the
+ *			first time if that was refused; with -q from when the message was due
+ *	connect_...	from connecting to the 235
+ *	refuse_...	from connecting to the 421
+ *	cpu_us		what a message cost the generator itself
+ *	late		with -q: messages that began more than 100 ms after they were due
  */
-#include <arpa/inet.h>
+#include "load.h"
+
 #include <errno.h>
-#include <gnutls/gnutls.h>
-#include <netinet/tcp.h>
 #include <pthread.h>
-#include <signal.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <time.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-static struct {
-	unsigned connections, messages, first_id;
-	size_t octets;
-	bool is_one_each, is_implicit, is_pipelined;
-	const char *user, *ca_file, *address;
-	int port;
-} set = { .connections = 50, .messages = 5000, .first_id = 1, .octets = 4096, .user = "alice" };
+enum { EX_USAGE = 64, EX_NOINPUT = 66, EX_OSERR = 71, RECIPIENTS_MOST = 1000 };
 
-static struct {
-	pthread_barrier_t start;
-	_Atomic unsigned next, failures;
-	_Atomic bool has_told;
-	uint32_t *latency_us; /* by message */
-	char *login;	      /* the AUTH line */
-	char *filler;
-	gnutls_certificate_credentials_t trust;
-} all;
+struct settings set = { .connections = 50,
+			.threads = 1,
+			.messages = 5000,
+			.first_id = 1,
+			.recipients = 1,
+			.users = 1,
+			.pause_ms = 100,
+			.mix_count = 1,
+			.mix = { { 4096, 1 } },
+			.user = "alice" };
+struct everything all;
 
-struct link {
-	int fd;
-	gnutls_session_t tls;
-	size_t len;
-	char in[8192];
-	char error[256];
-};
+static struct worker *workers;
+static pthread_barrier_t opened, started;
 
-static int64_t now_us(void)
+static void die(int status, const char *what, const char *why)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+	fprintf(stderr, "load: %s: %s\n", what, why);
+	exit(status);
 }
 
-static bool fail(struct link *l, const char *what, const char *words)
+static void *need(void *memory)
 {
-	snprintf(l->error, sizeof(l->error), "%s: %.200s", what, words);
-	return false;
+	if (memory == NULL)
+		die(EX_OSERR, "memory", "none left");
+	return memory;
 }
 
-static bool put(struct link *l, const char *at, size_t n)
+void tell_failure(const char *what, const char *words)
 {
-	while (n) {
-		ssize_t part = l->tls ? gnutls_record_send(l->tls, at, n)
-				      : send(l->fd, at, n, MSG_NOSIGNAL);
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-		if (part == GNUTLS_E_AGAIN || part == GNUTLS_E_INTERRUPTED)
-			continue;
-		if (part <= 0)
-			return fail(l, "send",
-				    l->tls ? gnutls_strerror((int)part) : strerror(errno));
-		at += part;
-		n -= (size_t)part;
+	pthread_mutex_lock(&lock);
+	if (all.first_failure[0] == '\0') {
+		snprintf(all.first_failure, sizeof(all.first_failure), "%s: %.300s", what, words);
+		fprintf(stderr, "load: first failure: %s\n", all.first_failure);
 	}
-	return true;
+	pthread_mutex_unlock(&lock);
 }
 
-static bool get(struct link *l)
+/* The user name with %d replaced. */
+static void user_name(char *out, size_t size, unsigned number)
 {
-	ssize_t part;
+	const char *mark = strstr(set.user, "%d");
 
-	if (l->len == sizeof(l->in) - 1)
-		return fail(l, "reply", "too long");
-	do {
-		part = l->tls ? gnutls_record_recv(l->tls, l->in + l->len,
-						   sizeof(l->in) - 1 - l->len)
-			      : recv(l->fd, l->in + l->len, sizeof(l->in) - 1 - l->len, 0);
-	} while (l->tls && (part == GNUTLS_E_AGAIN || part == GNUTLS_E_INTERRUPTED));
-	if (part <= 0)
-		return fail(l, "receive", part ? "error" : "the server closed the connection");
-	l->len += (size_t)part;
-	return true;
+	if (mark)
+		snprintf(out, size, "%.*s%u%s", (int)(mark - set.user), set.user, number, mark + 2);
+	else
+		snprintf(out, size, "%s", set.user);
 }
 
-/* Reads one reply whole; whether its code is the wanted one. */
-static bool expect(struct link *l, const char *code)
+static char *login_line(unsigned number, const char *password)
 {
-	for (;;) {
-		char *lf = memchr(l->in, '\n', l->len);
-		bool is_last;
+	char user[128], plain[512], *line;
+	gnutls_datum_t raw, coded;
+	int n;
 
-		if (lf == NULL) {
-			if (!get(l))
-				return false;
-			continue;
-		}
-		is_last = lf - l->in >= 4 && l->in[3] != '-';
-		if (is_last && strncmp(l->in, code, 3) != 0) {
-			*lf = '\0';
-			return fail(l, code, l->in);
-		}
-		l->len -= (size_t)(lf + 1 - l->in);
-		memmove(l->in, lf + 1, l->len);
-		if (is_last)
-			return true;
+	user_name(user, sizeof(user), number);
+	n = snprintf(plain, sizeof(plain), "%c%s%c%s", 0, user, 0, password);
+	if (n < 0 || (size_t)n >= sizeof(plain))
+		die(EX_USAGE, "password", "too long");
+	raw = (gnutls_datum_t){ (unsigned char *)plain, (unsigned)n };
+	if (gnutls_base64_encode2(&raw, &coded) < 0 ||
+	    asprintf(&line, "AUTH PLAIN %.*s\r\n", (int)coded.size, coded.data) < 0)
+		need(NULL);
+	gnutls_free(coded.data);
+	return line;
+}
+
+static void prepare_logins(void)
+{
+	const char *password = getenv("LOAD_PASSWORD");
+
+	all.logins = need(calloc(set.users, sizeof(*all.logins)));
+	for (unsigned i = 0; i < set.users; i++)
+		all.logins[i] = login_line(i + 1, password ? password : "secret");
+}
+
+static void prepare_envelope(void)
+{
+	char *at;
+
+	all.mail = "MAIL FROM:<load@example.com>\r\n";
+	all.rcpts = need(calloc(set.recipients, sizeof(*all.rcpts)));
+	at = all.envelope = need(malloc(64 * (size_t)(set.recipients + 2)));
+	at = stpcpy(at, all.mail);
+	for (unsigned i = 0; i < set.recipients; i++) {
+		char number[16] = "";
+
+		if (i)
+			snprintf(number, sizeof(number), "%u", i + 1);
+		if (asprintf(&all.rcpts[i], "RCPT TO:<sink%s@example.org>\r\n", number) < 0)
+			need(NULL);
+		at = stpcpy(at, all.rcpts[i]);
 	}
+	strcpy(at, "DATA\r\n");
 }
 
-static bool ask(struct link *l, const char *line, const char *code)
+/* Lines of 70 characters, counted from the end, where each content is cut off. */
+static void prepare_filler(void)
 {
-	return put(l, line, strlen(line)) && expect(l, code);
+	size_t most = 0;
+
+	for (unsigned i = 0; i < set.mix_count; i++)
+		most = set.mix[i].octets > most ? set.mix[i].octets : most;
+	set.octets_most = most;
+	all.filler = need(malloc(most + 3));
+	for (size_t i = 0; i < most; i++)
+		all.filler[i] = (most - i) % 72 == 1 ? '\n' : (most - i) % 72 == 2 ? '\r' : 'x';
+	memcpy(all.filler + most, ".\r\n", 3);
 }
 
-static bool start_tls(struct link *l)
+static void prepare_tls(void)
 {
-	int rc;
+	const char *wrong = set.priority;
+	int rc = gnutls_priority_init(&all.priority, set.priority, &wrong);
 
-	gnutls_init(&l->tls, GNUTLS_CLIENT);
-	gnutls_set_default_priority(l->tls);
-	gnutls_credentials_set(l->tls, GNUTLS_CRD_CERTIFICATE, all.trust);
-	if (set.ca_file)
-		gnutls_session_set_verify_cert(l->tls, NULL, 0);
-	gnutls_transport_set_int(l->tls, l->fd);
-	do
-		rc = gnutls_handshake(l->tls);
-	while (rc < 0 && !gnutls_error_is_fatal(rc));
-	return rc < 0 ? fail(l, "handshake", gnutls_strerror(rc)) : true;
+	if (rc < 0)
+		die(EX_USAGE, "-k", gnutls_strerror(rc));
+	gnutls_certificate_allocate_credentials(&all.trust);
+	if (set.ca_file &&
+	    gnutls_certificate_set_x509_trust_file(all.trust, set.ca_file, GNUTLS_X509_FMT_PEM) < 1)
+		die(EX_NOINPUT, set.ca_file, "no certificate");
 }
 
-static bool dial(struct link *l)
+static void prepare_workers(void)
 {
-	bool is_v6 = strchr(set.address, ':') != NULL;
-	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons((uint16_t)set.port) };
-	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6,
-				   .sin6_port = htons((uint16_t)set.port) };
-	int yes = 1;
-
-	inet_pton(is_v6 ? AF_INET6 : AF_INET, set.address,
-		  is_v6 ? (void *)&v6.sin6_addr : (void *)&v4.sin_addr);
-	l->fd = socket(is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM, 0);
-	setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
-	if (connect(l->fd, is_v6 ? (struct sockaddr *)&v6 : (struct sockaddr *)&v4,
-		    is_v6 ? sizeof(v6) : sizeof(v4)) < 0)
-		return fail(l, "connect", strerror(errno));
-	return true;
-}
-
-static bool link_open(struct link *l)
-{
-	*l = (struct link){ .fd = -1 };
-	if (!dial(l) || (set.is_implicit && !start_tls(l)) || !expect(l, "220") ||
-	    !ask(l, "EHLO load.test\r\n", "250"))
-		return false;
-	if (!set.is_implicit && (!ask(l, "STARTTLS\r\n", "220") || !start_tls(l) ||
-				 !ask(l, "EHLO load.test\r\n", "250")))
-		return false;
-	return ask(l, all.login, "235");
-}
-
-static void link_close(struct link *l, bool in_order)
-{
-	if (in_order && ask(l, "QUIT\r\n", "221") && l->tls)
-		gnutls_bye(l->tls, GNUTLS_SHUT_WR);
-	if (l->tls)
-		gnutls_deinit(l->tls);
-	if (l->fd >= 0)
-		close(l->fd);
-	l->tls = NULL;
-	l->fd = -1;
-}
-
-static bool put_content(struct link *l, unsigned number)
-{
-	static const char head[] = "From: Load <load@example.com>\r\nTo: sink@example.org\r\n"
-				   "Subject: load\r\nDate: Sat, 21 Nov 2026 22:00:00 +0000\r\n";
-	char text[16384];
-	int n = snprintf(text, sizeof(text),
-			 "%sMessage-ID: <%u@load.test>\r\nX-Load-Id: %u\r\n\r\n", head,
-			 set.first_id + number, set.first_id + number);
-	size_t body = set.octets > (size_t)n ? set.octets - (size_t)n : 0;
-
-	body -= body % 72 == 1; /* it would begin within a line end */
-	if ((size_t)n + body + 3 <= sizeof(text)) {
-		memcpy(text + n, all.filler + set.octets - body, body);
-		memcpy(text + n + body, ".\r\n", 3);
-		return put(l, text, (size_t)n + body + 3);
-	}
-	return put(l, text, (size_t)n) && put(l, all.filler + set.octets - body, body) &&
-	       put(l, ".\r\n", 3);
-}
-
-static bool message(struct link *l, unsigned number)
-{
-	static const char mail[] = "MAIL FROM:<load@example.com>\r\n",
-			  rcpt[] = "RCPT TO:<sink@example.org>\r\n";
-
-	if (set.is_pipelined) {
-		if (!ask(l,
-			 "MAIL FROM:<load@example.com>\r\nRCPT TO:<sink@example.org>\r\nDATA\r\n",
-			 "250") ||
-		    !expect(l, "250") || !expect(l, "354"))
-			return false;
-	} else if (!ask(l, mail, "250") || !ask(l, rcpt, "250") || !ask(l, "DATA\r\n", "354")) {
-		return false;
-	}
-	return put_content(l, number) && expect(l, "250");
-}
-
-static void tell(const struct link *l)
-{
-	atomic_fetch_add(&all.failures, 1);
-	if (!atomic_exchange(&all.has_told, true))
-		fprintf(stderr, "load: first failure: %s\n", l->error);
-}
-
-static void *one_each(void *arg)
-{
-	struct link l;
-	unsigned number;
-
-	(void)arg;
-	pthread_barrier_wait(&all.start);
-	while ((number = atomic_fetch_add(&all.next, 1)) < set.messages) {
-		int64_t begun = now_us();
-		bool ok = link_open(&l) && message(&l, number);
-
-		if (ok)
-			all.latency_us[number] = (uint32_t)(now_us() - begun);
-		else
-			tell(&l);
-		link_close(&l, ok);
-	}
-	return NULL;
-}
-
-static void *kept_open(void *arg)
-{
-	struct link l;
-	bool ok = link_open(&l);
-	unsigned number;
-
-	(void)arg;
-	if (!ok)
-		tell(&l);
-	pthread_barrier_wait(&all.start);
-	while (ok && (number = atomic_fetch_add(&all.next, 1)) < set.messages) {
-		int64_t begun = now_us();
-
-		ok = message(&l, number);
-		if (ok)
-			all.latency_us[number] = (uint32_t)(now_us() - begun);
-		else
-			tell(&l);
-	}
-	link_close(&l, ok);
-	return NULL;
-}
-
-static int by_size(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-static void report(double seconds)
-{
-	unsigned done = 0;
-
-	for (unsigned i = 0; i < set.messages; i++)
-		if (all.latency_us[i])
-			all.latency_us[done++] = all.latency_us[i];
-	qsort(all.latency_us, done, sizeof(*all.latency_us), by_size);
-	printf("{\"messages\": %u, \"failures\": %u, \"seconds\": %.3f, \"per_second\": %.1f, "
-	       "\"p50_us\": %u, \"p99_us\": %u, \"max_us\": %u}\n",
-	       done, all.failures, seconds, done / seconds, done ? all.latency_us[done / 2] : 0,
-	       done ? all.latency_us[done - 1 - done / 100] : 0,
-	       done ? all.latency_us[done - 1] : 0);
+	if (set.threads > set.connections)
+		set.threads = set.connections;
+	workers = need(calloc(set.threads, sizeof(*workers)));
+	for (unsigned i = 0; i < set.threads; i++)
+		worker_init(&workers[i], i);
+	pthread_barrier_init(&opened, NULL, set.threads + 1);
+	pthread_barrier_init(&started, NULL, set.threads + 1);
 }
 
 static void prepare(void)
 {
-	const char *password = getenv("LOAD_PASSWORD");
-	char plain[512];
-	gnutls_datum_t raw, coded;
-	int n = snprintf(plain, sizeof(plain), "%c%s%c%s", 0, set.user, 0,
-			 password ? password : "secret");
-
-	if (n < 0 || (size_t)n >= sizeof(plain))
-		exit(64);
-	raw = (gnutls_datum_t){ (unsigned char *)plain, (unsigned)n };
-	gnutls_base64_encode2(&raw, &coded);
-	if (asprintf(&all.login, "AUTH PLAIN %.*s\r\n", (int)coded.size, coded.data) < 0)
-		exit(71);
-	gnutls_free(coded.data);
-	gnutls_certificate_allocate_credentials(&all.trust);
-	if (set.ca_file && gnutls_certificate_set_x509_trust_file(all.trust, set.ca_file,
-								  GNUTLS_X509_FMT_PEM) < 1) {
-		fprintf(stderr, "load: %s: no certificate\n", set.ca_file);
-		exit(66);
+	/* An open loop's messages are counted, so that none is lost to a late clock. */
+	if (set.rate > 0 && set.seconds > 0) {
+		set.messages = (unsigned)(set.rate * set.seconds);
+		set.seconds = 0;
+	} else if (set.seconds > 0) {
+		set.messages = 0;
 	}
-	all.latency_us = calloc(set.messages, sizeof(*all.latency_us));
-	all.filler = malloc(set.octets + 1);
-	if (all.latency_us == NULL || all.filler == NULL)
-		exit(71);
-	/* Counted from its end, which is what is sent: the content ends with a line end. */
-	for (size_t i = 0; i < set.octets; i++)
-		all.filler[i] = "\nx\r"[(set.octets - i) % 72 == 1   ? 0
-					: (set.octets - i) % 72 == 2 ? 2
-								     : 1];
+	prepare_logins();
+	prepare_envelope();
+	prepare_filler();
+	prepare_tls();
+	prepare_workers();
+	prctl(PR_SET_TIMERSLACK, 1000);
 }
 
-static int parse(int argc, char **argv)
+static int64_t cpu_us(void)
+{
+	struct rusage used;
+
+	getrusage(RUSAGE_SELF, &used);
+	return (used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000 + used.ru_utime.tv_usec +
+	       used.ru_stime.tv_usec;
+}
+
+static void *run(void *arg)
+{
+	struct worker *w = arg;
+
+	worker_open(w);
+	pthread_barrier_wait(&opened);
+	pthread_barrier_wait(&started);
+	if (set.is_idle)
+		worker_noop(w);
+	else
+		worker_work(w);
+	worker_close(w);
+	return NULL;
+}
+
+static void print_text(const char *text)
+{
+	putchar('"');
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			putchar('\\');
+		putchar((unsigned char)*text < ' ' || *text == 127 ? ' ' : *text);
+	}
+	putchar('"');
+}
+
+static void print_figures(const char *name, const struct figures *f, bool is_long)
+{
+	printf(", \"%sp50_us\": %u", name, figures_at(f, 0.5));
+	if (is_long)
+		printf(", \"%sp90_us\": %u", name, figures_at(f, 0.9));
+	printf(", \"%sp99_us\": %u", name, figures_at(f, 0.99));
+	if (is_long)
+		printf(", \"%sp999_us\": %u, \"%smax_us\": %u", name, figures_at(f, 0.999), name,
+		       f->max);
+}
+
+static struct worker *sum_up(void)
+{
+	struct worker *sum = need(calloc(1, sizeof(*sum)));
+
+	for (unsigned i = 0; i < set.threads; i++) {
+		const struct worker *w = &workers[i];
+
+		sum->messages += w->messages;
+		sum->failures += w->failures;
+		sum->refused += w->refused;
+		sum->resumed += w->resumed;
+		sum->late += w->late;
+		sum->last_us = w->last_us > sum->last_us ? w->last_us : sum->last_us;
+		figures_merge(&sum->latency, &w->latency);
+		figures_merge(&sum->connect, &w->connect);
+		figures_merge(&sum->refuse, &w->refuse);
+	}
+	return sum;
+}
+
+/* Whether there were no failures. */
+static bool report(int64_t used_us)
+{
+	struct worker *sum = sum_up();
+	double seconds = (double)((sum->last_us ? sum->last_us : now_us()) - all.begun_us) / 1e6;
+	bool is_fine = sum->failures == 0;
+
+	printf("{\"messages\": %u, \"failures\": %u, \"refused\": %u, \"seconds\": %.3f, "
+	       "\"per_second\": %.1f",
+	       sum->messages, sum->failures, sum->refused, seconds,
+	       seconds > 0 ? sum->messages / seconds : 0);
+	print_figures("", &sum->latency, true);
+	print_figures("connect_", &sum->connect, false);
+	print_figures("refuse_", &sum->refuse, false);
+	printf(", \"resumed\": %u, \"cpu_us\": %.1f", sum->resumed,
+	       sum->messages ? (double)used_us / sum->messages : 0);
+	if (set.rate > 0)
+		printf(", \"late\": %u", sum->late);
+	if (all.first_failure[0]) {
+		printf(", \"first_failure\": ");
+		print_text(all.first_failure);
+	}
+	printf("}\n");
+	free(sum);
+	return is_fine;
+}
+
+static void ready(void)
+{
+	struct worker *sum = sum_up();
+	char line[256];
+
+	printf("ready {\"connections\": %u, \"failures\": %u, \"refused\": %u",
+	       (unsigned)sum->connect.count, sum->failures, sum->refused);
+	print_figures("connect_", &sum->connect, false);
+	printf("}\n");
+	fflush(stdout);
+	free(sum);
+	while (fgets(line, sizeof(line), stdin) && set.is_idle)
+		;
+}
+
+static bool work(void)
+{
+	pthread_t *threads = need(calloc(set.threads, sizeof(*threads)));
+	int64_t used;
+
+	for (unsigned i = 0; i < set.threads; i++)
+		if (pthread_create(&threads[i], NULL, run, &workers[i]) != 0)
+			die(EX_OSERR, "thread", strerror(errno));
+	pthread_barrier_wait(&opened);
+	if (set.is_idle || set.waits_for_word)
+		ready();
+	all.begun_us = now_us();
+	used = cpu_us();
+	pthread_barrier_wait(&started);
+	for (unsigned i = 0; i < set.threads; i++)
+		pthread_join(threads[i], NULL);
+	free(threads);
+	return report(cpu_us() - used);
+}
+
+static void release(void)
+{
+	for (unsigned i = 0; i < set.threads; i++)
+		worker_fini(&workers[i]);
+	for (unsigned i = 0; i < set.users; i++)
+		free(all.logins[i]);
+	for (unsigned i = 0; i < set.recipients; i++)
+		free(all.rcpts[i]);
+	free(all.logins);
+	free(all.rcpts);
+	free(all.envelope);
+	free(all.filler);
+	free(workers);
+	gnutls_priority_deinit(all.priority);
+	gnutls_certificate_free_credentials(all.trust);
+}
+
+static unsigned number(const char *text)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	if (end == text || *end || n > UINT32_MAX)
+		die(EX_USAGE, text, "not a number");
+	return (unsigned)n;
+}
+
+/* What may stand before `stop`, which is then skipped. */
+static double fraction(const char **text, char stop)
+{
+	char *end;
+	double n = strtod(*text, &end);
+
+	if (end == *text || n < 0 || (*end && *end != stop))
+		die(EX_USAGE, *text, "not understood");
+	*text = *end ? end + 1 : end;
+	return n;
+}
+
+static void parse_mix(const char *text)
+{
+	double sum = 0;
+
+	set.mix_count = 0;
+	while (*text) {
+		if (set.mix_count == MIX_MOST)
+			die(EX_USAGE, "-s", "too many sizes");
+		set.mix[set.mix_count].octets = (size_t)fraction(&text, ':');
+		sum += text[-1] == ':' ? fraction(&text, ',') : 1;
+		set.mix[set.mix_count++].until = sum;
+	}
+	for (unsigned i = 0; i < set.mix_count; i++)
+		set.mix[i].until /= sum;
+}
+
+static void parse_slow(const char *text)
+{
+	set.slow_rate = (unsigned)fraction(&text, ':');
+	set.slow_share = *text ? fraction(&text, '\0') : 1;
+}
+
+static const struct {
+	char name;
+	bool *flag;
+	unsigned *number;
+	const char **text;
+	double *fraction;
+	void (*parse)(const char *text);
+} options[] = {
+	{ 'c', .number = &set.connections },  { 'n', .number = &set.messages },
+	{ 'd', .fraction = &set.seconds },    { 's', .parse = parse_mix },
+	{ '1', .flag = &set.is_one_each },    { 'R', .flag = &set.resumes },
+	{ 'i', .flag = &set.is_implicit },    { 'p', .flag = &set.is_pipelined },
+	{ 'r', .number = &set.recipients },   { 'q', .fraction = &set.rate },
+	{ 'w', .parse = parse_slow },	      { 'I', .flag = &set.is_idle },
+	{ 'W', .flag = &set.waits_for_word }, { 'K', .flag = &set.keeps_going },
+	{ 'y', .number = &set.pause_ms },     { 't', .number = &set.threads },
+	{ 'f', .number = &set.first_id },     { 'u', .text = &set.user },
+	{ 'U', .number = &set.users },	      { 'a', .text = &set.ca_file },
+	{ 'k', .text = &set.priority },	      { 'b', .number = &set.sources },
+};
+
+static void parse_option(int name)
+{
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		if (options[i].name != name)
+			continue;
+		if (options[i].flag)
+			*options[i].flag = true;
+		else if (options[i].number)
+			*options[i].number = number(optarg);
+		else if (options[i].text)
+			*options[i].text = optarg;
+		else if (options[i].fraction)
+			*options[i].fraction = fraction(&(const char *){ optarg }, '\0');
+		else
+			options[i].parse(optarg);
+	}
+}
+
+static bool parse(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "c:n:s:1ipf:u:a:")) != -1) {
-		switch (c) {
-		case 'c':
-			set.connections = (unsigned)atoi(optarg);
-			break;
-		case 'n':
-			set.messages = (unsigned)atoi(optarg);
-			break;
-		case 's':
-			set.octets = (size_t)atol(optarg);
-			break;
-		case '1':
-			set.is_one_each = true;
-			break;
-		case 'i':
-			set.is_implicit = true;
-			break;
-		case 'p':
-			set.is_pipelined = true;
-			break;
-		case 'f':
-			set.first_id = (unsigned)atoi(optarg);
-			break;
-		case 'u':
-			set.user = optarg;
-			break;
-		case 'a':
-			set.ca_file = optarg;
-			break;
-		default:
-			return -1;
-		}
+	while ((c = getopt(argc, argv, "c:n:d:s:1Ripr:q:w:IWKy:t:f:u:U:a:k:b:")) != -1) {
+		if (c == '?')
+			return false;
+		parse_option(c);
 	}
-	if (argc - optind != 2 || set.connections == 0 || set.messages == 0)
-		return -1;
-	set.address = argv[optind];
-	set.port = atoi(argv[optind + 1]);
-	return 0;
+	if (argc - optind != 2 || !set.connections || !set.threads || !set.users ||
+	    !set.recipients || set.recipients > RECIPIENTS_MOST || !set.mix_count ||
+	    (set.is_one_each && (set.is_idle || set.waits_for_word)))
+		return false;
+	return wire_address(&set.address, argv[optind], atoi(argv[optind + 1])) == 0;
 }
 
 int main(int argc, char **argv)
 {
-	pthread_t *threads;
-	pthread_attr_t attr;
-	int64_t begun;
+	bool is_fine;
 
-	if (parse(argc, argv) < 0) {
-		fprintf(stderr,
-			"usage: load [-c CONNECTIONS] [-n MESSAGES] [-s OCTETS] [-1] [-i] [-p] "
-			"[-f FIRST-ID] [-u USER] [-a CA-FILE] ADDRESS PORT\n");
-		return 64;
+	if (!parse(argc, argv)) {
+		fprintf(stderr, "usage: load [OPTION...] ADDRESS PORT; the options stand in "
+				"tests/bench/load.c\n");
+		return EX_USAGE;
 	}
-	signal(SIGPIPE, SIG_IGN);
 	prepare();
-	threads = calloc(set.connections, sizeof(*threads));
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, 256 * 1024);
-	pthread_barrier_init(&all.start, NULL, set.connections + 1);
-	for (unsigned i = 0; i < set.connections; i++)
-		if (pthread_create(&threads[i], &attr, set.is_one_each ? one_each : kept_open,
-				   NULL))
-			return 71;
-	pthread_barrier_wait(&all.start);
-	begun = now_us();
-	for (unsigned i = 0; i < set.connections; i++)
-		pthread_join(threads[i], NULL);
-	report((double)(now_us() - begun) / 1e6);
-	return all.failures ? 1 : 0;
+	is_fine = work();
+	release();
+	return is_fine ? 0 : 1;
 }
