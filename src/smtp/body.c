@@ -1,5 +1,6 @@
 #include "smtp/body.h"
 
+#include "run.h"
 #include "smtp/content.h"
 
 /* Where in a line we are. In:
@@ -23,64 +24,22 @@ bool smtp_body_is_bad(const struct smtp_body_decoder *d)
 	return d->has_bare_cr || d->has_nul || (d->has_bare_lf && d->refuse_bare_lf);
 }
 
-/* The octets from the front that are above CR: eight at a time, as nearly all of a message is. The
- * difference, where the top bit was clear before, has it set for the first octet below 14; for those
- * behind it it may lie, but where there is none no bit is set. */
-static size_t plain_length(struct span in)
-{
-	const uint64_t ones = UINT64_MAX / 255, tops = ones * 128;
-	size_t n = 0;
-
-	while (in.len - n >= sizeof(uint64_t)) {
-		uint64_t eight;
-
-		memcpy(&eight, in.at + n, sizeof(eight));
-		if ((eight - ones * ('\r' + 1)) & ~eight & tops)
-			break;
-		n += sizeof(eight);
-	}
-	while (n < in.len && in.at[n] > '\r')
-		n++;
-	return n;
-}
-
-/* The octets from the front that are content as they stand: whole lines that do not begin with a
- * dot (where dots mean something), and text. *state is that behind them. */
-static size_t run_length(struct span in, bool has_dots, int *state)
-{
-	size_t n = 0;
-
-	while (n < in.len) {
-		unsigned char c = in.at[n];
-
-		if (c > '\r' && (c != '.' || *state != START || !has_dots)) {
-			*state = TEXT;
-			n += plain_length(span_from(in, n));
-		} else if (c == '\r' && n + 1 < in.len && in.at[n + 1] == '\n') {
-			*state = START;
-			n += 2;
-		} else if (c == '\r' || c == '\n' || c == 0 || c == '.') {
-			break;
-		} else {
-			*state = TEXT;
-			n++;
-		}
-	}
-	return n;
-}
-
-/* In what is given, each LF has its CR before it. */
+/* In what is given, each LF has its CR before it. Sought is, from the start of a line, the last LF that
+ * may be the line's own: there is one, however many others stand before it, or the line is too long. */
 static void measure_lines(struct smtp_body_decoder *d, struct span chunk)
 {
 	while (chunk.len && !d->has_long_lines) {
-		size_t n = span_find(chunk, '\n');
-		bool is_ended = n < chunk.len;
+		struct span reach = span_first(chunk, SMTP_LINE_MOST + 2 - d->line);
+		const unsigned char *lf = memrchr(reach.at, '\n', reach.len);
 
-		d->line += n - is_ended;
-		d->has_long_lines = d->line > SMTP_LINE_MOST;
-		if (is_ended)
+		if (lf) {
 			d->line = 0;
-		chunk = span_from(chunk, n + 1);
+			chunk = span_from(chunk, (size_t)(lf - chunk.at) + 1);
+		} else {
+			d->line += reach.len;
+			d->has_long_lines = d->line > SMTP_LINE_MOST;
+			chunk = span_from(chunk, reach.len);
+		}
 	}
 }
 
@@ -102,7 +61,7 @@ static enum smtp_body_step mend_lf(struct smtp_body_decoder *d, struct span *out
 	return give(d, span_of(crlf, sizeof(crlf)), out);
 }
 
-/* The one octet c, in the states and cases that run_length() leaves. */
+/* The one octet c, in the states and cases that smtp_run_length() leaves. */
 static enum smtp_body_step step_octet(struct smtp_body_decoder *d, bool has_dots, unsigned char c,
 				      struct span *out)
 {
@@ -144,11 +103,11 @@ static enum smtp_body_step decode(struct smtp_body_decoder *d, bool has_dots, st
 		struct span run = span_first(*in, 0);
 
 		if (may_run(d, in->at[0])) {
-			int state = d->state == DOT ? TEXT : d->state;
+			bool is_start = d->state == START;
 
-			run = span_first(*in, run_length(*in, has_dots, &state));
+			run = span_first(*in, smtp_run_length(*in, has_dots, &is_start));
 			if (run.len)
-				d->state = state;
+				d->state = is_start ? START : TEXT;
 		}
 		if (run.len) {
 			*in = span_from(*in, run.len);
@@ -202,14 +161,14 @@ static void put_octet(struct smtp_body_encoder *e, unsigned char c, struct buf *
 void smtp_body_encode(struct smtp_body_encoder *e, struct span content, struct buf *out)
 {
 	while (content.len) {
-		int state = e->state == CR ? START : e->state;
+		bool is_start = e->state != TEXT;
 		size_t n = 0;
 
 		if (e->state != CR || content.at[0] != '\n')
-			n = run_length(content, true, &state);
+			n = smtp_run_length(content, true, &is_start);
 		if (n) {
 			buf_put(out, content.at, n);
-			e->state = state;
+			e->state = is_start ? START : TEXT;
 		} else {
 			put_octet(e, content.at[0], out);
 			n = 1;

@@ -1,6 +1,7 @@
 #include "line.h"
 
 #include "base/require.h"
+#include "run.h"
 
 enum {
 	ENDLESS_OCTETS = 1 << 20,
@@ -31,8 +32,13 @@ static size_t scan(struct line *l, struct span in, enum line_kind *kind)
 
 	*kind = LINE_MORE;
 	for (size_t i = 0; i < in.len; i++) {
-		unsigned char c = in.at[i];
+		unsigned char c;
 
+		if (!is_behind_cr)
+			i += smtp_plain_length(span_from(in, i));
+		if (i == in.len)
+			break;
+		c = in.at[i];
 		if (c == '\n' && is_behind_cr) {
 			*kind = LINE_WHOLE;
 			l->is_behind_cr = false;

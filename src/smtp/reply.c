@@ -9,8 +9,14 @@ enum {
 
 static void put_status(const struct smtp_status *status, struct buf *out)
 {
-	if (status->class)
-		buf_printf(out, "%u.%u.%u ", status->class, status->subject, status->detail);
+	if (status->class == 0)
+		return;
+	buf_put_number(out, status->class);
+	buf_put_char(out, '.');
+	buf_put_number(out, status->subject);
+	buf_put_char(out, '.');
+	buf_put_number(out, status->detail);
+	buf_put_char(out, ' ');
 }
 
 /* The first n octets or a few less, so that no character is cut in two. */
@@ -26,11 +32,11 @@ static struct span cut_at_character(struct span text, size_t n)
 
 static void put_printable(struct span text, struct buf *out)
 {
-	for (size_t i = 0; i < text.len; i++) {
-		unsigned char c = text.at[i];
+	unsigned char *at = buf_room(out, text.len);
 
-		buf_put_char(out, c < ' ' || c == 127 ? '?' : (char)c);
-	}
+	for (size_t i = 0; i < text.len; i++)
+		at[i] = text.at[i] < ' ' || text.at[i] == 127 ? '?' : text.at[i];
+	buf_grew(out, text.len);
 }
 
 void smtp_reply_format(const struct smtp_reply *reply, struct span suffix, struct buf *out)
@@ -38,7 +44,8 @@ void smtp_reply_format(const struct smtp_reply *reply, struct span suffix, struc
 	size_t start = out->len, used;
 
 	require(reply->code >= 200 && reply->code <= 599 && suffix.len <= SUFFIX_OCTETS);
-	buf_printf(out, "%d ", reply->code);
+	buf_put_number(out, (unsigned)reply->code);
+	buf_put_char(out, ' ');
 	put_status(&reply->status, out);
 	used = out->len - start + suffix.len + 2;
 	put_printable(cut_at_character(reply->text, LINE_OCTETS - used), out);

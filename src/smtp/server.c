@@ -48,10 +48,11 @@ void smtp_server_free(struct smtp_server **srv)
 	while ((node = list_pop_front(&s->refused))) {
 		struct slot *slot = list_entry(node, struct slot, node);
 
-		slot_free(&slot);
+		server_slot_free(s, &slot);
 	}
-	slot_free(&s->told);
+	server_slot_free(s, &s->told);
 	server_reset(s, LEVEL_CONNECTION);
+	buf_fini(&s->own.address);
 	buf_wipe(&s->decoded);
 	buf_wipe(&s->output);
 	buf_fini(&s->words);

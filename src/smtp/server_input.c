@@ -8,7 +8,7 @@ static const struct span nothing = { (const unsigned char *)"", 0 };
 static void release(struct smtp_server *srv)
 {
 	line_release(&srv->line);
-	slot_free(&srv->told);
+	server_slot_free(srv, &srv->told);
 }
 
 void smtp_server_feed(struct smtp_server *srv, struct span octets)

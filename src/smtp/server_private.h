@@ -90,7 +90,7 @@ struct slot {
 	bool is_answered;
 	int code;
 	unsigned ref;
-	struct buf octets; /* the reply as it goes out */
+	struct buf octets; /* the reply as it goes out, where it is not its turn yet */
 	struct buf text;   /* its words, of class 4 and 5 */
 };
 
@@ -114,6 +114,8 @@ struct smtp_server {
 	struct buf words;	    /* and its text */
 
 	struct buf output;
+	struct slot own;     /* nearly always there is one alone: this one, with its buf kept */
+	bool is_own_used;
 	struct list slots;   /* in the order of the commands */
 	struct list refused; /* slots put in the output, to be told */
 	struct slot *told;   /* its text is in the caller's hands */
@@ -172,7 +174,7 @@ void server_refuse_of(struct smtp_server *srv, const char *verb, struct span add
 void server_flush(struct smtp_server *srv);
 void server_drop_slots(struct smtp_server *srv);
 bool server_is_answered(const struct smtp_server *srv);
-void slot_free(struct slot **slot);
+void server_slot_free(struct smtp_server *srv, struct slot **slot);
 
 /* server_words.c */
 /* A reply whose text is put together; lives until the next one. */

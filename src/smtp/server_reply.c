@@ -6,24 +6,40 @@
 
 #include <stdlib.h>
 
-void slot_free(struct slot **slot)
+enum { ADDRESS_OCTETS = 256 };
+
+static void slot_fini(struct slot *s)
+{
+	buf_wipe(&s->octets);
+	buf_fini(&s->text);
+	if (s->address.cap > ADDRESS_OCTETS)
+		buf_fini(&s->address);
+}
+
+void server_slot_free(struct smtp_server *srv, struct slot **slot)
 {
 	struct slot *s = *slot;
 
 	if (!s)
 		return;
 	*slot = NULL;
-	buf_wipe(&s->octets);
-	buf_fini(&s->text);
+	slot_fini(s);
+	if (s == &srv->own) {
+		srv->is_own_used = false;
+		return;
+	}
 	buf_fini(&s->address);
 	free(s);
 }
 
 static struct slot *slot_new(struct smtp_server *srv, const char *verb)
 {
-	struct slot *s = mem_new(struct slot);
+	struct slot *s = srv->is_own_used ? mem_new(struct slot) : &srv->own;
+	struct buf address = s->address;
 
-	s->verb = verb;
+	srv->is_own_used = true;
+	buf_clear(&address);
+	*s = (struct slot){ .verb = verb, .address = address };
 	list_push_back(&srv->slots, &s->node);
 	return s;
 }
@@ -50,15 +66,15 @@ void server_flush(struct smtp_server *srv)
 		if (s->code >= 400)
 			list_push_back(&srv->refused, node);
 		else
-			slot_free(&s);
+			server_slot_free(srv, &s);
 	}
 }
 
-static void fill_challenge(struct slot *s, struct span challenge)
+static void fill_challenge(struct buf *out, struct span challenge)
 {
-	buf_put_text(&s->octets, "334 ");
-	base64_encode(challenge, &s->octets);
-	buf_put(&s->octets, "\r\n", 2);
+	buf_put_text(out, "334 ");
+	base64_encode(challenge, out);
+	buf_put(out, "\r\n", 2);
 }
 
 /* Some clients take 250 for success here, and nothing else. */
@@ -69,9 +85,16 @@ static int code_for(const struct slot *s, int code)
 	return is_plain && code / 100 == 2 ? 250 : code;
 }
 
+/* Its octets may go to the output at once. A refusal waits: what it settles may hold it back. */
+static bool is_next(const struct smtp_server *srv, const struct slot *s, int code)
+{
+	return code < 400 && list_first(&srv->slots) == &s->node && !is_held(srv);
+}
+
 static void fill(struct smtp_server *srv, struct slot *s, const struct smtp_reply *reply)
 {
 	struct smtp_reply said = *reply;
+	struct buf *to = is_next(srv, s, reply->code) ? &srv->output : &s->octets;
 
 	s->is_answered = true;
 	s->code = said.code = code_for(s, reply->code);
@@ -79,10 +102,10 @@ static void fill(struct smtp_server *srv, struct slot *s, const struct smtp_repl
 		s->ref = ++srv->last_ref;
 		server_put_refusal(srv, &said, buf_span(&s->address), s->ref, &s->text, &s->octets);
 	} else if (said.code == 334) {
-		fill_challenge(s, said.text);
+		fill_challenge(to, said.text);
 	} else if (srv->mode != MODE_BDAT) {
 		/* RFC 3030 2: there is no 354 behind BDAT; its octets follow it at once. */
-		smtp_reply_format(&said, span_of("", 0), &s->octets);
+		smtp_reply_format(&said, span_of("", 0), to);
 	}
 }
 
@@ -161,7 +184,7 @@ void server_drop_slots(struct smtp_server *srv)
 	while ((node = list_pop_front(&srv->slots))) {
 		struct slot *s = list_entry(node, struct slot, node);
 
-		slot_free(&s);
+		server_slot_free(srv, &s);
 	}
 }
 

@@ -12,7 +12,7 @@ enum { LETTERS = sizeof(alphabet), LENGTH_MOST = 7 };
 struct outcome {
 	bool is_ended, is_bad;
 	size_t used, length;
-	unsigned char content[64];
+	unsigned char content[400];
 };
 
 typedef enum smtp_body_step decode_step(struct smtp_body_decoder *d, struct span *in,
@@ -134,6 +134,62 @@ static void within_long_lines(void **state)
 			in[(a + number) % sizeof(in)] = second;
 			compare(span_of(in, sizeof(in)), false);
 		}
+	}
+}
+
+/* Pairs of them at every place of a content that is longer than what is looked at in one step: lines of
+ * uneven length, CRLFs at every place of a step. */
+static void within_many_lines(void **state)
+{
+	unsigned char in[140];
+
+	(void)state;
+	for (size_t number = 0; number < sizeof(in) * LETTERS * LETTERS; number++) {
+		size_t at = number / LETTERS / LETTERS, width = 7 + number % 3 * 22;
+
+		for (size_t i = 0; i < sizeof(in); i++)
+			in[i] = i % width ? 'x' : '\n';
+		for (size_t i = 0; i < sizeof(in); i += width)
+			in[i ? i - 1 : 0] = i ? '\r' : 'x';
+		in[at] = alphabet[number % LETTERS];
+		in[(at + 1) % sizeof(in)] = alphabet[number / LETTERS % LETTERS];
+		compare(span_of(in, sizeof(in)), false);
+	}
+}
+
+/* As the definition has it, for lines of all lengths around the limit, in pieces of all kinds. */
+static void measures_lines_of_any_content(void **state)
+{
+	uint32_t random = 7;
+
+	(void)state;
+	for (int round = 0; round < 300; round++) {
+		struct smtp_body_decoder d = { 0 };
+		bool has_long = false;
+
+		for (int lines = 0; lines < 12; lines++) {
+			struct buf in = { 0 };
+			size_t octets;
+
+			random = random * 1664525 + 1013904223;
+			octets = random >> 30 ? (random >> 8) % 999 : 994 + (random >> 8) % 6;
+			memset(buf_room(&in, octets), 'y', octets);
+			buf_grew(&in, octets);
+			buf_put_text(&in, "\r\n");
+			has_long |= octets > 998;
+			while (in.len) {
+				struct span piece, chunk;
+				size_t n = 1 + (random >> 3) % 700;
+
+				piece = span_first(buf_span(&in), n);
+				n = piece.len;
+				while (smtp_body_decode(&d, &piece, &chunk) == SMTP_BODY_CHUNK)
+					;
+				buf_drop(&in, n);
+			}
+			buf_fini(&in);
+		}
+		assert_int_equal(d.has_long_lines, has_long);
 	}
 }
 
@@ -361,6 +417,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_short_content),
 		cmocka_unit_test(within_long_lines),
+		cmocka_unit_test(within_many_lines),
+		cmocka_unit_test(measures_lines_of_any_content),
 		cmocka_unit_test(false_ends),
 		cmocka_unit_test(what_is_content),
 		cmocka_unit_test(what_is_content_in_chunks),
