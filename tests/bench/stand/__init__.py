@@ -1,0 +1,1 @@
+"""The test stand of tests/bench/run: servers, what they use up, the work they are given, and the report."""

@@ -1,0 +1,104 @@
+"""The measuring itself: tests/bench/run works, what it counts is right, and nothing is lost in a small run of it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import unittest
+
+from rig import dovecot, postfix
+from rig.base import run, wait_for
+from rig.case import BUILD, Case
+
+BENCH = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "bench")
+sys.path.append(BENCH)
+
+from stand import usage  # noqa: E402
+
+FIGURES = ("per_second", "accepted_per_second", "cpu_us", "p50_us", "p99_us", "max_us", "cpu_of_load_us",
+           "memory_octets")
+COUNTS = ("syncs", "switches", "calls")
+MESSAGES = 60
+
+# Twice on its own: the session that it was in is left, its parent has ended.
+ORPHAN = """
+import os, time
+if os.fork():
+    os._exit(0)
+os.setsid()
+if os.fork():
+    os._exit(0)
+file = os.open(%r, os.O_WRONLY | os.O_CREAT)
+for _ in range(7):
+    os.write(file, b"x")
+    os.fsync(file)
+while time.process_time() < 0.2:
+    pass
+"""
+
+
+class Small(Case):
+    def bench(self, *words):
+        """What tests/bench/run wrote. It fails by itself when a message failed, was lost or came twice."""
+        file = self.path("figures.json")
+        run([os.path.join(BENCH, "run"), "--build", BUILD, "--no-build", "--messages", MESSAGES, "--connections", 10,
+             "--backends", "apps", "--json", file, *words], seconds=100)
+        with open(file) as f:
+            return json.load(f)
+
+    def assertWhole(self, row, figures):
+        for name in figures:
+            self.assertIsInstance(row.get(name), (int, float), (name, row))
+        self.assertEqual([row["failures"], row["lost"], row["twice"]], [0, 0, 0], row)
+        self.assertEqual(row["messages"], MESSAGES, row)
+
+    def test_postern_and_the_floor(self):
+        servers = ["hybrid", "queue", "floor-pass", "floor-drop"]
+        workloads = ["kept", "each", "resumed", "big"]
+        figures = self.bench("--servers", ",".join(servers), "--workloads", ",".join(workloads), "--parts",
+                             "table,counts,rate,commit,written")
+        counts = COUNTS if usage.has_groups() and shutil.which("perf") else ()
+        rows = {(r["server"], r["workload"]): r for r in figures["rows"]}
+        self.assertEqual(sorted(rows), sorted((s, w) for s in servers for w in workloads))
+        for row in rows.values():
+            self.assertWhole(row, FIGURES + counts)
+            self.assertGreater(row["per_second"], 0)
+        for server in servers:
+            self.assertGreater(rows[server, "resumed"]["resumed"], MESSAGES // 2)
+        if counts:
+            self.assertEqual(rows["hybrid", "kept"]["syncs"], 0)
+            self.assertGreater(rows["queue", "kept"]["syncs"], 0)
+        special = figures["special"]
+        for server in ("hybrid", "queue"):
+            self.assertWhole(special["at_70"][server], ("p50_us", "p99_us", "rate"))
+        self.assertWhole(special["group_commit"], ("messages_per_sync_own",))
+        self.assertWhole(special["amplification"], ())
+        self.assertLess(special["amplification"].get("written_per_octet", 1), 1.2)
+        self.assertTrue(any("floor" in bar["what"] for bar in figures["bars"]))
+
+    def test_its_peers(self):
+        peers = [name for name, missing in (("postfix", not postfix.is_possible()), ("dovecot", dovecot.missing()))
+                 if not missing]
+        if not peers:
+            self.skipTest("neither Postfix nor Dovecot can run here")
+        figures = self.bench("--servers", ",".join(peers), "--workloads", "kept,each", "--parts", "table")
+        rows = {(r["server"], r["workload"]): r for r in figures["rows"]}
+        self.assertEqual(sorted(rows), sorted((s, w) for s in peers for w in ("kept", "each")))
+        for row in rows.values():
+            self.assertWhole(row, FIGURES[:-1])
+
+
+class Usage(Case):
+    @unittest.skipUnless(usage.has_groups(), "needs root and control groups of version 2")
+    def test_what_is_orphaned_counts(self):
+        group = usage.new("postern-test-%d" % os.getpid())
+        self.addCleanup(group.close)
+        counted = usage.Counted(group)
+        with group.entered():
+            process = subprocess.Popen([sys.executable, "-c", ORPHAN % self.path("file")])
+        process.wait()
+        wait_for(lambda: not group.pids(), "the orphan to end")
+        self.assertGreaterEqual(group.processor_seconds(), 0.2)
+        if counted.process:
+            self.assertEqual(counted.end().figures()["syncs"], 7)
