@@ -101,7 +101,7 @@ static void user_name(char *out, size_t size, unsigned number)
 
 static char *login_line(unsigned number, const char *password)
 {
-	char user[128], plain[512], *line;
+	char user[128], plain[512], *line = NULL;
 	gnutls_datum_t raw, coded;
 	int n;
 

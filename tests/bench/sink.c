@@ -363,7 +363,7 @@ static int answer_due(struct worker *w)
 static void accept_peers(void)
 {
 	static unsigned turn;
-	int fd, yes = 1;
+	int fd;
 
 	while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
 		struct peer *p = calloc(1, sizeof(*p));
@@ -371,7 +371,6 @@ static void accept_peers(void)
 		if (p == NULL)
 			die("memory");
 		p->fd = fd;
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
 		total.connections++;
 		total.open++;
 		say(p, "220 sink.test ESMTP\r\n");
@@ -411,6 +410,8 @@ static void listen_on(int port)
 	listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+	/* What is accepted inherits it. */
+	setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
 	if (bind(listener, (struct sockaddr *)&at, sizeof(at)) < 0 || listen(listener, 4096) < 0 ||
 	    getsockname(listener, (struct sockaddr *)&at, &len) < 0)
 		die("listen");

@@ -19,7 +19,6 @@ static void no_delay(int fd)
 void wire_init(struct wire *w, struct wire_room *room, int fd)
 {
 	*w = (struct wire){ .room = room, .fd = fd };
-	no_delay(fd);
 }
 
 int wire_watch(const struct wire *w, int epoll, void *owner)
@@ -116,6 +115,9 @@ ssize_t wire_get(struct wire *w, char *at, size_t size)
 		while (n == -EINTR);
 		return n;
 	}
+	if (w->room->is_drained && w->room->in_at == w->room->in_len &&
+	    gnutls_record_check_pending(w->tls) == 0)
+		return -EAGAIN;
 	do
 		n = gnutls_record_recv(w->tls, at, size);
 	while (n == GNUTLS_E_INTERRUPTED ||
@@ -305,6 +307,7 @@ int wire_dial(const struct sockaddr_storage *to, const struct sockaddr_in *from)
 
 	if (fd < 0)
 		return -errno;
+	no_delay(fd);
 	if (from) {
 		setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof(yes));
 		if (bind(fd, (const struct sockaddr *)from, sizeof(*from)) < 0) {
@@ -331,6 +334,7 @@ int wire_listen(int *port)
 		return -errno;
 	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+	no_delay(fd); /* what is accepted inherits it */
 	if (bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 || listen(fd, 4096) < 0 ||
 	    getsockname(fd, (struct sockaddr *)&at, &len) < 0) {
 		rc = -errno;
