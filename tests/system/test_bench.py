@@ -8,7 +8,7 @@ import sys
 import unittest
 
 from rig import dovecot, postfix
-from rig.base import run, wait_for
+from rig.base import PATIENCE, end_process, wait_for
 from rig.case import BUILD, Case
 
 BENCH = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "bench")
@@ -42,8 +42,14 @@ class Small(Case):
     def bench(self, *words):
         """What tests/bench/run wrote. It fails by itself when a message failed, was lost or came twice."""
         file = self.path("figures.json")
-        run([os.path.join(BENCH, "run"), "--build", BUILD, "--no-build", "--messages", MESSAGES, "--connections", 10,
-             "--backends", "apps", "--json", file, *words], seconds=100)
+        argv = [os.path.join(BENCH, "run"), "--build", BUILD, "--no-build", "--messages", str(MESSAGES),
+                "--connections", "10", "--backends", "apps", "--json", file, *words]
+        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                   text=True)
+        # In time it ends its servers, when this test is ended.
+        self.addCleanup(end_process, process)
+        said = process.communicate(timeout=140 * PATIENCE)[0]
+        self.assertEqual(process.returncode, 0, said)
         with open(file) as f:
             return json.load(f)
 
@@ -75,7 +81,8 @@ class Small(Case):
         self.assertWhole(special["group_commit"], ("messages_per_sync_own",))
         self.assertWhole(special["amplification"], ())
         self.assertLess(special["amplification"].get("written_per_octet", 1), 1.2)
-        self.assertTrue(any("floor" in bar["what"] for bar in figures["bars"]))
+        if usage.has_groups():
+            self.assertTrue(any("floor" in bar["what"] for bar in figures["bars"]))
 
     def test_its_peers(self):
         peers = [name for name, missing in (("postfix", not postfix.is_possible()), ("dovecot", dovecot.missing()))

@@ -8,11 +8,11 @@ import subprocess
 from rig import exim
 
 
-def said(argv, **options):
+def said(argv):
     try:
-        done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20, check=False,
-                              **options)
-        return done.stdout.strip()
+        done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20,
+                              check=False)
+        return done.stdout.strip() if done.returncode == 0 else ""
     except (OSError, subprocess.TimeoutExpired):
         return ""
 

@@ -68,8 +68,9 @@ class Sending:
         self.connections = connections
         self.waits = "-1" not in argv
         self.argv = argv[:1] + ["-W"] * self.waits + argv[1:]
-        self.process = subprocess.Popen(self.argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                        text=True, env=dict(os.environ, LOAD_PASSWORD=password))
+        self.process = subprocess.Popen(self.argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True,
+                                        env=dict(os.environ, LOAD_PASSWORD=password))
         if self.waits and not self.process.stdout.readline().startswith("ready"):
             self.fail(self.process.communicate()[1])
 

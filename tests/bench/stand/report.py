@@ -1,4 +1,4 @@
-"""Medians over the runs, the table, the ratios beside the bars of the requirement."""
+"""Medians over the runs, and the table."""
 
 import statistics
 
@@ -9,26 +9,6 @@ FIGURES = ("per_second", "accepted_per_second", "cpu_us", "p50_us", "p90_us", "p
            "connect_p50_us", "connect_p99_us", "cpu_of_load_us")
 SUMS = ("messages", "failures", "refused", "lost", "twice", "resumed")
 COUNTS = ("syncs", "switches", "calls", "memory_octets")
-
-# Workload, server, to what, at least how many times cheaper.
-CHEAPER = (
-    ("kept", "hybrid", "postfix", 20),
-    ("kept", "hybrid", "dovecot", 7),
-    ("kept", "queue", "postfix", 15),
-    ("each", "hybrid", "postfix", 7),
-    ("each", "hybrid", "dovecot", 5),
-    ("big", "hybrid", "postfix", 20),
-    ("big", "hybrid", "dovecot", 8),
-)
-# Workload, server, which floor, at most how many times as dear.
-FLOORS = (
-    ("kept", "hybrid", "floor-pass", 1.5),
-    ("each", "hybrid", "floor-pass", 1.25),
-)
-# The same for messages a second.
-FASTER = (("kept", "hybrid", "postfix", 8),)
-COMMIT_LEAST = 20
-WRITTEN_MOST = 1.1
 
 
 def median_row(passes):
@@ -81,10 +61,11 @@ COLUMNS = (
     ("twice", 7, lambda r: number(r, "twice", "%d") if r["passes_on"] else "-"),
 )
 LEGEND = """\
-messages/s   until the smarthost has the last one    CPU us      user + system of all processes of the server, a message
-of runs      least and most CPU us of the runs       p50, p99    what a client waits: from MAIL to the 250 of the content,
-MB           peak of the sum of their Pss                        from connecting where each message has its own connection
-syncs, switches, calls: fsync and fdatasync, context switches, system calls a message (all processes, a pass of its own)
+messages/s  until the smarthost has the last one
+CPU us      user + system of all of the server's processes, a message (median); of runs: least and most
+p50, p99    what a client waits: from MAIL to the 250 of the content, from connecting where each message connects
+MB          highest sum of the Pss of the processes
+syncs, switches, calls: fsync and fdatasync, context switches, system calls a message, of all processes
 """
 
 
@@ -108,61 +89,11 @@ def table(rows):
     return lines + ["", LEGEND.rstrip()]
 
 
-class Bar:
-    """One figure of the requirement: what it is, what came out, what it must be."""
-
-    def __init__(self, what, value, bar, is_most=False, form="%.1f"):
-        self.what, self.value, self.bar, self.form = what, value, bar, form
-        self.is_most = is_most
-        self.is_met = value <= bar if is_most else value >= bar
-
-    def line(self):
-        return "%-78s%10s  %-8s %6s  %s" % (self.what, self.form % self.value, "at most" if self.is_most else "at least",
-                                            self.form % self.bar, "pass" if self.is_met else "short")
-
-    def record(self):
-        return {"what": self.what, "value": self.value, "bar": self.bar, "is_most": self.is_most, "pass": self.is_met}
-
-
-def bars(rows, special):
-    """All that can be said from what was measured."""
-    all_of = {}
-    for r in rows:
-        all_of.setdefault((r["workload"], r["server"]), []).append(r)
-    out = []
-
-    def pairs(workload, server, other):
-        peer = all_of.get((workload, other))
-        return [(r, peer[0]) for r in all_of.get((workload, server), []) if peer and r["is_main"]]
-
-    for workload, server, other, bar in CHEAPER:
-        for a, b in pairs(workload, server, other):
-            out.append(Bar("%s: %s (%s), times cheaper than %s (%s)" % (workload, a["name"], a["login"], b["name"],
-                                                                    b["login"]),
-                           b["cpu_us"] / max(a["cpu_us"], 1e-9), bar))
-    for workload, server, other, bar in FLOORS:
-        for a, b in pairs(workload, server, other):
-            out.append(Bar("%s: %s, CPU to %s" % (workload, a["name"], b["name"]),
-                           a["cpu_us"] / max(b["cpu_us"], 1e-9), bar, True, "%.2f"))
-    for workload, server, other, bar in FASTER:
-        for a, b in pairs(workload, server, other):
-            out.append(Bar("%s: %s, messages/s to %s" % (workload, a["name"], b["name"]),
-                           a["per_second"] / max(b["per_second"], 1e-9), bar))
-            out.append(Bar("%s: %s, lost" % (workload, a["name"]), a["lost"], 0, True, "%d"))
-    at_70 = special.get("at_70", {})
-    for server in ("hybrid", "queue"):
-        if server in at_70 and "postfix" in at_70:
-            out.append(Bar("at 70 %% load: p99 ms of Postern %s, below the p50 of Postfix" % server,
-                           at_70[server]["p99_us"] / 1e3, at_70["postfix"]["p50_us"] / 1e3, True))
-    commit = special.get("group_commit")
-    if commit:
-        out.append(Bar("%d clients, Postern queue: messages a sync" % commit["clients"],
-                       commit.get("messages_per_sync", commit["messages_per_sync_own"]), COMMIT_LEAST))
-    written = special.get("amplification", {})
-    if "written_per_octet" in written:
-        out.append(Bar("100 KiB, Postern queue: octets to the disk for one of content", written["written_per_octet"],
-                       WRITTEN_MOST, True, "%.3f"))
-    return out
+def below_capacity(special):
+    form = "    %-17s%8.0f messages/s   p50 %.1f ms   p99 %.1f ms"
+    lines = [form % (key, r["rate"], r["p50_us"] / 1e3, r["p99_us"] / 1e3)
+             for key, r in special.get("at_70", {}).items()]
+    return ["", "At 70 % of the throughput, connections kept open, messages when they are due"] + lines if lines else []
 
 
 def other_ratios(rows):

@@ -241,7 +241,8 @@ def visits(key, workloads):
     to show the least that each costs."""
     if not key.startswith("floor"):
         return [workloads]
-    return [some for some in ([w for w in workloads if w != "resumed"], [w for w in workloads if w == "resumed"]) if some]
+    full = [w for w in workloads if w != "resumed"]
+    return [some for some in (full, [w for w in workloads if w == "resumed"]) if some]
 
 
 def open_one(key, directory, build, certificates, sink, backend, resumes):

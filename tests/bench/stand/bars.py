@@ -1,0 +1,94 @@
+"""What the requirement asks for, beside what was measured."""
+
+# Workload, server, to what, at least how many times cheaper.
+CHEAPER = (
+    ("kept", "hybrid", "postfix", 20),
+    ("kept", "hybrid", "dovecot", 7),
+    ("kept", "queue", "postfix", 15),
+    ("each", "hybrid", "postfix", 7),
+    ("each", "hybrid", "dovecot", 5),
+    ("big", "hybrid", "postfix", 20),
+    ("big", "hybrid", "dovecot", 8),
+)
+# Workload, server, which floor, at most how many times as dear.
+FLOORS = (
+    ("kept", "hybrid", "floor-pass", 1.5),
+    ("each", "hybrid", "floor-pass", 1.25),
+)
+# The same for messages a second.
+FASTER = (("kept", "hybrid", "postfix", 8),)
+COMMIT_LEAST = 20
+WRITTEN_MOST = 1.1
+
+
+class Bar:
+    """One figure of the requirement: what it is, what came out, what it must be."""
+
+    def __init__(self, what, value, bar, is_most=False, form="%.1f"):
+        self.what, self.value, self.bar, self.form = what, value, bar, form
+        self.is_most = is_most
+        self.is_met = value <= bar if is_most else value >= bar
+
+    def line(self):
+        return "%-95s%8s  %-8s %6s  %s" % (self.what, self.form % self.value,
+                                           "at most" if self.is_most else "at least", self.form % self.bar,
+                                           "pass" if self.is_met else "short")
+
+    def record(self):
+        return {"what": self.what, "value": self.value, "bar": self.bar, "is_most": self.is_most, "pass": self.is_met}
+
+
+class Measured:
+    """Rows by workload and server."""
+
+    def __init__(self, rows):
+        self.of = {}
+        for r in rows:
+            self.of.setdefault((r["workload"], r["server"]), []).append(r)
+
+    def pairs(self, workload, server, other):
+        """Postern with its first login back end, and with another where the peer has the same; each with the peer.
+        None where the clock was too coarse for so few messages."""
+        peers = self.of.get((workload, other), [])[:1]
+        return [(r, peer) for peer in peers for r in self.of.get((workload, server), [])
+                if (r["is_main"] or r["login"] == peer["login"]) and r["cpu_us"] and peer["cpu_us"]]
+
+
+def of_cost(measured):
+    for workload, server, other, bar in CHEAPER:
+        for a, b in measured.pairs(workload, server, other):
+            what = "%s: %s (%s), times cheaper than %s (%s)" % (workload, a["name"], a["login"], b["name"], b["login"])
+            yield Bar(what, b["cpu_us"] / a["cpu_us"], bar)
+    for workload, server, other, bar in FLOORS:
+        for a, b in measured.pairs(workload, server, other):
+            yield Bar("%s: %s (%s), CPU to %s" % (workload, a["name"], a["login"], b["name"]),
+                      a["cpu_us"] / b["cpu_us"], bar, True, "%.2f")
+
+
+def of_speed(measured, at_70):
+    for workload, server, other, bar in FASTER:
+        for a, b in measured.pairs(workload, server, other):
+            yield Bar("%s: %s, messages/s to %s" % (workload, a["name"], b["name"]), a["per_second"] / b["per_second"],
+                      bar)
+            yield Bar("%s: %s, messages lost" % (workload, a["name"]), a["lost"], 0, True, "%d")
+    for server in ("hybrid", "queue"):
+        if server in at_70 and "postfix" in at_70:
+            yield Bar("at 70 %% load: p99 in ms of Postern %s, to the p50 of Postfix" % server,
+                      at_70[server]["p99_us"] / 1e3, at_70["postfix"]["p50_us"] / 1e3, True)
+
+
+def of_spool(special):
+    commit = special.get("group_commit")
+    if commit:
+        yield Bar("%d clients, Postern queue: messages a sync" % commit["clients"],
+                  commit.get("messages_per_sync", commit["messages_per_sync_own"]), COMMIT_LEAST)
+    written = special.get("amplification", {})
+    if "written_per_octet" in written:
+        yield Bar("100 KiB, Postern queue: octets to the disk for one of content", written["written_per_octet"],
+                  WRITTEN_MOST, True, "%.3f")
+
+
+def of(rows, special):
+    """All that can be said from what was measured."""
+    measured = Measured(rows)
+    return [*of_cost(measured), *of_speed(measured, special.get("at_70", {})), *of_spool(special)]
