@@ -12,7 +12,8 @@
  *          extended master secret and safe renegotiation are used by those who know them, no
  *          compression; renegotiation by the peer ends the connection; ALPN that does not offer
  *          "smtp" is refused
- * Tickets  with a key of identity and scope, new at each reload, rotated by GnuTLS. None under the legacy
+ * Tickets  with a key of identity and scope, new at each reload, rotated by GnuTLS. One a session, in
+ *          TLS 1.3 just before the first octets that are written. None under the legacy
  *          profile, where client certificates are asked for, or where the identity has several pairs:
  *          there every session begins with a whole handshake, which proves both sides anew
  */
@@ -52,6 +53,8 @@ struct tls_wire {
 	/* Takes all n octets; the caller looks at how much is due before it writes more. */
 	void (*push)(void *user, const void *at, size_t n);
 	void *user;
+	/* True: pull() would say -EAGAIN now. Spares the call that only hears it. NULL: not known. */
+	bool (*is_dry)(void *user);
 };
 
 enum tls_profile { TLS_MODERN, TLS_LEGACY };

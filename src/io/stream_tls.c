@@ -18,6 +18,13 @@ static long on_pull(void *user, void *at, size_t n)
 	return (long)n;
 }
 
+static bool is_dry(void *user)
+{
+	const struct stream *s = user;
+
+	return s->cipher.len == 0 && !s->has_peer_ended;
+}
+
 static void on_push(void *user, const void *at, size_t n)
 {
 	struct stream *s = user;
@@ -72,7 +79,7 @@ static bool may_start(struct stream *s)
 
 bool stream_start_tls_server(struct stream *s, const struct tls_server_conf *conf)
 {
-	const struct tls_wire wire = { on_pull, on_push, s };
+	const struct tls_wire wire = { on_pull, on_push, s, is_dry };
 
 	if (!may_start(s))
 		return false;
@@ -82,7 +89,7 @@ bool stream_start_tls_server(struct stream *s, const struct tls_server_conf *con
 
 bool stream_start_tls_client(struct stream *s, struct tls_trust *trust, const char *host)
 {
-	const struct tls_wire wire = { on_pull, on_push, s };
+	const struct tls_wire wire = { on_pull, on_push, s, is_dry };
 
 	if (!may_start(s))
 		return false;

@@ -105,7 +105,7 @@ struct tls *tls_new_server(const struct tls_server_conf *conf, const struct tls_
 	struct tls_identity *identity = conf->identity;
 	static unsigned char smtp[] = "smtp";
 	const gnutls_datum_t protocol = { smtp, sizeof(smtp) - 1 };
-	/* One ticket, sent after the handshake, instead of the two that GnuTLS sends by itself. */
+	/* One ticket, sent with the first reply, instead of the two that GnuTLS sends by itself. */
 	struct tls *tls = new_session(GNUTLS_SERVER | GNUTLS_NO_AUTO_SEND_TICKET, wire);
 
 	tls->profile = conf->profile;
@@ -266,9 +266,16 @@ enum tls_result tls_handshake(struct tls *tls, struct fault *fault)
 	tls->state = TLS_OPEN;
 	tls->barren = 0;
 	describe(tls);
-	if (tls->has_tickets && gnutls_protocol_get_version(tls->session) == GNUTLS_TLS1_3)
-		gnutls_session_ticket_send(tls->session, 1, 0);
+	tls->owes_ticket =
+		tls->has_tickets && gnutls_protocol_get_version(tls->session) == GNUTLS_TLS1_3;
 	return TLS_OK;
+}
+
+/* GnuTLS allocates and fails its way to the same answer. */
+static bool is_dry(const struct tls *tls)
+{
+	return tls->wire.is_dry && tls->wire.is_dry(tls->wire.user) &&
+	       gnutls_record_check_pending(tls->session) == 0;
 }
 
 enum tls_result tls_read(struct tls *tls, void *at, size_t cap, size_t *n, struct fault *fault)
@@ -278,6 +285,8 @@ enum tls_result tls_read(struct tls *tls, void *at, size_t cap, size_t *n, struc
 	*n = 0;
 	if (tls->state != TLS_OPEN)
 		return dead(fault);
+	if (is_dry(tls))
+		return TLS_AGAIN;
 	tls->retries = 0;
 	do {
 		rc = gnutls_record_recv(tls->session, at, cap);
@@ -289,11 +298,20 @@ enum tls_result tls_read(struct tls *tls, void *at, size_t cap, size_t *n, struc
 	return TLS_OK;
 }
 
+/* Just ahead of the first octets: by itself it would be a write, and a wake-up of the client. */
+static void give_ticket(struct tls *tls)
+{
+	tls->owes_ticket = false;
+	gnutls_session_ticket_send(tls->session, 1, 0);
+}
+
 enum tls_result tls_write(struct tls *tls, struct span plain, struct fault *fault)
 {
 	require(plain.len <= RECORD_OCTETS);
 	if (tls->state != TLS_OPEN)
 		return dead(fault);
+	if (tls->owes_ticket)
+		give_ticket(tls);
 	while (plain.len) {
 		ssize_t n = gnutls_record_send(tls->session, plain.at, plain.len);
 

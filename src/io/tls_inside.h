@@ -63,7 +63,7 @@ struct tls {
 	enum tls_wire_state wire_state;
 	enum tls_profile profile;
 	unsigned short offered; /* the client's newest version, as on the wire; 0: not known yet */
-	bool has_tickets;
+	bool has_tickets, owes_ticket; /* TLS 1.3: given after the handshake */
 	char description[96];
 };
 

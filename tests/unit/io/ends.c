@@ -9,6 +9,7 @@ long end_pull(void *user, void *at, size_t n)
 {
 	struct end *e = user;
 
+	e->pulls++;
 	if (e->in.len == 0)
 		return e->has_peer_ended ? 0 : -EAGAIN;
 	if (e->step && n > e->step)
@@ -27,11 +28,18 @@ void end_push(void *user, const void *at, size_t n)
 	buf_put(&e->peer->in, at, n);
 }
 
+bool end_is_dry(void *user)
+{
+	const struct end *e = user;
+
+	return e->in.len == 0 && !e->has_peer_ended;
+}
+
 void pair_open(struct pair *p, struct tls_identity *identity, struct tls_trust *trust,
 	       const char *host)
 {
-	struct tls_wire server = { end_pull, end_push, &p->server_end };
-	struct tls_wire client = { end_pull, end_push, &p->client_end };
+	struct tls_wire server = { end_pull, end_push, &p->server_end, NULL };
+	struct tls_wire client = { end_pull, end_push, &p->client_end, NULL };
 
 	*p = (struct pair){ .server_result = TLS_AGAIN, .client_result = TLS_AGAIN };
 	p->server_end.peer = &p->client_end;
@@ -87,14 +95,20 @@ static int raw_timeout(gnutls_transport_ptr_t user, unsigned ms)
 void raw_open(struct raw *r, const struct tls_server_conf *conf, const char *priority,
 	      const char *alpn)
 {
-	struct tls_wire wire = { end_pull, end_push, &r->server_end };
+	raw_open_flags(r, conf, priority, alpn, 0);
+}
+
+void raw_open_flags(struct raw *r, const struct tls_server_conf *conf, const char *priority,
+		    const char *alpn, unsigned flags)
+{
+	struct tls_wire wire = { end_pull, end_push, &r->server_end, end_is_dry };
 	gnutls_datum_t protocol = { NULL, 0 };
 
 	*r = (struct raw){ .server_result = TLS_AGAIN };
 	r->end.peer = &r->server_end;
 	r->server_end.peer = &r->end;
 	r->server = tls_new_server(conf, &wire);
-	gnutls_init(&r->session, GNUTLS_CLIENT | GNUTLS_NONBLOCK);
+	gnutls_init(&r->session, flags | GNUTLS_CLIENT | GNUTLS_NONBLOCK);
 	gnutls_certificate_allocate_credentials(&r->credentials);
 	gnutls_credentials_set(r->session, GNUTLS_CRD_CERTIFICATE, r->credentials);
 	assert_int_equal(gnutls_priority_set_direct(r->session, priority, NULL), 0);

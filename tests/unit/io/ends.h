@@ -14,10 +14,12 @@ struct end {
 	struct end *peer;
 	bool has_peer_ended;
 	size_t step; /* 0: any number */
+	unsigned pulls;
 };
 
 long end_pull(void *end, void *at, size_t n);
 void end_push(void *end, const void *at, size_t n);
+bool end_is_dry(void *end);
 
 struct pair {
 	struct end server_end, client_end;
@@ -44,6 +46,9 @@ struct raw {
 
 void raw_open(struct raw *r, const struct tls_server_conf *conf, const char *priority,
 	      const char *alpn);
+/* With flags of GnuTLS's for the client: which shares it sends. */
+void raw_open_flags(struct raw *r, const struct tls_server_conf *conf, const char *priority,
+		    const char *alpn, unsigned flags);
 void raw_shake(struct raw *r);
 void raw_close(struct raw *r);
 /* Session data to resume with (gnutls_free() it), after one reply of the server was read. */

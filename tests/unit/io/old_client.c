@@ -330,7 +330,7 @@ void old_client_hello(struct old_client *c, unsigned version, struct span suites
 
 void old_client_open(struct old_client *c, const struct tls_server_conf *conf)
 {
-	struct tls_wire wire = { end_pull, end_push, &c->server_end };
+	struct tls_wire wire = { end_pull, end_push, &c->server_end, end_is_dry };
 
 	*c = (struct old_client){ .server_result = TLS_AGAIN };
 	c->end.peer = &c->server_end;
