@@ -65,6 +65,7 @@ struct conf_smarthost {
 	enum conf_smarthost_tls tls;
 	bool verify;
 	bool plaintext_over_network;	  /* allows tls = none to other than loopback */
+	bool chunking;
 	const char *ca_file;		  /* "": the system's */
 	const char *user, *password_file; /* "": no login */
 	const char *keytab;		  /* "": not by Kerberos */
@@ -90,7 +91,7 @@ struct conf_limits {
 	int64_t message_octets, line_octets, header_octets, memory_octets;
 	long recipients, errors, login_failures, hops;
 	long sessions, sessions_per_address;
-	int64_t greeting_ms, handshake_ms, command_ms, login_ms, body_ms, answer_ms;
+	int64_t greeting_ms, handshake_ms, command_ms, login_ms, body_ms, answer_ms, overload_ms;
 	bool refuse_bare_lf;
 };
 

@@ -17,6 +17,8 @@ void relay_learned_free(struct relay_learned **learned);
 /* What it offered last, behind TLS and login; without require_tls where its certificate is not verified, and
  * without chunking where it does not know what it offers. False: nobody has talked to it yet. */
 bool relay_learned_get(struct relay_learned *learned, struct smtp_client_offers *out);
+/* The same without the offers, and without a lock. */
+bool relay_learned_is_known(const struct relay_learned *learned);
 void relay_learned_put(struct relay_learned *learned, const struct smtp_client_offers *offers);
 /* It is another one now, by its address or TLS. */
 void relay_learned_forget(struct relay_learned *learned);

@@ -71,7 +71,8 @@ struct relay_smarthost {
 	struct relay_learned *learned; /* NULL: nobody asks. Lives like limit */
 	int64_t idle_ms;	       /* an idle connection is closed after that */
 	int64_t connect_ms;	       /* for TCP, each address */
-	unsigned messages; /* over one connection, no more than its MAILMAX; 0: any number */
+	unsigned messages;	 /* over one connection, no more than its MAILMAX; 0: any number */
+	bool distrusts_chunking; /* CHUNKING and BINARYMIME are taken as not offered */
 	/* How long it is left alone after the first failure, and after many; it doubles in between. */
 	int64_t pause_first_ms, pause_most_ms;
 };

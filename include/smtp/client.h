@@ -16,10 +16,11 @@
  * no recipient was accepted, RESULT is 554 5.5.1 of our own making and decides nothing. RSET is
  * sent by the engine where a transaction was left half-way; READY follows its 250.
  *
- * Content goes by BDAT where it is binary, or large (1 MiB) and the peer offers CHUNKING; else by DATA,
+ * Content goes by BDAT where it is binary, and, where the peer offers CHUNKING, when it is large (1 MiB) or
+ * when every reply had come before content() was called, so that DATA would cost a round trip; else by DATA,
  * which troubles fewer peers. The first chunk of a connection is one line, and waits alone for its
- * reply: what follows a BDAT that the peer does not know would be commands to it. When it answers 500 or
- * 502, RESULT is 451 4.3.5 of our own making, LOST follows, and the offers say no CHUNKING any more. Of
+ * reply: what follows a BDAT that the peer does not know would be commands to it. When it answers 500 to
+ * 504, RESULT is 451 4.3.5 of our own making, LOST follows, and the offers say no CHUNKING any more. Of
  * further chunks several may be on their way to a peer that offers PIPELINING; the last one is sent when
  * all others were taken, so nobody has half a message. A refused chunk is the RESULT, the rest of the
  * content is not sent, and READY comes after RSET.
@@ -99,12 +100,13 @@ struct smtp_client_message {
 	struct span sender; /* without angle brackets; empty: <> */
 	const struct span *recipients;
 	size_t recipient_count;
-	uint64_t size;	   /* of the content; 0: unknown */
-	unsigned form;	   /* enum smtp_form of the content, as it will be given to body() */
-	bool may_be_8bit;  /* not known yet: BODY=8BITMIME is said where the peer offers it */
-	bool is_utf8;	   /* the sender said SMTPUTF8: said again where the peer offers it */
-	bool require_tls;  /* REQUIRETLS is said; 550 5.7.30 where the peer does not offer it */
-	enum smtp_ret ret; /* RFC 3461; only said where the peer offers DSN, like the next two, of
+	uint64_t size;	    /* of the content; 0: unknown */
+	unsigned form;	    /* enum smtp_form of the content, as it will be given to body() */
+	bool may_be_8bit;   /* not known yet: BODY=8BITMIME is said where the peer offers it */
+	bool is_utf8;	    /* the sender said SMTPUTF8: said again where the peer offers it */
+	bool avoids_chunks; /* by BDAT only where nothing else can carry the content */
+	bool require_tls;   /* REQUIRETLS is said; 550 5.7.30 where the peer does not offer it */
+	enum smtp_ret ret;  /* RFC 3461; only said where the peer offers DSN, like the next two, of
 			      which only valid ones are said (smtp/dsn.h) */
 	struct span envid;
 	const struct smtp_rcpt_params *params; /* as many as recipients; NULL: none has any */
@@ -192,3 +194,5 @@ struct smtp_client_wait smtp_client_waits(const struct smtp_client *cl);
 /* The connection ended or the deadline passed: LOST follows (once). True when the content's end (the
  * dot, or the last chunk) had been sent and its reply was awaited: the message may have been taken. */
 bool smtp_client_lost(struct smtp_client *cl);
+/* Something of the content of the last message went by BDAT; also once the engine is lost. */
+bool smtp_client_sent_chunks(const struct smtp_client *cl);

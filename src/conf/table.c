@@ -393,6 +393,13 @@ static const struct conf_key smarthost_keys[] = {
 	  FIELD(conf_smarthost, plaintext_over_network),
 	  .preset = "no",
 	  .help = "Allows tls = none to another machine: mail can be read and changed on its way" },
+	{ .name = "chunking",
+	  .type = CONF_YESNO,
+	  FIELD(conf_smarthost, chunking),
+	  .preset = "yes",
+	  .help = "Sends content by BDAT to a smarthost that offers CHUNKING, where that saves "
+		  "time; no: "
+		  "always by DATA, for one that offers it and breaks it" },
 	{ .name = "connections",
 	  .type = CONF_NUMBER,
 	  FIELD(conf_smarthost, connections),
@@ -519,6 +526,15 @@ static const struct conf_key limits_keys[] = {
 	  .least = 1,
 	  .most = 1000000,
 	  .help = "Client connections from one address" },
+	{ .name = "overload",
+	  .type = CONF_DURATION,
+	  FIELD(conf_limits, overload_ms),
+	  .preset = "2s",
+	  .most = MINUTE,
+	  .help = "How long a TLS handshake may wait for its turn behind the sessions there are. "
+		  "While it would be longer, new connections are answered 421, or closed where tls "
+		  "= implicit; from half of it on, those from an address with eight sessions that "
+		  "have not logged in. 0: any time" },
 	{ .name = "greeting_timeout",
 	  .type = CONF_DURATION,
 	  FIELD(conf_limits, greeting_ms),

@@ -89,6 +89,7 @@ static int load_smarthost(struct settings *s, size_t i, struct smarthost_limits 
 		.idle_ms = c->idle_ms,
 		.connect_ms = c->connect_ms,
 		.messages = (unsigned)c->messages,
+		.distrusts_chunking = !c->chunking,
 		.pause_first_ms = c->pause_first_ms,
 		.pause_most_ms = c->pause_most_ms,
 	};

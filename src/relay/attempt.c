@@ -19,40 +19,50 @@ static bool is_over(const struct attempt *a)
 
 void attempt_leave_line(struct attempt *a)
 {
+	struct list_node *node = &a->job->node;
+
 	if (a->line == NULL)
 		return;
-	list_remove(a->line, &a->job->node);
+	if (a->relay->first_second == node)
+		a->relay->first_second = node->next == &a->line->head ? NULL : node->next;
+	list_remove(a->line, node);
 	a->line = NULL;
 	relay_wake(a->relay);
 }
 
-/* Before whom it stands in a line: the end, but for those who let others go first. */
-static struct list_node *place_in(struct list *line, const struct relay_job *job)
+static void join_urgent(struct relay *relay, struct relay_job *job)
 {
-	if (job->is_urgent && !job->is_second)
-		list_each (line, it)
-			if (list_entry(it, struct relay_job, node)->is_second)
-				return it;
-	return &line->head;
+	struct list *line = &relay->urgent;
+
+	if (relay->first_second && !job->is_second) {
+		list_insert_before(line, relay->first_second, &job->node);
+		return;
+	}
+	list_push_back(line, &job->node);
+	if (relay->first_second == NULL && job->is_second)
+		relay->first_second = &job->node;
 }
 
 void attempt_wait(struct attempt *a, bool is_first)
 {
-	struct list *line = a->is_strict   ? &a->relay->strict
-			    : a->is_urgent ? &a->relay->urgent
-					   : &a->relay->waiting;
+	struct relay *relay = a->relay;
+	struct list *line = a->is_strict   ? &relay->strict
+			    : a->is_urgent ? &relay->urgent
+					   : &relay->waiting;
 
-	relay_turn_soon(a->relay);
+	relay_turn_soon(relay);
 	if (is_over(a))
-		line = &a->relay->over;
+		line = &relay->over;
 	if (a->line == line)
 		return;
 	attempt_leave_line(a);
 	a->line = line;
 	if (is_first)
 		list_push_front(line, &a->job->node);
+	else if (line == &relay->urgent)
+		join_urgent(relay, a->job);
 	else
-		list_insert_before(line, place_in(line, a->job), &a->job->node);
+		list_push_back(line, &a->job->node);
 }
 
 void attempt_start(struct relay *relay, struct relay_job *job)
@@ -63,9 +73,33 @@ void attempt_start(struct relay *relay, struct relay_job *job)
 	a->job = job;
 	a->is_urgent = job->is_urgent;
 	a->is_strict = job->message.require_tls;
+	a->has_verdict = a->few_verdicts;
+	a->asked = a->few_asked;
+	a->room = ATTEMPT_FEW;
 	job->attempt = a;
 	attempt_grow(a);
 	attempt_wait(a, false);
+}
+
+/* From what is part of the attempt to the heap, or from there to more of it. */
+static void *more_room(void *at, const void *few, size_t used, size_t needed)
+{
+	void *more = mem_resize(at == few ? NULL : at, needed);
+
+	if (at == few)
+		memcpy(more, few, used);
+	return more;
+}
+
+static void make_room(struct attempt *a, size_t count)
+{
+	if (count <= a->room)
+		return;
+	a->room = count > a->room * 2 ? count : a->room * 2;
+	a->has_verdict = more_room(a->has_verdict, a->few_verdicts, a->count * sizeof(bool),
+				   a->room * sizeof(bool));
+	a->asked = more_room(a->asked, a->few_asked, a->count * sizeof(size_t),
+			     a->room * sizeof(size_t));
 }
 
 void attempt_grow(struct attempt *a)
@@ -73,10 +107,7 @@ void attempt_grow(struct attempt *a)
 	size_t count = a->job->message.recipient_count;
 
 	require(count >= a->count);
-	if (count == a->count)
-		return;
-	a->has_verdict = mem_resize(a->has_verdict, count * sizeof(bool));
-	a->asked = mem_resize(a->asked, count * sizeof(size_t));
+	make_room(a, count);
 	memset(a->has_verdict + a->count, 0, (count - a->count) * sizeof(bool));
 	a->open += count - a->count;
 	a->count = count;
@@ -84,8 +115,10 @@ void attempt_grow(struct attempt *a)
 
 static void attempt_free(struct attempt *a)
 {
-	free(a->has_verdict);
-	free(a->asked);
+	if (a->has_verdict != a->few_verdicts) {
+		free(a->has_verdict);
+		free(a->asked);
+	}
 	mail_survey_free(&a->survey);
 	free(a);
 }

@@ -23,15 +23,22 @@ static void choose_recipients(struct attempt *a, struct span *recipients,
 	}
 }
 
+/* Nearly every message has fewer recipients. */
+enum { FEW = 8 };
+
 /* The engine copies what it is told. */
 static void tell(struct conn *conn, uint64_t size, unsigned form,
 		 void (*begin)(struct smtp_client *cl, const struct smtp_client_message *message))
 {
 	struct attempt *a = conn->attempt;
 	struct smtp_client_message message = a->job->message;
-	struct span *recipients = mem_array(a->count + 1, sizeof(*recipients));
-	struct smtp_rcpt_params *params = mem_array(a->count + 1, sizeof(*params));
+	struct span few[FEW], *recipients = few;
+	struct smtp_rcpt_params few_params[FEW], *params = few_params;
 
+	if (a->count > FEW) {
+		recipients = mem_array(a->count, sizeof(*recipients));
+		params = mem_array(a->count, sizeof(*params));
+	}
 	choose_recipients(a, recipients, params);
 	/* RFC 8689 5.: a notice "SHOULD NOT [...] be discarded" for want of it. */
 	if (message.sender.len == 0)
@@ -41,9 +48,13 @@ static void tell(struct conn *conn, uint64_t size, unsigned form,
 	message.params = message.params ? params : NULL;
 	message.size = size;
 	message.form = form;
+	message.avoids_chunks =
+		loop_now_ms(conn->relay->conf.loop) < conn->route->avoids_chunks_until_ms;
 	begin(conn->engine, &message);
-	free(recipients);
-	free(params);
+	if (recipients != few) {
+		free(recipients);
+		free(params);
+	}
 }
 
 void conn_ask(struct conn *conn, uint64_t size, unsigned form)

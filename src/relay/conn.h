@@ -33,7 +33,8 @@ struct conn {
 	bool is_used; /* the attempt is not the first thing that this connection does, or rested on it */
 	bool was_answered; /* the peer said a word about the attempt's recipients or its content, since
 			      the attempt began, or rested last */
-	bool has_chunking; /* as it offered it */
+	bool has_chunking;	  /* as it offered it */
+	bool was_taken_by_chunks; /* a message over this connection */
 	/* Before the content goes: what must be done so that the peer can take it. */
 	bool is_fitting;
 	bool is_begun;		    /* the peer has heard of the message by steps already */
@@ -98,6 +99,8 @@ void conn_fit_end(struct conn *conn);
 void conn_learn(struct conn *conn);
 /* What it offers may have turned out to be no true word. */
 void conn_unlearn(struct conn *conn);
+/* What came of its message; taken: the peer said yes to the content. */
+void conn_judge_chunks(struct conn *conn, bool is_taken);
 
 /* content.c */
 /* Content from the source to the engine, as long as there is room. */

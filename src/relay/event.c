@@ -110,6 +110,8 @@ static void on_result(struct conn *conn, const struct smtp_client_event *event)
 	if (event->is_before_body && take_goodbye(conn, event))
 		return;
 	conn_unlearn(conn);
+	if (event->reply.code < 300 || !conn->was_taken_by_chunks)
+		conn_judge_chunks(conn, event->reply.code < 300);
 	conn_decide(conn, &event->reply, event->is_ours);
 }
 

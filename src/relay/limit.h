@@ -1,7 +1,7 @@
 /* relay/limit.h: what the loops share of one smarthost: its places, and the times of its messages.
  *
  * Shape    take a place -> ... -> give it back; take a message, whose time counts for a minute
- * Thread   any; one lock, held for a few instructions
+ * Thread   any; one lock, held for a few instructions. What each message asks for is read without it
  * Owns     the ring of times
  * Units    ms of the loops' monotonic clock
  *
@@ -13,12 +13,14 @@
 #include "relay/relay.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 struct relay_limit {
+	/* Changed under the lock only. */
+	atomic_uint open, most; /* connections */
+	atomic_uint hungry;	/* loops that have jobs but no place: others give one back soon */
+	atomic_uint rate;	/* 0: no limit */
 	pthread_mutex_t lock;
-	unsigned open, most; /* connections */
-	unsigned hungry;     /* loops that have jobs but no place: others give one back soon */
-	unsigned rate;	     /* 0: no limit */
 	unsigned first, count;
 	int64_t *times; /* a ring of `rate`; never decreasing from `first` on */
 	int64_t window_ms;

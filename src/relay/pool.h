@@ -35,16 +35,21 @@ enum conn_state {
 		CONN_STATE_COUNT
 };
 
+enum { ATTEMPT_FEW = 4 };
+
 struct attempt {
 	struct relay *relay;
 	struct relay_job *job;
 	struct conn *conn; /* NULL: waits */
 	struct list *line; /* NULL: does not */
-	bool *has_verdict; /* `count` of them */
+	bool *has_verdict; /* `count` of them; room for `room` */
 	size_t count;	   /* recipients that we know of */
 	size_t open;	   /* of these, without a verdict */
 	size_t *asked;	   /* the connection's recipient i is the job's recipient asked[i] */
 	size_t asked_count;
+	size_t room;
+	bool few_verdicts[ATTEMPT_FEW]; /* the two, as long as they are no more */
+	size_t few_asked[ATTEMPT_FEW];
 	struct mail_survey *survey; /* of the whole content; NULL: not read yet, or not needed */
 	bool is_strict;		    /* asks for REQUIRETLS, and may have it somewhere */
 	bool is_urgent;
@@ -69,6 +74,7 @@ struct route {
 	char *reason; /* of the last failure; told once */
 	bool is_retired;
 	bool distrusts_chunking; /* it offers CHUNKING and does not know BDAT */
+	int64_t avoids_chunks_until_ms;
 	bool has_offers;
 	struct smtp_client_offers offers; /* what it offered last */
 	bool is_hungry;			  /* counted in the limit */
@@ -82,10 +88,13 @@ struct relay {
 	size_t route_count;
 	struct list retired;	     /* replaced routes that still have connections */
 	struct list urgent, waiting; /* jobs */
-	struct list strict;	     /* jobs that ask for REQUIRETLS, urgent or not */
-	unsigned urgent_taken;	     /* so many of them in a row */
-	struct list over;	     /* jobs that have nobody left to ask about */
-	struct list due;	     /* connections to be turned */
+	struct list_node
+		*first_second; /* urgent ones that let others go first stand from here to the end
+					   of their line; NULL: there is none */
+	struct list strict;    /* jobs that ask for REQUIRETLS, urgent or not */
+	unsigned urgent_taken; /* so many of them in a row */
+	struct list over;      /* jobs that have nobody left to ask about */
+	struct list due;       /* connections to be turned */
 	struct work turn;
 	bool is_turn_posted;
 	bool is_room_due;    /* there may be more room than before */

@@ -24,6 +24,7 @@ struct route *route_new(struct relay *relay, const struct relay_smarthost *to)
 	r->to.trust = to->trust ? tls_trust_ref(to->trust) : NULL;
 	secret_set(&r->password, to->password);
 	r->to.password = secret_span(&r->password);
+	r->distrusts_chunking = to->distrusts_chunking;
 	for (unsigned i = 0; i < CONN_STATE_COUNT; i++)
 		list_init(&r->conns[i]);
 	return r;

@@ -209,6 +209,8 @@ static struct attempt *first_without_hope(struct relay *relay, const struct rout
 {
 	size_t messages = route ? route_messages(route) : 0;
 
+	if (messages >= relay->urgent.count)
+		return NULL;
 	list_each (&relay->urgent, it) {
 		struct attempt *a = list_entry(it, struct relay_job, node)->attempt;
 

@@ -42,6 +42,7 @@ void smtp_client_free(struct smtp_client **cl)
 	free(gone->ehlo_name);
 	buf_fini(&gone->in);
 	buf_wipe(&gone->out);
+	buf_fini(&gone->line);
 	buf_fini(&gone->text);
 	buf_fini(&gone->challenge);
 	client_envelope_fini(&gone->envelope);
@@ -161,6 +162,11 @@ bool smtp_client_lost(struct smtp_client *cl)
 	return may_be_taken;
 }
 
+bool smtp_client_sent_chunks(const struct smtp_client *cl)
+{
+	return cl->has_sent_chunks;
+}
+
 bool client_is_over(const struct smtp_client *cl)
 {
 	return cl->state == CLIENT_LOST || cl->state == CLIENT_QUIT || cl->state == CLIENT_UNASKED;
@@ -180,6 +186,16 @@ void smtp_client_quit(struct smtp_client *cl)
 		client_command(cl, CLIENT_QUIT, "QUIT\r\n");
 }
 
+void client_rest_buf(struct buf *b)
+{
+	enum { KEPT_OCTETS = 32 * 1024 };
+
+	if (b->cap > KEPT_OCTETS)
+		buf_fini(b);
+	else
+		buf_clear(b);
+}
+
 struct span smtp_client_output(const struct smtp_client *cl)
 {
 	return buf_span(&cl->out);
@@ -191,6 +207,8 @@ void smtp_client_sent(struct smtp_client *cl, size_t octets)
 	cl->sent += octets;
 	if (cl->is_out_secret && cl->out.len == 0)
 		wipe_output(cl);
+	else if (cl->out.len == 0)
+		client_rest_buf(&cl->out);
 }
 
 void smtp_client_feed(struct smtp_client *cl, struct span octets)

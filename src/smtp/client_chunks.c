@@ -7,6 +7,7 @@
 #include "smtp/client.h"
 
 #include "client_private.h"
+#include "run.h"
 #include "smtp/content.h"
 
 enum {
@@ -65,9 +66,12 @@ static void put_chunk(struct smtp_client *cl, size_t octets, const char *last)
 {
 	struct client_chunks *c = &cl->chunks;
 
-	buf_printf(&cl->out, "BDAT %zu%s\r\n", octets, last);
+	buf_put_text(&cl->out, "BDAT ");
+	buf_put_number(&cl->out, octets);
+	buf_put_text(&cl->out, last);
 	buf_put_span(&cl->out, span_first(buf_span(&c->held), octets));
 	buf_drop(&c->held, octets);
+	cl->has_sent_chunks = true;
 	c->ends[(c->first + c->count++) % CHUNKS_DUE_MOST] = cl->sent + cl->out.len;
 }
 
@@ -86,18 +90,20 @@ static void go_on(struct smtp_client *cl)
 	size_t n;
 
 	while ((n = next_chunk(cl)) > 0)
-		put_chunk(cl, n, "");
+		put_chunk(cl, n, "\r\n");
 	await_chunks(cl);
 	if (c->is_whole && c->count == 0) {
-		put_chunk(cl, c->held.len, " LAST");
-		buf_fini(&c->held);
+		put_chunk(cl, c->held.len, " LAST\r\n");
+		client_rest_buf(&c->held);
 		client_await(cl, CLIENT_LAST);
 	}
 }
 
 void client_chunks_begin(struct smtp_client *cl)
 {
-	cl->chunks = (struct client_chunks){ .is_binary = cl->chunks.is_binary };
+	cl->chunks = (struct client_chunks){ .is_binary = cl->chunks.is_binary,
+					     .held = cl->chunks.held };
+	buf_clear(&cl->chunks.held);
 	await_chunks(cl);
 	client_push(cl, SMTP_CLIENT_SEND_BODY);
 }
@@ -110,35 +116,30 @@ static void end_line(struct client_chunks *c)
 	c->is_mid_line = false;
 }
 
-static void put_odd_octet(struct client_chunks *c, unsigned char octet)
+static void put_octet(struct client_chunks *c, unsigned char octet)
 {
 	if (octet == '\0')
 		return;
-	if (octet == '\r' || !c->is_behind_cr)
+	if (octet == '\r' || (octet == '\n' && !c->is_behind_cr)) {
 		end_line(c);
+	} else if (octet != '\n') {
+		buf_put_char(&c->held, (char)octet);
+		c->is_mid_line = true;
+	}
 	c->is_behind_cr = octet == '\r';
-}
-
-static size_t plain_run(struct span text)
-{
-	size_t n = 0;
-
-	while (n < text.len && text.at[n] != '\r' && text.at[n] != '\n' && text.at[n] != '\0')
-		n++;
-	return n;
 }
 
 static void put_text(struct client_chunks *c, struct span text)
 {
 	while (text.len) {
-		size_t n = plain_run(text);
+		bool is_start = !c->is_mid_line;
+		size_t n = c->is_behind_cr ? 0 : smtp_run_length(text, false, &is_start);
 
 		if (n) {
 			buf_put(&c->held, text.at, n);
-			c->is_mid_line = true;
-			c->is_behind_cr = false;
+			c->is_mid_line = !is_start;
 		} else {
-			put_odd_octet(c, text.at[0]);
+			put_octet(c, text.at[0]);
 			n = 1;
 		}
 		text = span_from(text, n);
@@ -201,7 +202,8 @@ static void give_chunking_up(struct smtp_client *cl, const struct smtp_reply *re
 
 static void take_refusal(struct smtp_client *cl, const struct smtp_reply *reply)
 {
-	if (!cl->knows_bdat && (reply->code == 500 || reply->code == 502)) {
+	/* RFC 5321 4.2.4: 500 to 504 speak of the command, not of what it brings. */
+	if (!cl->knows_bdat && reply->code >= 500 && reply->code <= 504) {
 		give_chunking_up(cl, reply);
 		return;
 	}

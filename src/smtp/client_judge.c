@@ -42,16 +42,15 @@ static bool is_clean(struct span address)
 	return true;
 }
 
-/* How the address is said: as it stands, or with a domain in A-labels. NULL: *out is that. */
-const struct smtp_reply *client_spell_address(const struct smtp_client_offers *o, bool may_utf8,
-					      struct span address, struct buf *out)
+static bool is_sayable(struct span address, bool may_utf8)
 {
-	if (!is_clean(address))
-		return &bad_address;
-	if (may_utf8 || span_is_ascii(address)) {
-		buf_put_span(out, address);
-		return NULL;
-	}
+	return may_utf8 || span_is_ascii(address);
+}
+
+/* A domain beyond ASCII as A-labels. */
+static const struct smtp_reply *convert_address(const struct smtp_client_offers *o,
+						struct span address, struct buf *out)
+{
 	if (smtp_mailbox_to_ascii(address, out) == 0)
 		return NULL;
 	if (span_is_ascii(local_part(address)))
@@ -59,12 +58,28 @@ const struct smtp_reply *client_spell_address(const struct smtp_client_offers *o
 	return o->smtputf8 ? &needs_utf8 : &ascii_only;
 }
 
+const struct smtp_reply *client_spell_address(const struct smtp_client_offers *o, bool may_utf8,
+					      struct span address, struct buf *out)
+{
+	if (!is_clean(address))
+		return &bad_address;
+	if (!is_sayable(address, may_utf8))
+		return convert_address(o, address, out);
+	buf_put_span(out, address);
+	return NULL;
+}
+
 static const struct smtp_reply *judge_address(const struct smtp_client_offers *o,
 					      struct span address)
 {
+	const struct smtp_reply *why;
 	struct buf spelt = { 0 };
-	const struct smtp_reply *why = client_spell_address(o, o->smtputf8, address, &spelt);
 
+	if (!is_clean(address))
+		return &bad_address;
+	if (is_sayable(address, o->smtputf8))
+		return NULL;
+	why = convert_address(o, address, &spelt);
 	buf_fini(&spelt);
 	return why;
 }

@@ -16,16 +16,9 @@ static bool needs_smtputf8(const struct smtp_client_message *m)
 	return false;
 }
 
-static void put_address(struct buf *out, const char *command, struct span address)
-{
-	buf_put_text(out, command);
-	buf_put_span(out, address);
-	buf_put_char(out, '>');
-}
-
 static void put_param(struct buf *out, const char *keyword, struct span value)
 {
-	buf_printf(out, " %s=", keyword);
+	buf_put_text(out, keyword);
 	buf_put_span(out, value);
 }
 
@@ -34,7 +27,7 @@ static void put_mail_dsn(struct buf *out, const struct smtp_client_message *m)
 	if (m->ret != SMTP_RET_NONE)
 		buf_put_text(out, m->ret == SMTP_RET_FULL ? " RET=FULL" : " RET=HDRS");
 	if (smtp_envid_is_valid(m->envid))
-		put_param(out, "ENVID", m->envid);
+		put_param(out, " ENVID=", m->envid);
 }
 
 static void put_rcpt_dsn(struct buf *out, const struct smtp_rcpt_params *params)
@@ -44,14 +37,21 @@ static void put_rcpt_dsn(struct buf *out, const struct smtp_rcpt_params *params)
 		smtp_notify_format(params->notify, out);
 	}
 	if (smtp_orcpt_is_valid(params->orcpt))
-		put_param(out, "ORCPT", params->orcpt);
+		put_param(out, " ORCPT=", params->orcpt);
 }
 
-static void add_line(struct smtp_client *cl, enum client_state state, struct buf *line)
+/* The line of the next command, begun. It is put together in one buf, kept for all of them. */
+static struct buf *begin_line(struct smtp_client *cl, const char *command)
 {
-	buf_put_text(line, "\r\n");
-	client_envelope_add(&cl->envelope, state, buf_span(line));
-	buf_fini(line);
+	buf_clear(&cl->line);
+	buf_put_text(&cl->line, command);
+	return &cl->line;
+}
+
+static void add_line(struct smtp_client *cl, enum client_state state)
+{
+	buf_put_text(&cl->line, "\r\n");
+	client_envelope_add(&cl->envelope, state, buf_span(&cl->line));
 }
 
 static void put_body_form(struct smtp_client *cl, const struct smtp_client_message *m,
@@ -71,50 +71,44 @@ static void add_mail(struct smtp_client *cl, const struct smtp_client_message *m
 {
 	const struct smtp_client_offers *o = &cl->offers;
 	struct client_envelope *e = &cl->envelope;
-	struct buf line = { 0 }, sender = { 0 };
+	struct buf *line = begin_line(cl, "MAIL FROM:<");
 
 	e->says_utf8 = o->smtputf8 && needs_smtputf8(m);
-	client_spell_address(o, e->says_utf8, m->sender, &sender);
-	put_address(&line, "MAIL FROM:<", buf_span(&sender));
-	buf_fini(&sender);
-	if (o->size && m->size)
-		buf_printf(&line, " SIZE=%llu", (unsigned long long)m->size);
-	put_body_form(cl, m, &line);
+	client_spell_address(o, e->says_utf8, m->sender, line);
+	buf_put_char(line, '>');
+	if (o->size && m->size) {
+		buf_put_text(line, " SIZE=");
+		buf_put_number(line, m->size);
+	}
+	put_body_form(cl, m, line);
 	if (e->says_utf8)
-		buf_put_text(&line, " SMTPUTF8");
+		buf_put_text(line, " SMTPUTF8");
 	if (m->require_tls)
-		buf_put_text(&line, " REQUIRETLS");
+		buf_put_text(line, " REQUIRETLS");
 	if (o->dsn)
-		put_mail_dsn(&line, m);
-	add_line(cl, CLIENT_MAIL, &line);
-}
-
-static void add_rcpt(struct smtp_client *cl, struct span mailbox,
-		     const struct smtp_rcpt_params *params)
-{
-	struct buf line = { 0 };
-
-	put_address(&line, "RCPT TO:<", mailbox);
-	if (cl->offers.dsn && params)
-		put_rcpt_dsn(&line, params);
-	add_line(cl, CLIENT_RCPT, &line);
+		put_mail_dsn(line, m);
+	add_line(cl, CLIENT_MAIL);
 }
 
 static void add_recipient(struct smtp_client *cl, struct span mailbox,
 			  const struct smtp_rcpt_params *params)
 {
+	static const char command[] = "RCPT TO:<";
 	struct client_envelope *e = &cl->envelope;
-	struct buf spelt = { 0 };
+	struct buf *line = begin_line(cl, command);
 	const struct smtp_reply *why =
-		client_spell_address(&cl->offers, e->says_utf8, mailbox, &spelt);
+		client_spell_address(&cl->offers, e->says_utf8, mailbox, line);
 
-	if (!why && !client_limits_take(cl, buf_span(&spelt)))
+	if (!why && !client_limits_take(cl, span_from(buf_span(line), sizeof(command) - 1)))
 		why = &too_many;
-	if (why)
+	if (why) {
 		client_envelope_refuse(e, why);
-	else
-		add_rcpt(cl, buf_span(&spelt), params);
-	buf_fini(&spelt);
+		return;
+	}
+	buf_put_char(line, '>');
+	if (cl->offers.dsn && params)
+		put_rcpt_dsn(line, params);
+	add_line(cl, CLIENT_RCPT);
 }
 
 void smtp_client_mail(struct smtp_client *cl, const struct smtp_client_message *message)
@@ -128,7 +122,9 @@ void smtp_client_mail(struct smtp_client *cl, const struct smtp_client_message *
 	client_envelope_init(&cl->envelope);
 	cl->envelope.is_begun = true;
 	cl->envelope.is_utf8 = m->is_utf8;
+	cl->envelope.avoids_chunks = m->avoids_chunks;
 	cl->body = (struct smtp_body_encoder){ 0 };
+	cl->has_sent_chunks = false;
 	why = client_judge_message(cl, m);
 	if (why) {
 		client_push_early_result(cl, why, true);
@@ -167,7 +163,8 @@ void smtp_client_recipient(struct smtp_client *cl, struct span mailbox,
 
 /* DATA has served for forty years, while CHUNKING is offered by proxies that do not know it and was
  * the source of grave faults in servers. It is asked for where only it can carry the content, and
- * where it pays: a large message that is refused is refused after a part of it. */
+ * where it pays: a large message that is refused is refused after a part of it; and where all is
+ * answered already, DATA would take a round trip of its own, during which somebody may wait. */
 #define LARGE (1024 * 1024)
 
 static bool goes_by_bdat(const struct smtp_client *cl, uint64_t size, unsigned form)
@@ -175,7 +172,9 @@ static bool goes_by_bdat(const struct smtp_client *cl, uint64_t size, unsigned f
 	/* RFC 3030 3.: "BODY=BINARYMIME [...] MUST use the BDAT command". */
 	if ((form & SMTP_FORM_BINARY) || cl->envelope.says_binary)
 		return true;
-	return cl->offers.chunking && size >= LARGE;
+	if (!cl->offers.chunking || cl->envelope.avoids_chunks)
+		return false;
+	return size >= LARGE || cl->state == CLIENT_OPEN;
 }
 
 static void add_content(struct smtp_client *cl, uint64_t size, unsigned form)

@@ -73,11 +73,12 @@ struct client_envelope {
 	struct list waiting, due;
 	size_t replies_due, recipients_due; /* from the peer: of all commands, of RCPT */
 	size_t recipients, accepted;
-	bool is_begun;	  /* mail() was called */
-	bool is_whole;	  /* content() was called: no more recipients */
-	bool has_result;  /* the RESULT is out; what replies are still due tell nothing */
-	bool is_utf8;	  /* the message is */
-	bool needs_reset; /* the peer may be within a transaction */
+	bool is_begun;	 /* mail() was called */
+	bool is_whole;	 /* content() was called: no more recipients */
+	bool has_result; /* the RESULT is out; what replies are still due tell nothing */
+	bool is_utf8;	 /* the message is */
+	bool avoids_chunks;
+	bool needs_reset;			/* the peer may be within a transaction */
 	bool says_8bit, says_binary, says_utf8; /* MAIL does */
 	unsigned asked;				/* RCPT commands */
 	struct buf domains; /* of these: each once, lower case, ended by NUL; only where limited */
@@ -106,6 +107,7 @@ struct smtp_client {
 	struct smtp_client_offers offers;
 	struct buf in; /* not looked at yet */
 	struct buf out;
+	struct buf line;    /* of the command that is being put together */
 	uint64_t sent;	    /* octets of all output so far */
 	uint64_t reply_due; /* a reply before so many octets are sent answers nothing of ours */
 	bool is_out_secret; /* `out` holds parts of a login */
@@ -116,11 +118,15 @@ struct smtp_client {
 	struct client_envelope envelope;
 	struct smtp_body_encoder body;
 	struct client_chunks chunks;
-	bool knows_bdat; /* the peer has taken a chunk on this connection */
+	bool knows_bdat;      /* the peer has taken a chunk on this connection */
+	bool has_sent_chunks; /* of the last message */
 	bool distrusts_chunking;
 	struct smtp_client_event events[CLIENT_EVENTS_MOST];
 	unsigned event_first, event_count;
 };
+
+/* Empty, and ready for the next message: a connection that rests holds no large buffer. */
+void client_rest_buf(struct buf *b);
 
 typedef void client_on_reply(struct smtp_client *cl, const struct smtp_reply *reply);
 

@@ -169,6 +169,9 @@ static const struct form_case {
 static void check_form(const struct form_case *c, bool is_open)
 {
 	const struct fake_message *m = &fake.messages[0];
+	/* An open one asks for DATA only where there is nothing else. */
+	bool by_bdat = c->way == BY_BDAT ||
+		       (is_open && c->offers && strstr(c->offers, "CHUNKING\r\n250-P"));
 	struct span got;
 	bool is_same;
 
@@ -177,7 +180,7 @@ static void check_form(const struct form_case *c, bool is_open)
 			 job.verdicts[0].reason);
 	got = span_of(m->content, m->octets);
 	is_same = span_eq(got, job.content);
-	if (is_same != (c->way == AS_IS || c->way == BY_BDAT) || m->by_bdat != (c->way == BY_BDAT))
+	if (is_same != (c->way == AS_IS || c->way == BY_BDAT) || m->by_bdat != by_bdat)
 		fail_msg("%s: got %s", c->name, m->content);
 	if (c->way == SEVEN_BIT && (!is_7bit(got) || longest_line(got) > 998))
 		fail_msg("%s: got %s", c->name, m->content);
@@ -627,6 +630,72 @@ static void every_fault_within_chunks(void **state)
 	}
 }
 
+static void send_open(void)
+{
+	begin_open(plain, 0, false);
+	rig_until(&rig, job_is_done, &job);
+}
+
+/* What goes wrong with the first one is blamed on BDAT. */
+static void doubt_sends_by_data(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(chunk_faults) / sizeof(chunk_faults[0]); i++) {
+		set_up(NULL);
+		answer_to = strcmp(chunk_faults[i].to, ".") == 0 ? "." : "BDAT";
+		answer_with = chunk_faults[i].with;
+		one_smarthost(OFFER_BDAT, one_answer);
+		relay_scale_deadlines(rig.relay, 1);
+		send_open();
+		assert_outcome(chunk_faults[i].outcome, chunk_faults[i].code);
+		relay_scale_deadlines(rig.relay, 1000);
+		fake.answer = NULL;
+		send_open();
+		assert_outcome(RELAY_DELIVERED, 250);
+		assert_false(fake.messages[0].by_bdat);
+		tear_down(NULL);
+	}
+}
+
+/* A no over a connection that has taken one speaks of the message. */
+static void refusal_of_a_later_one_is_no_doubt(void **state)
+{
+	(void)state;
+	one_smarthost(OFFER_BDAT, NULL);
+	send_open();
+	assert_outcome(RELAY_DELIVERED, 250);
+	assert_int_equal(fake.chunks, 2);
+	answer_to = ".";
+	answer_with = "550 5.7.1 spam";
+	fake.answer = one_answer;
+	send_open();
+	assert_outcome(RELAY_REFUSED, 550);
+	fake.answer = NULL;
+	send_open();
+	assert_outcome(RELAY_DELIVERED, 250);
+	assert_true(fake.messages[0].by_bdat && fake.messages[1].by_bdat);
+	/* Three messages, of which the first in two. */
+	assert_int_equal(fake.chunks, 4);
+	assert_int_equal(fake.starts_of_body, 0);
+}
+
+static void distrusted_chunking_is_not_used(void **state)
+{
+	struct relay_smarthost to;
+
+	(void)state;
+	fake.offers = OFFER_BDAT "250-BINARYMIME\r\n";
+	fake_start(&fake);
+	to = rig_smarthost("main", fake.port, limit);
+	to.distrusts_chunking = true;
+	rig_relay(&rig, &to, 1);
+	send_open();
+	assert_outcome(RELAY_DELIVERED, 250);
+	send_whole(binary, SMTP_FORM_BINARY | SMTP_FORM_8BIT);
+	assert_outcome(RELAY_DELIVERED, 250);
+	assert_false(fake.messages[0].by_bdat || fake.messages[1].by_bdat);
+}
+
 static atomic_uint commands_seen;
 
 static const char *knows_no_bdat(const struct fake_talk *talk, const char *line)
@@ -688,6 +757,9 @@ int main(void)
 		cmocka_unit_test(large_content_goes_by_bdat),
 		cmocka_unit_test(refused_chunk_ends_the_content),
 		cmocka_unit_test(every_fault_within_chunks),
+		cmocka_unit_test(doubt_sends_by_data),
+		TEST(refusal_of_a_later_one_is_no_doubt),
+		TEST(distrusted_chunking_is_not_used),
 		TEST(offer_of_chunking_that_is_none),
 	};
 

@@ -245,6 +245,41 @@ static void a_second_one_lets_others_go_first(void **state)
 		assert_string_equal(fake.messages[i].recipients, names[order[i]]);
 }
 
+static void put_named(size_t i, const char *name, bool is_second)
+{
+	job_init(&jobs[i], "alice@example.com", name, content);
+	jobs[i].job.is_urgent = true;
+	jobs[i].job.is_second = is_second;
+	relay_send(rig.relay, &jobs[i].job);
+}
+
+/* Also when those among them that came first give up. */
+static void second_ones_may_leave(void **state)
+{
+	static const char *const order[] = { "busy@example.net", "a@example.net", "b@example.net",
+					     "late@example.net" };
+
+	(void)state;
+	relay_limit_set(limit, 1, 0);
+	is_held = true;
+	one_smarthost(holds_mail);
+	put_named(0, "busy@example.net", false);
+	rig_until(&rig, one_is_busy, NULL);
+	put_named(1, "gone@example.net", true);
+	put_named(2, "late@example.net", true);
+	assert_true(relay_cancel(&jobs[1].job));
+	put_named(3, "a@example.net", false);
+	put_named(1, "gone@example.net", true);
+	assert_true(relay_cancel(&jobs[2].job));
+	assert_true(relay_cancel(&jobs[1].job));
+	put_named(1, "late@example.net", true);
+	put_named(2, "b@example.net", false);
+	is_held = false;
+	wait_for_all(4);
+	for (size_t i = 0; i < 4; i++)
+		assert_string_equal(fake.messages[i].recipients, order[i]);
+}
+
 /* However many clients wait: each fifth job is one that the queue sent. */
 static void a_crowd_of_urgent_jobs_leaves_room(void **state)
 {
@@ -504,6 +539,7 @@ int main(void)
 		TEST(urgent_is_next),
 		TEST(urgent_takes_the_first_that_comes_free),
 		TEST(a_second_one_lets_others_go_first),
+		TEST(second_ones_may_leave),
 		TEST(a_crowd_of_urgent_jobs_leaves_room),
 		TEST(urgent_waits_for_no_pause),
 		TEST(urgent_beyond_the_rate_comes_back),

@@ -124,6 +124,7 @@ static void with_message(struct run *r, const char *what,
 	m.is_utf8 = strstr(what, "said") != NULL;
 	m.require_tls = strstr(what, "strict") != NULL;
 	m.may_be_8bit = strstr(what, "maybe") != NULL;
+	m.avoids_chunks = strstr(what, "avoids") != NULL;
 	m.size = size_of(what);
 	if (strstr(what, "dsn")) {
 		m.ret = SMTP_RET_HDRS;

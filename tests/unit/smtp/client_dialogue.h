@@ -50,7 +50,7 @@ void run_end(struct run *r);
 void run_feed(struct run *r, struct span octets);
 /* As a relay does: all events, then all output. */
 void run_turn(struct run *r);
-/* "3 8bit header binary maybe size large utf8 domain from said strict null control dsn": how many
+/* "3 8bit header binary maybe avoids size large utf8 domain from said strict null control dsn": how many
  * recipients, and what else. */
 void run_message(struct run *r, const char *what);
 /* The same, and more is to come. */
