@@ -255,6 +255,14 @@ def refused_for_good(stand):
     true("421 4.3.2 too many" in out["first_failure"], out)
 
 
+def not_trusted(stand):
+    other = Authority(os.path.dirname(stand.ca.file), "other").make()
+    for options in ([], ["-K"], ["-K", "-1", "-y", "1"]):
+        out = stand.load(stand.starttls.port, 2, "-a", other.file, "-c", "1", *options, status=1)
+        equal(out["messages"], 0)
+        true(out["failures"] > 0 and "certificate" in out["first_failure"].lower(), out)
+
+
 def nobody_there(stand):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -328,7 +336,7 @@ def sink_refuses_every_second(stand):
 CASES = [kept_open, threads, one_each, one_each_resumed, one_ticket_resumed, no_ticket_not_resumed,
          tls_from_the_first_octet, pipelined, recipients, sizes, mixed_sizes, open_loop,
          latency_counts_from_when_it_was_due, delay_holds_up_nobody_else, slow_clients, idle, waits_for_the_word,
-         for_some_time, refused_and_tried_again, refused_for_good, nobody_there, sink_finds_the_final_dot,
+         for_some_time, refused_and_tried_again, refused_for_good, not_trusted, nobody_there, sink_finds_the_final_dot,
          sink_takes_chunks, sink_refuses_every_second]
 
 

@@ -8,8 +8,8 @@
  *	-T  has a ticket key, so that sessions are resumed, and sends tickets as GnuTLS does by itself
  *	-r  the same with one ticket for each handshake
  *
- * Prints "port N". Any AUTH PLAIN is taken, every envelope and every content. No policy, no log, no spool;
- * GnuTLS with its own defaults. Each connection belongs to one thread.
+ * Prints "port N". Any AUTH PLAIN is taken, every envelope and every content. No policy, no log, no
+ * spool; GnuTLS with its own defaults. Each connection belongs to one thread.
  */
 #include "floor.h"
 

@@ -1,4 +1,4 @@
-/* load: sends messages over many connections at once: STARTTLS or TLS, AUTH PLAIN, MAIL, RCPT, DATA.
+/* load: sends messages over many connections at once: TLS, AUTH PLAIN, MAIL, RCPT, DATA.
  *
  *	load [OPTION...] ADDRESS PORT
  *
@@ -26,8 +26,8 @@
  *	-k PRIORITY	of GnuTLS
  *	-b N		source addresses 127.0.0.1 to N, in turn
  *
- * The password comes from the environment, LOAD_PASSWORD. Prints one line of JSON at its end; exits with 1
- * when there were failures. Times are in us:
+ * The password comes from the environment, LOAD_PASSWORD. Prints one line of JSON at its end; exits
+ * with 1 when there were failures. Times are in us:
  *	p50_us...	what a user waits: from MAIL to the 250 of the content; with -1 from connecting, the
  *			first time if that was refused; with -q from when the message was due
  *	connect_...	from connecting to the 235

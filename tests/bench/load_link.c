@@ -25,23 +25,21 @@ static void link_end(struct link *l, enum ending how)
 	work_ended(l, how);
 }
 
-/* Not logged in yet, and not turned away for good: it may be tried again. */
-static bool is_refusal(const struct link *l, const char *reply)
-{
-	return set.keeps_going && l->state < LINK_READY && reply[0] != '5';
-}
-
 static void link_fail(struct link *l, const char *words)
 {
-	bool may_retry = is_refusal(l, words);
+	tell_failure(states[l->state].words, words);
+	link_end(l, ENDED_FAILED);
+}
 
-	if (l->state == LINK_QUIT) {
+/* The connection ends before its time. Until the login it may be tried again. */
+static void link_lose(struct link *l, const char *words)
+{
+	if (l->state == LINK_QUIT)
 		link_end(l, ENDED_IN_ORDER);
-		return;
-	}
-	if (!may_retry)
-		tell_failure(states[l->state].words, words);
-	link_end(l, may_retry ? ENDED_REFUSED : ENDED_FAILED);
+	else if (set.keeps_going && l->state < LINK_READY)
+		link_end(l, ENDED_REFUSED);
+	else
+		link_fail(l, words);
 }
 
 static void link_send(struct link *l, enum link_state next, const char *text)
@@ -83,8 +81,12 @@ static void link_shake(struct link *l)
 
 	if (rc == -EAGAIN)
 		return;
-	if (rc < 0) {
+	if (rc == -EPROTO) {
 		link_fail(l, wire_words(&l->wire, rc));
+		return;
+	}
+	if (rc < 0) {
+		link_lose(l, wire_words(&l->wire, rc));
 		return;
 	}
 	l->worker->resumed += gnutls_session_is_resumed(l->wire.tls) != 0;
@@ -132,7 +134,7 @@ void link_open(struct link *l)
 	l->line.is_whole = false;
 	fd = wire_dial(&set.address, source(&from));
 	if (fd < 0) {
-		link_fail(l, strerror(-fd));
+		link_lose(l, strerror(-fd));
 		return;
 	}
 	wire_init(&l->wire, &l->worker->room, fd);
@@ -301,7 +303,7 @@ static void hang_up(struct link *l)
 static void refused_at_greeting(struct link *l)
 {
 	figures_add(&l->worker->refuse, now_us() - l->dialled_us);
-	link_fail(l, l->line.text);
+	link_lose(l, l->line.text);
 }
 
 /* One whole reply that was hoped for. */
@@ -361,6 +363,8 @@ static void reply_line(struct link *l)
 		go_on(l);
 	else if (l->state == LINK_GREETING && strncmp(text, "421", 3) == 0)
 		refused_at_greeting(l);
+	else if (text[0] == '4')
+		link_lose(l, text);
 	else
 		link_fail(l, text);
 }
@@ -383,7 +387,7 @@ static void link_read(struct link *l)
 		}
 	}
 	if (is_talking(l) && n != -EAGAIN)
-		link_fail(l, wire_words(&l->wire, n));
+		link_lose(l, wire_words(&l->wire, n));
 }
 
 void link_event(struct link *l, uint32_t events)

@@ -98,6 +98,7 @@ void work_rests(struct link *l)
 void work_ended(struct link *l, enum ending how)
 {
 	struct worker *w = l->worker;
+	bool is_hopeless = how == ENDED_FAILED && l->is_opening;
 
 	unqueue(l);
 	opening_over(l);
@@ -106,7 +107,7 @@ void work_ended(struct link *l, enum ending how)
 		lose_message(l);
 	else if (how == ENDED_REFUSED)
 		w->refused++;
-	if (w->is_closing || (!set.is_one_each && !set.keeps_going))
+	if (w->is_closing || (!set.is_one_each && (!set.keeps_going || is_hopeless)))
 		w->alive--;
 	else if (set.keeps_going && how != ENDED_IN_ORDER)
 		pause_in(l, &w->resting, (int64_t)set.pause_ms * 1000);

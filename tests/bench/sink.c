@@ -6,9 +6,9 @@
  *	--delay MS        answers a content only after so long; other connections do not wait
  *	--refuse-every N  answers every Nth content with 451
  *
- * Prints "port N" when it listens; then, for each line that it reads from standard input, one line of
- * JSON: messages, octets, recipients, duplicates (by their X-Load-Id field), connections, and how many of
- * those are open. Ends with its input. Plain text, on the loopback address.
+ * Prints "port N" when it listens; then, for each line that it reads from standard input, one line
+ * of JSON: messages, octets, recipients, duplicates (by their X-Load-Id field), connections, and how
+ * many of those are open. Ends with its input. Plain text, on the loopback address.
  */
 #include "text.h"
 

@@ -12,7 +12,7 @@ struct line {
 	char text[LINE_OCTETS]; /* NUL-terminated without its line end, once whole */
 };
 
-/* Takes octets up to the next line end; answers how many. A whole line is begun anew by the next call. */
+/* Takes octets up to the next line end; answers how many. After a whole line the next begins. */
 size_t line_take(struct line *l, const char *at, size_t n);
 
 /* How much of CR LF . CR LF the octets seen so far end with. */

@@ -45,7 +45,7 @@ void wire_turn(struct wire *w, uint32_t events)
 {
 	w->room->in_at = w->room->in_len = 0;
 	w->room->is_drained = false;
-	/* A read that was not filled is the last one, unless the end has come already: no event tells it again. */
+	/* A read that was not filled is the last, but where the end has come: no event tells again. */
 	w->room->reads_to_end = events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
 }
 
@@ -268,13 +268,18 @@ int wire_shake(struct wire *w)
 	while (rc == GNUTLS_E_INTERRUPTED || rc == GNUTLS_E_WARNING_ALERT_RECEIVED ||
 	       (rc == GNUTLS_E_AGAIN &&
 		(w->room->in_at < w->room->in_len || !w->room->is_drained)));
-	if (rc == GNUTLS_E_AGAIN)
+	switch (rc) {
+	case GNUTLS_E_SUCCESS:
+		return 0;
+	case GNUTLS_E_AGAIN:
 		return -EAGAIN;
-	if (rc < 0) {
+	case GNUTLS_E_PULL_ERROR:
+	case GNUTLS_E_PREMATURE_TERMINATION:
+		return -ECONNRESET;
+	default:
 		w->tls_error = rc;
 		return -EPROTO;
 	}
-	return 0;
 }
 
 const char *wire_words(const struct wire *w, ssize_t error)

@@ -1,4 +1,4 @@
-/* wire.h: a non-blocking connection of the benches' programs, plain or TLS, for edge-triggered epoll.
+/* wire.h: a connection of the programs that measure: plain or TLS, over edge-triggered epoll.
  *
  * Shape	wire_turn(events), wire_get() until -EAGAIN, wire_put() as often as wished, wire_flush()
  * Cost		all that is put until the flush goes in one write, all that has come is taken in one read
@@ -47,7 +47,7 @@ void wire_fini(struct wire *w);
 /* Before anything is read at an event. */
 void wire_turn(struct wire *w, uint32_t events);
 
-/* Octets read, 0 at the end, -EAGAIN: nothing more until the next event; other errors end the connection. */
+/* Octets read, 0 at the end, -EAGAIN: nothing more until the next event; else it is broken. */
 ssize_t wire_get(struct wire *w, char *at, size_t size);
 
 void wire_put(struct wire *w, const void *at, size_t n);
@@ -55,15 +55,18 @@ void wire_put(struct wire *w, const void *at, size_t n);
 /* 0: the kernel has all; -EAGAIN: it has not, flush again when the next event says EPOLLOUT. */
 int wire_flush(struct wire *w);
 
-/* From here on TLS; then wire_shake() until it is 0: -EAGAIN at the next event, else it failed. */
+/* From here on TLS; then wire_shake() until it is 0. -EAGAIN: at the next event; -EPROTO: they
+ * do not agree; else the connection is broken.
+ */
 void wire_secure(struct wire *w, gnutls_session_t tls);
 int wire_shake(struct wire *w);
 
 /* What an error of these calls means. */
 const char *wire_words(const struct wire *w, ssize_t error);
 
-/* Connects without waiting, or listens (port 0: any) on an IPv4 or IPv6 address; a socket or -errno. */
+/* Connects, without waiting; listens on the loopback address (port 0: any). A socket or -errno. */
 int wire_dial(const struct sockaddr_storage *to, const struct sockaddr_in *from);
 int wire_listen(int *port);
 
+/* 0, or -EINVAL: neither an IPv4 nor an IPv6 address. */
 int wire_address(struct sockaddr_storage *out, const char *text, int port);
