@@ -154,6 +154,7 @@ out:
   hosts_require_tls =
 """
 
+    # No limit but the machine's.
     MORE = """\
 smtp_accept_max = 0
 smtp_accept_max_per_connection = 0
@@ -161,6 +162,7 @@ smtp_accept_queue = 0
 smtp_connect_backlog = 1024
 check_spool_space = 0
 check_spool_inodes = 0
+tls_resumption_hosts = *
 """
 
     def __init__(self, directory, pair, sink, is_cut_through):
