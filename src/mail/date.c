@@ -1,6 +1,6 @@
 #include "mail/date.h"
 
-#include <stdio.h>
+#include "base/digits.h"
 
 #define LAST_SECOND 253402300799 /* 9999-12-31T23:59:59Z */
 #define DAY_SECONDS 86400
@@ -52,6 +52,13 @@ void mail_date_format(int64_t unix_ms, char out[MAIL_DATE_MAX])
 					    "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
 	struct civil c = civil_of(unix_ms);
 
-	snprintf(out, MAIL_DATE_MAX, "%s, %02d %s %04d %02d:%02d:%02d +0000", weekdays[c.weekday],
-		 c.day, months[c.month - 1], c.year, c.hour, c.minute, c.second);
+	memcpy(out, "Www, dd Mmm yyyy hh:mm:ss +0000", sizeof("Www, dd Mmm yyyy hh:mm:ss +0000"));
+	memcpy(out, weekdays[c.weekday], 3);
+	digits_put_two((unsigned)c.day, out + 5);
+	memcpy(out + 8, months[c.month - 1], 3);
+	digits_put_two((unsigned)c.year / 100, out + 12);
+	digits_put_two((unsigned)c.year, out + 14);
+	digits_put_two((unsigned)c.hour, out + 17);
+	digits_put_two((unsigned)c.minute, out + 20);
+	digits_put_two((unsigned)c.second, out + 23);
 }

@@ -17,24 +17,22 @@ static const struct marks marks[] = {
 
 static void put_plain(struct mail_fold *f, const struct marks *m, struct span text)
 {
-	struct buf word = { 0 };
-
-	buf_put_text(&word, m->open);
+	mail_fold_open(f);
+	buf_put_text(f->out, m->open);
 	while (text.len) {
 		size_t end = span_find(text, ' ');
 
 		for (size_t i = 0; i < end; i++) {
 			if (strchr(m->escaped, text.at[i]))
-				buf_put_char(&word, '\\');
-			buf_put_char(&word, (char)text.at[i]);
+				buf_put_char(f->out, '\\');
+			buf_put_char(f->out, (char)text.at[i]);
 		}
 		text = span_from(text, end + 1);
 		if (text.len == 0)
-			buf_put_text(&word, m->close);
-		mail_fold_word(f, buf_span(&word));
-		buf_clear(&word);
+			buf_put_text(f->out, m->close);
+		mail_fold_close(f);
+		mail_fold_open(f);
 	}
-	buf_fini(&word);
 }
 
 /* One character, as it stands within an encoded word anywhere in a header (RFC 2047 5. (3)). */

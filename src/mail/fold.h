@@ -11,6 +11,7 @@
 struct mail_fold {
 	struct buf *out;
 	size_t column;
+	size_t word;	/* private: where the open word begins in *out */
 	bool is_broken; /* the next word begins a line */
 	/* Set after the start, for a text that is shown as it is: folded lines begin with a space,
 	 * since unfolding keeps what they begin with. */
@@ -21,6 +22,13 @@ void mail_fold_start(struct mail_fold *f, struct buf *out, const char *name_and_
 /* A space or a fold, then the word. Words hold neither spaces nor line ends; one of more than 900
  * octets is broken up. Nothing happens for an empty one. */
 void mail_fold_word(struct mail_fold *f, struct span word);
+/* The same for a word that is appended to *out between the two. */
+void mail_fold_open(struct mail_fold *f);
+void mail_fold_close(struct mail_fold *f);
+static inline size_t mail_fold_open_octets(const struct mail_fold *f)
+{
+	return f->out->len - f->word;
+}
 /* All words of a text. */
 void mail_fold_words(struct mail_fold *f, struct span text);
 /* The next word begins a line. */

@@ -16,6 +16,15 @@ void mail_scan_init(struct mail_scan *s, const struct mail_scan_conf *conf)
 	*s = (struct mail_scan){ .conf = *conf, .state = LINE_START };
 }
 
+void mail_scan_restart(struct mail_scan *s, const struct mail_scan_conf *conf)
+{
+	struct buf held = s->held, id = s->id;
+
+	buf_clear(&held);
+	buf_clear(&id);
+	*s = (struct mail_scan){ .conf = *conf, .state = LINE_START, .held = held, .id = id };
+}
+
 void mail_scan_fini(struct mail_scan *s)
 {
 	buf_fini(&s->held);
@@ -37,7 +46,7 @@ static bool has_8bit(struct span s)
 	return (all & UINT64_C(0x8080808080808080)) != 0;
 }
 
-static void pass(struct mail_scan *s, struct span octets, struct buf *out)
+static void look_for_8bit(struct mail_scan *s, struct span octets)
 {
 	bool is_sought = s->is_in_body ? !s->has_8bit : !s->has_8bit_header;
 
@@ -45,6 +54,11 @@ static void pass(struct mail_scan *s, struct span octets, struct buf *out)
 		s->has_8bit = true;
 		s->has_8bit_header = s->has_8bit_header || !s->is_in_body;
 	}
+}
+
+static void pass(struct mail_scan *s, struct span octets, struct buf *out)
+{
+	look_for_8bit(s, octets);
 	buf_put_span(out, octets);
 }
 
@@ -88,14 +102,29 @@ static void end_capture(struct mail_scan *s)
 	s->is_capturing = false;
 }
 
+static bool is_blank(unsigned char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static bool is_line_end(unsigned char c)
+{
+	return c == '\r' || c == '\n';
+}
+
 static void capture(struct mail_scan *s, struct span part)
 {
-	for (size_t i = 0; i < part.len && s->id.len < ID_MAX; i++) {
-		unsigned char c = part.at[i];
+	while (part.len && s->id.len < ID_MAX) {
+		size_t n = 0;
 
-		if (c == '\r' || c == '\n' || (s->id.len == 0 && (c == ' ' || c == '\t')))
+		if (is_line_end(part.at[0]) || (s->id.len == 0 && is_blank(part.at[0]))) {
+			part = span_from(part, 1);
 			continue;
-		buf_put_char(&s->id, (char)c);
+		}
+		while (n < part.len && !is_line_end(part.at[n]))
+			n++;
+		buf_put_span(&s->id, span_first(span_first(part, n), ID_MAX - s->id.len));
+		part = span_from(part, n);
 	}
 }
 
@@ -115,17 +144,23 @@ static void note_name(struct mail_scan *s, struct span name)
 	s->has_from = s->has_from || span_ieq_text(name, "From");
 }
 
-/* The colon behind a name has come; it is still in the input. */
-static void begin_field(struct mail_scan *s, struct buf *out)
+/* name: with the white space behind it, before the colon. */
+static void begin_field(struct mail_scan *s, struct span name)
 {
 	end_capture(s);
-	note_name(s, span_trim(buf_span(&s->held)));
+	note_name(s, span_trim(name));
 	s->is_after_first = true;
+	s->state = LINE;
+}
+
+/* The colon behind a name that was held has come; it is still in the input. */
+static void begin_held_field(struct mail_scan *s, struct buf *out)
+{
+	begin_field(s, buf_span(&s->held));
 	if (s->is_dropping)
 		buf_clear(&s->held);
 	else
 		pass_held(s, out);
-	s->state = LINE;
 }
 
 /* What has been put out since the last call belongs to the header section. */
@@ -167,11 +202,6 @@ static bool is_name_octet(unsigned char c)
 	return c > ' ' && c < 127 && c != ':';
 }
 
-static bool is_blank(unsigned char c)
-{
-	return c == ' ' || c == '\t';
-}
-
 static void hold(struct mail_scan *s, unsigned char c, int state)
 {
 	buf_put_char(&s->held, (char)c);
@@ -180,10 +210,30 @@ static void hold(struct mail_scan *s, unsigned char c, int state)
 
 /* Each step takes octets from the front of *in, or changes the state, or both. */
 
+/* A name that the input holds whole, as nearly all do. 0: there is none. */
+static size_t take_name(struct mail_scan *s, struct span in, struct buf *out)
+{
+	size_t n = 0;
+
+	while (n < in.len && is_name_octet(in.at[n]))
+		n++;
+	while (n && n < in.len && is_blank(in.at[n]))
+		n++;
+	if (n == 0 || n == in.len || in.at[n] != ':' || n > MAIL_SCAN_HELD)
+		return 0;
+	begin_field(s, span_first(in, n));
+	if (!s->is_dropping)
+		pass(s, span_first(in, n + 1), out);
+	return n + 1;
+}
+
 static size_t step_line_start(struct mail_scan *s, struct span in, struct buf *out)
 {
+	size_t taken = take_name(s, in, out);
 	unsigned char c = in.at[0];
 
+	if (taken)
+		return taken;
 	if (is_blank(c) && s->is_after_first) {
 		s->state = LINE;
 		return 0;
@@ -206,7 +256,7 @@ static size_t step_name(struct mail_scan *s, struct span in, struct buf *out)
 	unsigned char c = in.at[0];
 
 	if (c == ':') {
-		begin_field(s, out);
+		begin_held_field(s, out);
 		if (!s->is_dropping)
 			pass(s, span_first(in, 1), out);
 		return 1;
@@ -260,26 +310,25 @@ static size_t step(struct mail_scan *s, struct span in, struct buf *out)
 	case BODY:
 		break;
 	}
-	pass(s, in, out);
-	return in.len;
+	return 0;
 }
 
-void mail_scan_feed(struct mail_scan *s, struct span content, struct buf *out)
+struct span mail_scan_feed(struct mail_scan *s, struct span content, struct buf *out)
 {
-	while (content.len) {
-		bool is_header = s->state != BODY;
+	while (content.len && s->state != BODY) {
 		size_t used;
 
 		s->counted = out->len;
 		used = step(s, content, out);
-		if (is_header)
-			s->header_octets += used;
+		s->header_octets += used;
 		if (!s->is_in_body)
 			count_header(s, out);
 		content = span_from(content, used);
 	}
 	if (s->header_octets > s->conf.header_octets)
 		s->is_too_long = true;
+	look_for_8bit(s, content);
+	return content;
 }
 
 void mail_scan_end(struct mail_scan *s, struct buf *out)

@@ -10,30 +10,37 @@
 /* A name of ours: printable ASCII without spaces, so that no configuration breaks the line. */
 static void put_name(struct span in, struct buf *out)
 {
+	unsigned char *at;
+	size_t n = 0;
+
 	in = span_first(in, NAME_MAX_OCTETS);
+	at = buf_room(out, in.len);
 	for (size_t i = 0; i < in.len; i++)
 		if (in.at[i] > ' ' && in.at[i] < 127)
-			buf_put_char(out, (char)in.at[i]);
+			at[n++] = in.at[i];
+	buf_grew(out, n);
 }
 
 static void add_name(struct mail_fold *f, const char *name)
 {
-	struct buf word = { 0 };
-
-	put_name(span_text(name), &word);
-	if (word.len == 0)
-		buf_put_text(&word, "unknown");
-	mail_fold_word(f, buf_span(&word));
-	buf_fini(&word);
+	mail_fold_open(f);
+	put_name(span_text(name), f->out);
+	if (mail_fold_open_octets(f) == 0)
+		buf_put_text(f->out, "unknown");
+	mail_fold_close(f);
 }
 
 /* The company: an RFC 5322 3.2.2 comment, by RFC 2047 5. (2) where it is not ASCII. */
 static void add_company(struct mail_fold *f, const char *company)
 {
+	struct span name = span_text(company);
 	struct buf text = { 0 };
 
-	mail_text_clean(span_text(company), COMPANY_MAX, &text);
-	mail_encoded_put(f, MAIL_ENCODED_COMMENT, buf_span(&text));
+	if (!mail_text_is_clean(name, COMPANY_MAX)) {
+		mail_text_clean(name, COMPANY_MAX, &text);
+		name = buf_span(&text);
+	}
+	mail_encoded_put(f, MAIL_ENCODED_COMMENT, name);
 	buf_fini(&text);
 }
 
@@ -65,20 +72,21 @@ static void put_address_literal(const char *address, struct buf *out)
 
 static void add_client(struct mail_fold *f, const struct mail_received *r)
 {
-	struct buf word = { 0 };
+	struct span name;
 
-	put_ehlo(r->ehlo, &word);
-	if (word.len == 0 || span_eq(buf_span(&word), span_text("[]"))) {
-		buf_clear(&word);
-		buf_put_text(&word, "unknown");
+	mail_fold_open(f);
+	put_ehlo(r->ehlo, f->out);
+	name = span_from(buf_span(f->out), f->out->len - mail_fold_open_octets(f));
+	if (name.len == 0 || span_eq(name, span_text("[]"))) {
+		f->out->len -= name.len;
+		buf_put_text(f->out, "unknown");
 	}
-	mail_fold_word(f, buf_span(&word));
-	buf_clear(&word);
-	buf_put_char(&word, '(');
-	put_address_literal(r->address, &word);
-	buf_put_char(&word, ')');
-	mail_fold_word(f, buf_span(&word));
-	buf_fini(&word);
+	mail_fold_close(f);
+	mail_fold_open(f);
+	buf_put_char(f->out, '(');
+	put_address_literal(r->address, f->out);
+	buf_put_char(f->out, ')');
+	mail_fold_close(f);
 }
 
 static void add_from(struct mail_fold *f, const struct mail_received *r)
@@ -96,7 +104,6 @@ static void add_from(struct mail_fold *f, const struct mail_received *r)
 void mail_received_format(const struct mail_received *r, struct buf *out)
 {
 	struct mail_fold f;
-	struct buf id = { 0 };
 	char date[MAIL_DATE_MAX];
 
 	mail_fold_start(&f, out, "Received:");
@@ -107,10 +114,10 @@ void mail_received_format(const struct mail_received *r, struct buf *out)
 	mail_fold_word(&f, span_text("with"));
 	add_name(&f, r->protocol);
 	mail_fold_word(&f, span_text("id"));
-	put_name(span_text(r->id), &id);
-	buf_put_char(&id, ';');
-	mail_fold_word(&f, buf_span(&id));
-	buf_fini(&id);
+	mail_fold_open(&f);
+	put_name(span_text(r->id), out);
+	buf_put_char(out, ';');
+	mail_fold_close(&f);
 	mail_fold_break(&f);
 	mail_date_format(r->unix_ms, date);
 	mail_fold_words(&f, span_text(date));

@@ -51,6 +51,22 @@ static void clean(struct span in, size_t most, bool ascii_only, struct buf *out)
 	}
 }
 
+bool mail_text_is_clean(struct span in, size_t most)
+{
+	bool is_behind_space = true;
+
+	if (in.len == 0 || in.len > most)
+		return in.len == 0;
+	for (size_t i = 0; i < in.len; i++) {
+		bool is_space = in.at[i] == ' ';
+
+		if ((is_space && is_behind_space) || in.at[i] < ' ' || in.at[i] >= 127)
+			return false;
+		is_behind_space = is_space;
+	}
+	return !is_behind_space;
+}
+
 void mail_text_clean(struct span in, size_t most, struct buf *out)
 {
 	clean(in, most, false, out);

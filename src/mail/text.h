@@ -13,7 +13,9 @@ struct span mail_text_first(struct span s, size_t most);
 /* Well-formed UTF-8 in one line: controls (C0, DEL, C1) become spaces, runs of spaces one, none at
  * either end; octets that are not UTF-8 become '?'. Cut at a character before `most` octets. */
 void mail_text_clean(struct span in, size_t most, struct buf *out);
-/* As before, and each character beyond ASCII becomes '?'. */
+/* Whether mail_text_clean() would leave it as it is: for ASCII; other text may be said to be unclean. */
+bool mail_text_is_clean(struct span in, size_t most);
+/* As mail_text_clean(), and each character beyond ASCII becomes '?'. */
 void mail_text_ascii(struct span in, size_t most, struct buf *out);
 /* Each octet in its place, for what is compared to the octet: controls, octets that are not UTF-8 and,
  * for ASCII, each character beyond it become '?'. Cut at a character before `most` octets. */

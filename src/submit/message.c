@@ -11,34 +11,79 @@
 
 /* One that has come whole lives until its hand-off's end, also when the session is gone before. */
 struct message {
+	/* Kept from one message to the next, empty. */
+	struct message *next; /* of the spare ones */
+	struct buf sender;    /* with its angle brackets, for the log */
+	struct buf message_id;
+	unsigned *tickets; /* of RCPT, by recipient */
+	size_t ticket_room;
+	struct mail_scan scan;
+	struct logline accepted; /* made while the session is there, put at the end */
+
+	/* From here on of one message alone. */
 	struct session *session; /* NULL: nobody waits any more */
 	struct log *log;
 	struct counters *counters;
 	struct handoff *handoff; /* gone with its end */
-	char *sender;		 /* for the log */
-	unsigned *tickets;	 /* of RCPT, by recipient */
-	size_t recipient_count, ticket_room;
+	size_t recipient_count;
 	size_t recipients_in; /* not refused */
-	struct mail_scan scan;
 	int64_t arrived_ms;
 	char date[MAIL_DATE_MAX];
-	char *message_id;
 	uint64_t sid;
 	uint64_t octets;       /* put into the hand-off */
 	uint64_t trace_octets; /* of them, our Received field */
 	unsigned ticket;       /* of the content's end */
 	bool is_whole, is_utf8, is_binary;
 	char qid[ID_TEXT_MAX];
-	struct logline accepted; /* made while the session is there, put at the end */
 };
 
-static void message_free(struct message *m)
+enum { SPARES_MOST = 32 };
+
+static void destroy(struct message *m)
 {
 	mail_scan_fini(&m->scan);
-	free(m->message_id);
+	buf_fini(&m->message_id);
+	buf_fini(&m->sender);
 	free(m->tickets);
-	free(m->sender);
 	free(m);
+}
+
+/* Without a session the submit may be gone too. */
+static void message_free(struct message *m)
+{
+	struct submit *submit = m->session ? m->session->submit : NULL;
+
+	if (submit == NULL || submit->spare_count == SPARES_MOST) {
+		destroy(m);
+		return;
+	}
+	m->next = submit->spare;
+	submit->spare = m;
+	submit->spare_count++;
+}
+
+void message_free_spares(struct submit *submit)
+{
+	struct message *m;
+
+	while ((m = submit->spare)) {
+		submit->spare = m->next;
+		destroy(m);
+	}
+	submit->spare_count = 0;
+}
+
+static struct message *message_take(struct submit *submit)
+{
+	const size_t kept = offsetof(struct message, session);
+	struct message *m = submit->spare;
+
+	if (m == NULL)
+		return mem_new(struct message);
+	submit->spare = m->next;
+	submit->spare_count--;
+	memset((char *)m + kept, 0, sizeof(*m) - kept);
+	return m;
 }
 
 void message_drop(struct session *s)
@@ -83,13 +128,16 @@ static struct message *message_new(struct session *s, const struct smtp_event *e
 				   int64_t release_ms)
 {
 	const struct conf_queue *conf = &s->settings->conf->queue;
-	struct message *m = mem_new(struct message);
+	struct message *m = message_take(s->submit);
 
 	m->session = s;
 	m->log = s->submit->conf.log;
 	m->counters = s->submit->conf.counters;
 	m->sid = s->sid;
-	m->sender = mem_text_n(ev->path.mailbox.at, ev->path.mailbox.len);
+	buf_clear(&m->sender);
+	buf_put_char(&m->sender, '<');
+	buf_put_span(&m->sender, ev->path.mailbox);
+	buf_put_char(&m->sender, '>');
 	m->is_utf8 = ev->mail.is_utf8;
 	m->is_binary = ev->mail.body == SMTP_BODY_BINARYMIME;
 	m->handoff = handoff_new(&(struct handoff_conf){
@@ -193,7 +241,7 @@ static void prepare_log(struct session *s, struct message *m)
 	session_log_start(s, l, LOG_LEVEL_INFO, "accepted");
 	logline_text(l, "qid", m->qid);
 	logline_text(l, "account", s->account);
-	logline_format(l, "from", "<%s>", m->sender);
+	logline_span(l, "from", buf_span(&m->sender));
 	logline_number(l, "nrcpt", (int64_t)m->recipients_in);
 	logline_number(l, "size", (int64_t)m->octets);
 	logline_span(l, "message_id", buf_span(&m->scan.id));
@@ -240,18 +288,22 @@ static void on_done(void *user, const struct handoff_end *end)
 {
 	struct message *m = user;
 	struct session *s = m->session;
-	struct buf text = { 0 };
-	struct smtp_reply reply = words_for_end(end, m->qid, &text);
 	unsigned ticket = m->ticket;
 
 	tell_end(m, end);
-	message_free(m);
 	if (s) {
+		struct buf *text = &s->submit->scratch;
+		struct smtp_reply reply;
+
+		buf_clear(text);
+		reply = words_for_end(end, m->qid, text);
+		message_free(m);
 		s->message = NULL;
 		s->accepted += reply.code < 300;
 		session_answer(s, ticket, &reply);
+	} else {
+		message_free(m);
 	}
-	buf_fini(&text);
 }
 
 static void put_trace(struct message *m)
@@ -282,17 +334,33 @@ static void put_trace(struct message *m)
 	m->trace_octets = m->octets;
 }
 
-static char *make_message_id(const struct conf *conf, const char *qid)
+/* Drawn for some messages at once. */
+static uint64_t take_salt(struct submit *submit)
 {
-	struct buf id = { 0 };
-	uint64_t salt;
-	char salt_text[ID_TEXT_MAX];
+	if (submit->salt_count == 0) {
+		random_fill(submit->salts, sizeof(submit->salts));
+		submit->salt_count = sizeof(submit->salts) / sizeof(submit->salts[0]);
+	}
+	return submit->salts[--submit->salt_count];
+}
 
-	/* The id alone would tell how many messages there are. */
-	random_fill(&salt, sizeof(salt));
-	id_format(salt, salt_text);
-	buf_printf(&id, "<%s.%s@%s>", qid, salt_text, conf->hostname);
-	return buf_take_text(&id);
+/* The id alone would tell how many messages there are. */
+static const char *make_message_id(struct message *m)
+{
+	struct submit *submit = m->session->submit;
+	struct buf *id = &m->message_id;
+	char salt[ID_TEXT_MAX];
+
+	id_format(take_salt(submit), salt);
+	buf_clear(id);
+	buf_put_char(id, '<');
+	buf_put_text(id, m->qid);
+	buf_put_char(id, '.');
+	buf_put_text(id, salt);
+	buf_put_char(id, '@');
+	buf_put_text(id, m->session->settings->conf->hostname);
+	buf_put(id, ">", 2); /* with its NUL */
+	return (const char *)id->at;
 }
 
 void message_on_begin(struct session *s, const struct smtp_event *ev)
@@ -303,13 +371,12 @@ void message_on_begin(struct session *s, const struct smtp_event *ev)
 	handoff_begin(m->handoff);
 	m->arrived_ms = wall_now_ms();
 	mail_date_format(m->arrived_ms, m->date);
-	m->message_id = make_message_id(conf, m->qid);
-	mail_scan_init(&m->scan, &(struct mail_scan_conf){
-					 .date = m->date,
-					 .message_id = m->message_id,
-					 .header_octets = (size_t)conf->limits.header_octets,
-					 .hops = (unsigned)conf->limits.hops,
-				 });
+	mail_scan_restart(&m->scan, &(struct mail_scan_conf){
+					    .date = m->date,
+					    .message_id = make_message_id(m),
+					    .header_octets = (size_t)conf->limits.header_octets,
+					    .hops = (unsigned)conf->limits.hops,
+				    });
 	put_trace(m);
 	smtp_server_answer(s->engine, ev->ticket,
 			   &SMTP_REPLY(354, 0, 0, 0, "Send the message, then a line with a dot"));
@@ -319,9 +386,15 @@ void message_on_chunk(struct session *s, const struct smtp_event *ev)
 {
 	struct message *m = s->message;
 	struct buf *out = &s->submit->scratch;
+	struct span body;
 
 	buf_clear(out);
-	mail_scan_feed(&m->scan, ev->data, out);
+	body = mail_scan_feed(&m->scan, ev->data, out);
+	if (out->len == 0) {
+		put(m, body);
+		return;
+	}
+	buf_put_span(out, body);
 	put(m, buf_span(out));
 }
 

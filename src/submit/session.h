@@ -33,7 +33,11 @@ struct submit {
 	void (*freed)(void *user);
 	void *freed_user;
 	unsigned turned_away; /* of the sessions, those that hear only that there is no room */
-	struct buf scratch;   /* what a chunk of content becomes; used within one event */
+	struct buf scratch;   /* what a chunk of content becomes, or a reply; used within one event */
+	struct message *spare; /* for the next messages */
+	unsigned spare_count;
+	uint64_t salts[32]; /* for Message-IDs; nobody can guess them */
+	unsigned salt_count;
 	struct withdrawn withdrawn;
 	struct probe *probe; /* whether logins can be checked: this loop asks. NULL: not */
 };
@@ -144,6 +148,7 @@ void message_on_end(struct session *s, const struct smtp_event *ev);
 void message_on_void(struct session *s, const struct smtp_event *ev);
 /* Forgets the message under way, if any; one that has come whole goes its way without us. */
 void message_drop(struct session *s);
+void message_free_spares(struct submit *submit);
 /* A message is under way whose end the client waits for. */
 bool message_is_whole(const struct session *s);
 /* Content octets taken so far. */

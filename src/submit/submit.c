@@ -16,6 +16,7 @@ static void finish(struct work *work)
 	if (atomic_fetch_sub(&submit->conf.settings->refs, 1) == 1)
 		submit->conf.settings->freed(submit->conf.settings);
 	buf_fini(&submit->scratch);
+	message_free_spares(submit);
 	withdrawn_fini(&submit->withdrawn);
 	free(submit);
 	freed(user);

@@ -40,9 +40,12 @@ struct smtp_reply words_for_recipient(const struct smtp_reply *reply)
 
 static struct smtp_reply accepted(const struct handoff_end *end, const char *qid, struct buf *text)
 {
-	buf_printf(text, "Accepted as %s", qid);
+	buf_put_text(text, "Accepted as ");
+	buf_put_text(text, qid);
 	if (end->outcome == HANDOFF_PASSED && end->host && end->reply->text.len) {
-		buf_printf(text, ": %s says: ", end->host);
+		buf_put_text(text, ": ");
+		buf_put_text(text, end->host);
+		buf_put_text(text, " says: ");
 		buf_put_span(text, end->reply->text);
 	}
 	return (struct smtp_reply){ 250, { 2, 0, 0 }, buf_span(text) };

@@ -12,7 +12,9 @@ static void scan(struct span in, size_t piece, struct buf *out)
 
 	mail_scan_init(&s, &conf);
 	for (; in.len; in = span_from(in, piece)) {
-		mail_scan_feed(&s, span_first(in, piece), out);
+		struct span body = mail_scan_feed(&s, span_first(in, piece), out);
+
+		buf_put_span(out, body);
 		require(s.held.len <= MAIL_SCAN_HELD && s.id.len <= 250);
 	}
 	mail_scan_end(&s, out);

@@ -141,7 +141,7 @@ static void within_long_lines(void **state)
  * uneven length, CRLFs at every place of a step. */
 static void within_many_lines(void **state)
 {
-	unsigned char in[140];
+	unsigned char in[90];
 
 	(void)state;
 	for (size_t number = 0; number < sizeof(in) * LETTERS * LETTERS; number++) {
