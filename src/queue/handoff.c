@@ -82,16 +82,40 @@ static int64_t release_of(const struct handoff_conf *conf)
 							   : ENVELOPE_RELEASE_MOST_MS;
 }
 
+/* A copy at *end, which goes on behind it. */
+static const char *put_text(char **end, struct span text)
+{
+	char *at = *end;
+
+	if (text.len)
+		memcpy(at, text.at, text.len);
+	*end = at + text.len + 1;
+	return at;
+}
+
+static struct handoff *new_with_texts(const struct handoff_conf *conf)
+{
+	struct span account = span_text(conf->account);
+	struct handoff *h = mem_alloc(sizeof(*h) + account.len + 1 + conf->sender.len + 1 +
+				      conf->envid.len + 1);
+	char *end = h->text;
+
+	h->account = put_text(&end, account);
+	h->sender = put_text(&end, conf->sender);
+	h->envid = put_text(&end, conf->envid);
+	return h;
+}
+
 struct handoff *handoff_new(const struct handoff_conf *conf)
 {
-	struct handoff *h = mem_new(struct handoff);
+	struct handoff *h = new_with_texts(conf);
 
 	h->conf = *conf;
 	h->queue = conf->queue;
-	h->account = mem_text(conf->account ? conf->account : "");
-	h->sender = mem_text_n(conf->sender.at, conf->sender.len);
-	h->envid = mem_text_n(conf->envid.at, conf->envid.len);
 	h->conf.release_ms = release_of(conf);
+	h->places = h->few_places;
+	h->answered = h->few_answered;
+	h->place_room = PLACES_FEW;
 	h->turn.run = run_turn;
 	h->timer.fire = on_timer;
 	h->stow = stow_new(&(struct stow_conf){ .queue = conf->queue,
@@ -163,11 +187,11 @@ void handoff_release(struct handoff *h)
 	stow_free(&h->stow);
 	for (size_t i = 0; i < h->place_count; i++)
 		place_fini(&h->places[i]);
-	free(h->places);
-	free(h->answered);
-	free(h->account);
-	free(h->sender);
-	free(h->envid);
+	if (h->places != h->few_places) {
+		free(h->places);
+		free(h->answered);
+	}
+	free(h->commit_fault);
 	free(h);
 	queue_unpend(queue);
 }

@@ -82,7 +82,7 @@ static void end_failed(struct handoff *h)
 		h->places[i].is_stored = false;
 	end(h, &(struct handoff_end){ .outcome = HANDOFF_FAILED,
 				      .status = h->commit_status,
-				      .fault = &h->commit_fault });
+				      .fault = h->commit_fault });
 	if (tell_delivered(h))
 		handoff_tell_repeat(h);
 }
@@ -166,7 +166,8 @@ void end_on_committed(void *user, int status, const struct fault *fault)
 
 	if (status) {
 		h->commit_status = status;
-		h->commit_fault = *fault;
+		h->commit_fault = mem_new(struct fault);
+		*h->commit_fault = *fault;
 		h->state = HANDOFF_ALONE;
 		handoff_wake(h);
 		return;

@@ -29,20 +29,22 @@ enum handoff_state {
 #undef X
 };
 
-/* What a smarthost, or the relay in its place, said; copied. */
+/* What a smarthost, or the relay in its place, said; copied, in one block. */
 struct heard {
 	enum relay_outcome outcome;
 	int code;
 	struct smtp_status status;
-	char *words; /* the reply's, or the reason where code is 0 */
-	char *smarthost, *host;
 	bool is_untried, takes_dsn;
+	const char *words; /* the reply's, or the reason where code is 0 */
+	const char *smarthost, *host;
+	char text[];
 };
 
 enum place_state { PLACE_WAITING, PLACE_ANSWERED, PLACE_TOLD };
 
 struct place {
-	char *address, *orcpt;
+	char *address;	   /* and behind it: */
+	const char *orcpt; /* NULL: none */
 	unsigned notify;
 	enum place_state state;
 	struct heard *answer; /* till told; NULL: our own yes */
@@ -52,6 +54,9 @@ struct place {
 	size_t position;      /* there */
 };
 
+/* Nearly every message has no more recipients: what there is of each is part of the object then. */
+enum { PASS_FEW = 2, PLACES_FEW = 2 };
+
 struct pass {
 	struct relay_job job; /* first */
 	struct handoff *handoff;
@@ -60,6 +65,9 @@ struct pass {
 	struct smtp_rcpt_params *params;
 	size_t *places; /* which recipient each of them is */
 	size_t count, room;
+	struct span few_recipients[PASS_FEW];
+	struct smtp_rcpt_params few_params[PASS_FEW];
+	size_t few_places[PASS_FEW];
 	bool is_alive;		 /* a smarthost has said something */
 	struct queued_line *ask; /* while it is open: one of those of its account */
 };
@@ -69,9 +77,11 @@ struct handoff {
 	struct queue *queue;
 	enum handoff_state state;
 	uint64_t qid;
-	char *account, *sender, *envid;
+	const char *account, *sender, *envid; /* in `text` */
 	struct place *places;
 	size_t place_count, place_room;
+	struct place few_places[PLACES_FEW];
+	size_t few_answered[PLACES_FEW];
 	size_t first_in; /* nobody before is in the message */
 	size_t unanswered;
 	size_t *answered; /* places in the order of their answers, of which told_count are told */
@@ -95,7 +105,8 @@ struct handoff {
 	int64_t held_since_ms; /* is_holding */
 	int64_t held_ms;       /* in all, before that */
 	int commit_status;
-	struct fault commit_fault;
+	struct fault *commit_fault; /* NULL: it did not fail */
+	char text[];
 };
 
 /* handoff.c */

@@ -22,6 +22,10 @@ struct pass *pass_new(struct handoff *h, bool is_open)
 	struct pass *p = mem_new(struct pass);
 
 	p->handoff = h;
+	p->recipients = p->few_recipients;
+	p->params = p->few_params;
+	p->places = p->few_places;
+	p->room = PASS_FEW;
 	p->job.qid = h->qid;
 	p->job.source = &p->content.source;
 	p->job.is_urgent = true;
@@ -39,6 +43,11 @@ struct pass *pass_new(struct handoff *h, bool is_open)
 	return p;
 }
 
+static bool has_few(const struct pass *p)
+{
+	return p->recipients == p->few_recipients;
+}
+
 static void pass_free(struct pass **pass)
 {
 	struct pass *p = *pass;
@@ -46,18 +55,35 @@ static void pass_free(struct pass **pass)
 	*pass = NULL;
 	queued_line_end_ask(p->handoff->queue, &p->ask);
 	queued_content_fini(&p->content);
-	free(p->recipients);
-	free(p->params);
-	free(p->places);
+	if (!has_few(p)) {
+		free(p->recipients);
+		free(p->params);
+		free(p->places);
+	}
 	free(p);
+}
+
+static void *more_of(void *at, bool is_few, size_t used, size_t needed)
+{
+	void *more = mem_resize(is_few ? NULL : at, needed);
+
+	if (is_few)
+		memcpy(more, at, used);
+	return more;
 }
 
 static void grow(struct pass *p)
 {
-	p->room = p->room ? p->room * 2 : 4;
-	p->recipients = mem_resize(p->recipients, p->room * sizeof(*p->recipients));
-	p->params = mem_resize(p->params, p->room * sizeof(*p->params));
-	p->places = mem_resize(p->places, p->room * sizeof(*p->places));
+	bool is_few = has_few(p);
+	size_t n = p->room;
+
+	p->room *= 2;
+	p->recipients = more_of(p->recipients, is_few, n * sizeof(*p->recipients),
+				p->room * sizeof(*p->recipients));
+	p->params =
+		more_of(p->params, is_few, n * sizeof(*p->params), p->room * sizeof(*p->params));
+	p->places =
+		more_of(p->places, is_few, n * sizeof(*p->places), p->room * sizeof(*p->places));
 }
 
 void pass_add(struct pass *p, size_t place)

@@ -6,34 +6,44 @@
 
 #include <stdlib.h>
 
-static char *text_or_null(const char *text)
+/* A copy at *end, which goes on behind it; NULL stays NULL. */
+static const char *put_text(char **end, const char *text)
 {
-	return text ? mem_text(text) : NULL;
+	char *at = *end;
+
+	if (text == NULL)
+		return NULL;
+	*end = stpcpy(at, text) + 1;
+	return at;
+}
+
+static size_t room_of(const char *text)
+{
+	return text ? strlen(text) + 1 : 0;
 }
 
 struct heard *heard_new(const struct relay_verdict *verdict)
 {
-	struct heard *heard = mem_new(struct heard);
+	bool is_reason = verdict->reason && verdict->reply.code == 0;
+	char *words = queued_text(is_reason ? span_text(verdict->reason) : verdict->reply.text);
+	struct heard *heard = mem_alloc(sizeof(*heard) + room_of(words) +
+					room_of(verdict->smarthost) + room_of(verdict->host));
+	char *end = heard->text;
 
 	heard->outcome = verdict->outcome;
 	heard->code = verdict->reply.code;
 	heard->status = verdict->reply.status;
-	heard->words = queued_text(verdict->reason && heard->code == 0 ? span_text(verdict->reason)
-								       : verdict->reply.text);
-	heard->smarthost = text_or_null(verdict->smarthost);
-	heard->host = text_or_null(verdict->host);
+	heard->words = put_text(&end, words);
+	heard->smarthost = put_text(&end, verdict->smarthost);
+	heard->host = put_text(&end, verdict->host);
 	heard->is_untried = verdict->is_untried;
 	heard->takes_dsn = verdict->takes_dsn;
+	free(words);
 	return heard;
 }
 
 void heard_free(struct heard **heard)
 {
-	if (*heard == NULL)
-		return;
-	free((*heard)->words);
-	free((*heard)->smarthost);
-	free((*heard)->host);
 	free(*heard);
 	*heard = NULL;
 }
@@ -54,21 +64,39 @@ struct relay_verdict heard_verdict(const struct heard *heard)
 	return verdict;
 }
 
+static void make_room(struct handoff *h)
+{
+	bool is_first = h->places == h->few_places;
+
+	h->place_room *= 2;
+	h->places = mem_resize(is_first ? NULL : h->places, h->place_room * sizeof(*h->places));
+	h->answered =
+		mem_resize(is_first ? NULL : h->answered, h->place_room * sizeof(*h->answered));
+	if (!is_first)
+		return;
+	memcpy(h->places, h->few_places, sizeof(h->few_places));
+	memcpy(h->answered, h->few_answered, sizeof(h->few_answered));
+}
+
+/* Both end in NUL. */
+static void copy_address(struct place *p, struct span mailbox, struct span orcpt)
+{
+	p->address = mem_alloc(mailbox.len + 1 + (orcpt.len ? orcpt.len + 1 : 0));
+	if (mailbox.len)
+		memcpy(p->address, mailbox.at, mailbox.len);
+	if (orcpt.len)
+		p->orcpt = memcpy(p->address + mailbox.len + 1, orcpt.at, orcpt.len);
+}
+
 size_t place_add(struct handoff *h, struct span mailbox, const struct smtp_rcpt_params *params)
 {
 	struct place *p;
 
-	if (h->place_count == h->place_room) {
-		h->place_room = h->place_room ? h->place_room * 2 : 4;
-		h->places = mem_resize(h->places, h->place_room * sizeof(*h->places));
-		h->answered = mem_resize(h->answered, h->place_room * sizeof(*h->answered));
-	}
+	if (h->place_count == h->place_room)
+		make_room(h);
 	p = &h->places[h->place_count];
-	*p = (struct place){ .address = mem_text_n(mailbox.at, mailbox.len) };
-	if (params) {
-		p->notify = params->notify;
-		p->orcpt = mem_text_n(params->orcpt.at, params->orcpt.len);
-	}
+	*p = (struct place){ .notify = params ? params->notify : 0 };
+	copy_address(p, mailbox, params ? params->orcpt : span_of(NULL, 0));
 	h->unanswered++;
 	return h->place_count++;
 }
@@ -78,7 +106,6 @@ void place_fini(struct place *p)
 	heard_free(&p->answer);
 	heard_free(&p->heard);
 	free(p->address);
-	free(p->orcpt);
 }
 
 void place_answer(struct handoff *h, size_t i, struct heard *answer)

@@ -2,6 +2,25 @@
  * sees one story whichever way a message went. */
 #include "handoff_inside.h"
 
+#include "base/digits.h"
+
+/* "2.0.0" */
+static void add_status(struct logline *line, const struct smtp_status *s)
+{
+	const unsigned parts[] = { s->class, s->subject, s->detail };
+	char text[3 * DIGITS_MAX + 3], room[DIGITS_MAX];
+	size_t n = 0;
+
+	for (unsigned i = 0; i < 3; i++) {
+		struct span digits = digits_of(parts[i], room);
+
+		memcpy(text + n, digits.at, digits.len);
+		n += digits.len;
+		text[n++] = '.';
+	}
+	logline_span(line, "status", span_of(text, n - 1));
+}
+
 static void start(struct logline *line, const char *event, const struct handoff *h,
 		  const struct place *p)
 {
@@ -14,8 +33,7 @@ static void start(struct logline *line, const char *event, const struct handoff 
 	if (heard->code)
 		logline_number(line, "code", heard->code);
 	if (heard->status.class)
-		logline_format(line, "status", "%u.%u.%u", heard->status.class,
-			       heard->status.subject, heard->status.detail);
+		add_status(line, &heard->status);
 	logline_text(line, "text", heard->words);
 }
 

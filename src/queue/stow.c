@@ -18,6 +18,7 @@ enum {
 	CHUNK_OCTETS = 64 * 1024, /* a chunk goes out once it is so long */
 	SMALL_OCTETS = 8 * 1024,  /* and for those whom the budget has nothing left */
 	WRITES_MOST = 2,	  /* chunks under way */
+	FIRST_OCTETS = 8 * 1024,  /* of memory: what most messages need */
 };
 
 struct chunk {
@@ -25,6 +26,16 @@ struct chunk {
 	struct stow *st;
 	struct buf octets; /* empty where the write points into st->memory */
 	bool is_busy;
+};
+
+/* What there is only of a content that goes to the spool. */
+struct outgoing {
+	struct stow *st;
+	struct chunk chunks[WRITES_MOST];
+	struct envelope envelope;
+	struct buf record;
+	struct spool_write commit;
+	struct fault fault;
 };
 
 enum stow_state {
@@ -44,20 +55,16 @@ struct stow {
 	struct buf memory; /* all of it, or what has not gone out yet */
 	size_t handed;	   /* of memory, at the commit */
 	int64_t reserved;
-	size_t chunk_octets; /* once it is streaming */
-	unsigned streamed;   /* chunks that went out and are in memory no more */
-	bool is_streaming;   /* not kept: goes out in chunks */
-	bool has_chunks;     /* the spool has something of it */
-	bool is_waited_for;  /* put() said false */
-	bool is_seal_waited; /* seal() said false */
-	struct chunk chunks[WRITES_MOST];
-	struct envelope envelope;
-	struct buf record;
-	struct spool_write commit;
+	size_t chunk_octets;  /* once it is streaming */
+	unsigned streamed;    /* chunks that went out and are in memory no more */
+	bool is_streaming;    /* not kept: goes out in chunks */
+	bool has_chunks;      /* the spool has something of it */
+	bool is_waited_for;   /* put() said false */
+	bool is_seal_waited;  /* seal() said false */
+	struct outgoing *out; /* NULL: nothing went to the spool yet */
 	bool is_commit_put;
 	struct work failed; /* to tell a failure outside the call that asks */
 	int status;
-	struct fault fault;
 };
 
 struct stow *stow_new(const struct stow_conf *conf)
@@ -91,32 +98,51 @@ int stow_status(const struct stow *st)
 	return st->status;
 }
 
+static struct outgoing *outgoing_of(struct stow *st)
+{
+	if (st->out == NULL) {
+		st->out = mem_new(struct outgoing);
+		st->out->st = st;
+	}
+	return st->out;
+}
+
+static void free_outgoing(struct outgoing *out)
+{
+	if (out == NULL)
+		return;
+	for (unsigned i = 0; i < WRITES_MOST; i++)
+		buf_fini(&out->chunks[i].octets);
+	buf_fini(&out->record);
+	envelope_fini(&out->envelope);
+	free(out);
+}
+
 static void free_stow(struct stow *st)
 {
 	struct queue *queue = st->queue;
 
-	for (unsigned i = 0; i < WRITES_MOST; i++)
-		buf_fini(&st->chunks[i].octets);
+	free_outgoing(st->out);
 	buf_fini(&st->memory);
-	buf_fini(&st->record);
 	queue_release(queue, st->reserved);
-	envelope_fini(&st->envelope);
 	free(st);
 	queue_unpend(queue);
 }
 
 static struct chunk *free_chunk(struct stow *st)
 {
+	struct outgoing *out = outgoing_of(st);
+
 	for (unsigned i = 0; i < WRITES_MOST; i++)
-		if (!st->chunks[i].is_busy)
-			return &st->chunks[i];
+		if (!out->chunks[i].is_busy)
+			return &out->chunks[i];
 	return NULL;
 }
 
 static bool is_writing(const struct stow *st)
 {
-	for (unsigned i = 0; i < WRITES_MOST; i++)
-		if (st->chunks[i].is_busy)
+	for (unsigned i = 0; st->out && i < WRITES_MOST; i++)
+		if (st->out->chunks[i].is_busy)
 			return true;
 	return false;
 }
@@ -132,7 +158,7 @@ static void end_chunk(struct work *work)
 	buf_fini(&chunk->octets); /* the client may be slow to fill another one */
 	if (chunk->write.status && st->status == 0) {
 		st->status = chunk->write.status;
-		st->fault = chunk->write.fault;
+		st->out->fault = chunk->write.fault;
 	}
 	go_on(st);
 }
@@ -216,6 +242,20 @@ static void keep_no_longer(struct stow *st)
 	}
 }
 
+/* Each new size is a new block and a copy. The pages of what is not used yet are not there. */
+static void make_room(struct buf *memory, size_t octets)
+{
+	size_t needed = memory->len + octets;
+
+	if (memory->at && needed <= memory->cap)
+		return;
+	if (needed < memory->cap * 4)
+		needed = memory->cap * 4;
+	if (needed > CHUNK_OCTETS)
+		needed = memory->len + octets;
+	buf_room(memory, (needed < FIRST_OCTETS ? FIRST_OCTETS : needed) - memory->len);
+}
+
 bool stow_put(struct stow *st, struct span content)
 {
 	require(st->state == STOW_OPEN);
@@ -223,6 +263,7 @@ bool stow_put(struct stow *st, struct span content)
 	st->is_waited_for = false;
 	if (!may_keep(st, content.len))
 		keep_no_longer(st);
+	make_room(&st->memory, content.len);
 	buf_put_span(&st->memory, content);
 	stream(st);
 	st->is_waited_for = is_full(st);
@@ -273,7 +314,7 @@ static void fail(struct stow *st)
 		queue_drop_content(st->queue, st->qid);
 	st->has_chunks = false;
 	st->state = STOW_FAILED;
-	st->conf.committed(st->conf.user, st->status, &st->fault);
+	st->conf.committed(st->conf.user, st->status, &st->out->fault);
 }
 
 static void fail_later(struct work *work)
@@ -283,11 +324,12 @@ static void fail_later(struct work *work)
 
 static void end_commit(struct work *work)
 {
-	struct stow *st = list_entry(work, struct stow, commit.done);
+	struct outgoing *out = list_entry(work, struct outgoing, commit.done);
+	struct stow *st = out->st;
 
-	st->status = st->commit.status;
-	st->fault = st->commit.fault;
+	st->status = out->commit.status;
 	if (st->status) {
+		out->fault = out->commit.fault;
 		fail(st);
 		return;
 	}
@@ -297,15 +339,17 @@ static void end_commit(struct work *work)
 
 static void put_commit(struct stow *st, struct span rest)
 {
+	struct outgoing *out = outgoing_of(st);
+
 	st->is_commit_put = true;
-	envelope_encode(&st->envelope, &st->record);
-	st->commit = (struct spool_write){ .done = { .run = end_commit },
-					   .home = st->queue->conf.loop,
-					   .kind = SPOOL_COMMIT,
-					   .id = st->qid,
-					   .content = rest,
-					   .record = buf_span(&st->record) };
-	spool_put(st->queue->conf.spool, &st->commit);
+	envelope_encode(&out->envelope, &out->record);
+	out->commit = (struct spool_write){ .done = { .run = end_commit },
+					    .home = st->queue->conf.loop,
+					    .kind = SPOOL_COMMIT,
+					    .id = st->qid,
+					    .content = rest,
+					    .record = buf_span(&out->record) };
+	spool_put(st->queue->conf.spool, &out->commit);
 }
 
 /* The commit goes out after every chunk is known to be written: it must not stand where one of them
@@ -365,20 +409,22 @@ static void go_on(struct stow *st)
 
 void stow_commit(struct stow *st, struct envelope *envelope)
 {
+	struct outgoing *out = outgoing_of(st);
+
 	require(st->state == STOW_OPEN || st->state == STOW_SEALED);
 	st->state = STOW_COMMITTING;
 	st->is_waited_for = false;
-	st->envelope = *envelope;
+	out->envelope = *envelope;
 	*envelope = (struct envelope){ 0 };
-	st->envelope.qid = st->qid;
-	st->envelope.size = st->octets;
+	out->envelope.qid = st->qid;
+	out->envelope.size = st->octets;
 	commit(st);
 }
 
 struct envelope *stow_envelope(struct stow *st)
 {
 	require(st->state == STOW_COMMITTED);
-	return &st->envelope;
+	return &st->out->envelope;
 }
 
 struct buf *stow_hand_over(struct stow *st, int64_t *reserved_out)
