@@ -12,6 +12,7 @@
 	X(sessions_opened, "client connections accepted")                                          \
 	X(sessions_open, "client connections open now")                                            \
 	X(sessions_refused, "client connections turned away by a limit")                           \
+	X(sessions_overload, "client connections turned away because more came than can be served")\
 	X(tls_handshakes, "TLS handshakes with clients finished")                                  \
 	X(tls_failures, "TLS handshakes with clients failed")                                      \
 	X(tls_legacy, "of the finished, those on listeners of the legacy profile")                 \

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/fault.h"
+#include "base/span.h"
 #include "io/loop.h"
 
 struct listener;
@@ -22,3 +23,6 @@ int listen_bind(const char *address, int port, int *fds_out, size_t cap, bool is
 struct listener *listen_start(struct loop *loop, int fd, void (*accepted)(void *user, int fd),
 			      void *user);
 void listen_stop(struct listener **listener);
+/* Says `words` (may be empty) to a client just accepted, whatever it may say, and closes: without waiting and
+ * at the cost of three system calls. */
+void listen_turn_away(int fd, struct span words);

@@ -35,6 +35,9 @@ bool loop_is_here(const struct loop *loop);
 int64_t loop_now_ms(const struct loop *loop);
 /* This turn has taken some ms already: who can go on later does, so that the others' turn comes. */
 bool loop_is_late(const struct loop *loop);
+/* How long a client that begins a TLS handshake now has to wait for its turn: those that are logged in
+ * have theirs first, and each turn of the loop has time for some handshakes only. */
+int64_t loop_wait_ms(const struct loop *loop);
 int64_t wall_now_ms(void);
 /* Fills `at` with octets nobody can guess. */
 void random_fill(void *at, size_t n);

@@ -76,6 +76,8 @@ struct worker_pool *worker_pool_new(struct loop *loop, const struct worker_pool_
 void worker_pool_free(struct worker_pool **pool);
 /* From any loop. The ask stays the caller's until done(). */
 void worker_ask(struct worker_pool *pool, struct worker_ask *ask);
+/* Most of the places for asks that wait are taken: more will end as -EAGAIN soon. From any loop. */
+bool worker_pool_is_crowded(const struct worker_pool *pool);
 /* New settings for workers (a reload): idle ones go at once, those that work when they have answered.
  * Whoever asks for one of them after that, or waits for it, gets -ESTALE: its conversation begins anew. */
 void worker_pool_renew(struct worker_pool *pool, struct span hello);

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 enum {
-	ACCEPTS_PER_TURN = 64, /* so that clients that are here already get their turn */
+	ACCEPTS_PER_TURN = 16, /* so that clients that are here already get their turn */
 	PAUSE_MS = 100,
 };
 
@@ -140,4 +140,12 @@ void listen_stop(struct listener **listener_at)
 	close(listener->fd);
 	if (listener->spare >= 0)
 		close(listener->spare);
+}
+
+/* One that has already spoken, against RFC 5321 section 3.1, may lose our words to a RST. */
+void listen_turn_away(int fd, struct span words)
+{
+	if (words.len && send(fd, words.at, words.len, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+		shutdown(fd, SHUT_WR);
+	close(fd);
 }

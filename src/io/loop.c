@@ -220,6 +220,7 @@ struct loop *loop_new(const char *thread_name)
 	list_init(&loop->streams);
 	list_init(&loop->due);
 	start_handles(loop);
+	stream_line_init(loop);
 	return loop;
 }
 

@@ -37,6 +37,9 @@ struct loop {
 	char name[16];
 	struct list streams; /* all of them */
 	struct list due;     /* those with something to do at the end of the turn */
+	struct list line;    /* those whose TLS handshake is to begin (stream_line.c) */
+	uv_idle_t line_turn; /* active while there are any */
+	int64_t line_served_ms, line_waited_ms; /* the last one's */
 	/* Shared by all streams: what one read call brings, and its deciphered form. */
 	unsigned char *read_at, *plain_at;
 	struct buf spare[LOOP_SPARE_BUFS];
@@ -50,6 +53,8 @@ void loop_return(struct loop *loop, struct buf *b);
 /* The end of this turn comes without waiting for octets. */
 void loop_hurry(struct loop *loop);
 
+/* stream_line.c */
+void stream_line_init(struct loop *loop);
 /* stream.c: does what is due for each stream of loop->due. */
 void stream_run_due(struct loop *loop);
 /* stream.c: ends all streams of a loop that goes away. */

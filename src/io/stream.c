@@ -55,6 +55,7 @@ void stream_shut(struct stream *s)
 	timer_clear(s->loop, &s->patience);
 	if (list_holds(&s->due))
 		list_remove(&s->loop->due, &s->due);
+	stream_line_leave(s);
 	uv_close((uv_handle_t *)&s->tcp, on_closed);
 }
 

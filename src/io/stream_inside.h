@@ -37,7 +37,7 @@ struct stream {
 	struct loop *loop;
 	const struct stream_ops *ops;
 	void *user;
-	struct list_node all, due; /* in the loop's lists */
+	struct list_node all, due, line; /* in the loop's lists */
 	struct buf plain, wire, sending, unused;
 	struct tls *tls;
 	struct span cipher; /* what tls may pull; only while a read is worked on */
@@ -48,6 +48,8 @@ struct stream {
 	bool is_secured, is_reading, is_giving, is_full, wants_resume, has_peer_ended;
 	bool is_mute;	    /* the socket takes nothing any more */
 	bool awaits_header; /* of a proxy: what has come of it is in `unused` */
+	bool awaits_hello;  /* the handshake has not begun: what has come of it is in `unused` */
+	int64_t hello_ms;   /* since when its first octets wait */
 	uint16_t port;
 	char address[48];
 };
@@ -69,6 +71,14 @@ void stream_watch(struct stream *s);
 void stream_give_again(struct stream *s);
 /* Ends a stream whose peer sent plain octets behind STARTTLS. */
 void stream_refuse_injected(struct stream *s);
+
+/* Octets of TLS from the peer; empty: it has ended. */
+void stream_take_cipher(struct stream *s, struct span octets);
+
+/* stream_line.c */
+/* The first octets of a handshake came, or more of them before its turn. */
+void stream_line_join(struct stream *s, struct span octets);
+void stream_line_leave(struct stream *s);
 
 /* stream_proxy.c */
 /* Octets came while a header is awaited. Returns those behind it; empty: none, or it has not come. */

@@ -69,7 +69,8 @@ void stream_give_again(struct stream *s)
 
 void stream_resume(struct stream *s)
 {
-	if (s->state != STREAM_OPEN || s->awaits_header || s->unused.len + s->is_giving == 0)
+	if (s->state != STREAM_OPEN || s->awaits_header || s->awaits_hello ||
+	    s->unused.len + s->is_giving == 0)
 		return;
 	s->wants_resume = true;
 	stream_due(s);
@@ -103,7 +104,7 @@ static void decipher(struct stream *s)
 		stream_tls_over(s, result, &fault);
 }
 
-static void take_cipher(struct stream *s, struct span octets)
+void stream_take_cipher(struct stream *s, struct span octets)
 {
 	s->cipher = octets;
 	if (stream_shake(s))
@@ -132,7 +133,7 @@ static void on_end(struct stream *s)
 		return;
 	}
 	if (s->state == STREAM_OPEN && s->tls)
-		take_cipher(s, span_of(NULL, 0));
+		stream_take_cipher(s, span_of(NULL, 0));
 	stream_blame(s, -EPIPE,
 		     s->awaits_header ? "the peer closed the connection before its PROXY header"
 				      : "the peer closed the connection");
@@ -159,8 +160,10 @@ static void take(struct stream *s, struct span octets)
 {
 	if (octets.len == 0 || s->state != STREAM_OPEN)
 		return;
-	if (s->tls)
-		take_cipher(s, octets);
+	if (s->awaits_hello)
+		stream_line_join(s, octets);
+	else if (s->tls)
+		stream_take_cipher(s, octets);
 	else
 		give(s, octets);
 }

@@ -84,6 +84,7 @@ bool stream_start_tls_server(struct stream *s, const struct tls_server_conf *con
 	if (!may_start(s))
 		return false;
 	s->tls = tls_new_server(conf, &wire);
+	s->awaits_hello = true;
 	return true;
 }
 

@@ -32,6 +32,7 @@ struct worker_pool {
 	struct list waiting;   /* for any worker */
 	size_t lined;	       /* asks in the lines of all workers */
 	struct timer patience; /* of the ask that waits longest for any */
+	atomic_uint asks;      /* under way, those included that worker_ask() has just posted */
 };
 
 /* worker_line.c */

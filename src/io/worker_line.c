@@ -17,6 +17,7 @@ static void done_at_home(struct work *work)
 void worker_ask_finish(struct worker_ask *ask, int status)
 {
 	buf_wipe(&ask->request);
+	atomic_fetch_sub(&ask->pool->asks, 1);
 	ask->status = status;
 	ask->work.run = done_at_home;
 	loop_post(ask->home, &ask->work);

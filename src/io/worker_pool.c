@@ -204,7 +204,13 @@ void worker_ask(struct worker_pool *pool, struct worker_ask *ask)
 {
 	ask->pool = pool;
 	ask->work.run = arrive;
+	atomic_fetch_add(&pool->asks, 1);
 	loop_post(pool->loop, &ask->work);
+}
+
+bool worker_pool_is_crowded(const struct worker_pool *pool)
+{
+	return atomic_load(&pool->asks) >= pool->conf.most + pool->conf.waiting - pool->conf.waiting / 4;
 }
 
 struct worker_pool *worker_pool_new(struct loop *loop, const struct worker_pool_conf *conf)

@@ -9,15 +9,8 @@
 
 enum { TURNED_AWAY_MOST = 16 };
 
-/* A session too many is told so where that costs no handshake, and while not too many others are being
- * told: each keeps its socket until the client has read it. */
-static void turn_away(struct session *s, enum gate_verdict verdict)
+static void log_turned_away(struct session *s, enum gate_verdict verdict)
 {
-	static const struct smtp_reply full =
-		SMTP_REPLY(421, 4, 3, 2, "Too many sessions; try again in a minute");
-	static const struct smtp_reply address_full =
-		SMTP_REPLY(421, 4, 7, 0,
-			   "Too many sessions from your address; close some or try again");
 	struct logline l;
 
 	counter_add(&s->submit->conf.counters->sessions_refused, 1);
@@ -27,6 +20,26 @@ static void turn_away(struct session *s, enum gate_verdict verdict)
 		     verdict == GATE_FULL ? "limits.sessions is reached"
 					  : "limits.sessions_per_address is reached");
 	session_log_put(s, &l);
+}
+
+/* A session too many is told so where that costs no handshake, and while not too many others are being
+ * told: each keeps its socket until the client has read it. */
+static void turn_away(struct session *s, enum gate_verdict verdict)
+{
+	static const struct smtp_reply full =
+		SMTP_REPLY(421, 4, 3, 2, "Too many sessions; try again in a minute");
+	static const struct smtp_reply address_full =
+		SMTP_REPLY(421, 4, 7, 0,
+			   "Too many sessions from your address; close some or try again");
+	static const struct smtp_reply busy = SMTP_REPLY(421, 4, 3, 2, LOAD_WORDS);
+	static const struct smtp_reply *const replies[] = {
+		[GATE_FULL] = &full, [GATE_ADDRESS_FULL] = &address_full, [GATE_BUSY] = &busy
+	};
+
+	if (verdict == GATE_BUSY)
+		load_refused(s->submit);
+	else
+		log_turned_away(s, verdict);
 	s->reason = "turned away";
 	s->is_turned_away = true;
 	s->submit->turned_away++;
@@ -35,7 +48,7 @@ static void turn_away(struct session *s, enum gate_verdict verdict)
 		stream_abort(s->stream);
 		return;
 	}
-	session_greet(s, verdict == GATE_FULL ? &full : &address_full);
+	session_greet(s, replies[verdict]);
 	session_resume(s);
 }
 
@@ -100,12 +113,21 @@ static void admit(struct session *s)
 static void begin(struct session *s)
 {
 	const struct conf_limits *limits = &s->settings->conf->limits;
+	enum load load = load_judge(s->submit);
 	enum gate_verdict verdict;
 
 	snprintf(s->address, sizeof(s->address), "%s", stream_peer_address(s->stream));
 	gate_address_parse(s->address, &s->gate_address);
-	verdict = gate_enter(s->submit->conf.gate, &s->gate_address, limits->sessions,
-			     limits->sessions_per_address);
+	if (load == LOAD_OVER)
+		verdict = GATE_BUSY;
+	else
+		verdict = gate_enter(s->submit->conf.gate, &s->gate_address,
+				     &(struct gate_limits){
+					     .sessions = limits->sessions,
+					     .sessions_per_address = limits->sessions_per_address,
+					     .strangers_per_address =
+						     load == LOAD_BUSY ? LOAD_STRANGERS_MOST : 0,
+				     });
 	if (verdict == GATE_OPEN)
 		admit(s);
 	else
@@ -177,11 +199,17 @@ static const struct submit_listen *find_listen(const struct submit_settings *set
 
 void submit_accept(struct submit *submit, int fd, const char *listener)
 {
-	struct session *s = mem_new(struct session);
+	const struct submit_listen *listen = find_listen(submit->conf.settings, listener);
+	struct session *s;
 
+	if (listen && listen->proxy_count == 0 && load_judge(submit) == LOAD_OVER) {
+		load_turn_away(submit, fd, listen);
+		return;
+	}
+	s = mem_new(struct session);
 	s->submit = submit;
 	s->settings = submit->conf.settings;
-	s->listen = find_listen(s->settings, listener);
+	s->listen = listen;
 	s->stream = stream_accept(submit->conf.loop, fd, &session_stream_ops, s);
 	if (s->stream == NULL) {
 		free(s);

@@ -14,11 +14,13 @@ struct submit_gate {
 	pthread_mutex_t lock;
 	struct map addresses; /* by gate_address: struct visitor */
 	long open, most;
+	struct gate_episode episode;
 };
 
 struct visitor {
 	struct gate_address address;
 	long open;
+	long strangers; /* of those, who have not logged in */
 };
 
 struct submit_gate *submit_gate_new(uint64_t seed, long most)
@@ -59,42 +61,111 @@ static struct span key_of(const struct gate_address *address)
 	return span_of(address->octets, sizeof(address->octets));
 }
 
-enum gate_verdict gate_enter(struct submit_gate *gate, const struct gate_address *address,
-			     long sessions, long sessions_per_address)
+static enum gate_verdict judge(const struct submit_gate *gate, const struct visitor *v,
+			       const struct gate_limits *limits)
 {
-	enum gate_verdict verdict = GATE_OPEN;
+	if (gate->open >= limits->sessions || gate->open >= gate->most)
+		return GATE_FULL;
+	if (v && v->open >= limits->sessions_per_address)
+		return GATE_ADDRESS_FULL;
+	if (v && limits->strangers_per_address && v->strangers >= limits->strangers_per_address)
+		return GATE_BUSY;
+	return GATE_OPEN;
+}
+
+static struct visitor *visitor_new(struct submit_gate *gate, const struct gate_address *address)
+{
+	struct visitor *v = mem_new(struct visitor);
+
+	v->address = *address;
+	map_put(&gate->addresses, key_of(&v->address), v);
+	return v;
+}
+
+enum gate_verdict gate_enter(struct submit_gate *gate, const struct gate_address *address,
+			     const struct gate_limits *limits)
+{
+	enum gate_verdict verdict;
 	struct visitor *v;
 
 	pthread_mutex_lock(&gate->lock);
 	v = map_get(&gate->addresses, key_of(address));
-	if (gate->open >= sessions || gate->open >= gate->most) {
-		verdict = GATE_FULL;
-	} else if (v && v->open >= sessions_per_address) {
-		verdict = GATE_ADDRESS_FULL;
-	} else {
-		if (v == NULL) {
-			v = mem_new(struct visitor);
-			v->address = *address;
-			map_put(&gate->addresses, key_of(&v->address), v);
-		}
+	verdict = judge(gate, v, limits);
+	if (verdict == GATE_OPEN) {
+		if (v == NULL)
+			v = visitor_new(gate, address);
 		v->open++;
+		v->strangers++;
 		gate->open++;
 	}
 	pthread_mutex_unlock(&gate->lock);
 	return verdict;
 }
 
-void gate_leave(struct submit_gate *gate, const struct gate_address *address)
+void gate_know(struct submit_gate *gate, const struct gate_address *address)
 {
 	struct visitor *v;
 
 	pthread_mutex_lock(&gate->lock);
 	v = map_get(&gate->addresses, key_of(address));
-	require(v != NULL && v->open > 0);
+	require(v != NULL && v->strangers > 0);
+	v->strangers--;
+	pthread_mutex_unlock(&gate->lock);
+}
+
+void gate_leave(struct submit_gate *gate, const struct gate_address *address, bool is_known)
+{
+	struct visitor *v;
+
+	pthread_mutex_lock(&gate->lock);
+	v = map_get(&gate->addresses, key_of(address));
+	require(v != NULL && v->open > 0 && (is_known || v->strangers > 0));
 	gate->open--;
+	v->strangers -= !is_known;
 	if (--v->open == 0) {
 		map_remove(&gate->addresses, key_of(address));
 		free(v);
 	}
 	pthread_mutex_unlock(&gate->lock);
+}
+
+bool gate_episode_add(struct submit_gate *gate, int64_t now_ms, uint64_t sid)
+{
+	struct gate_episode *e = &gate->episode;
+	bool is_new;
+
+	pthread_mutex_lock(&gate->lock);
+	is_new = e->sid == 0;
+	if (is_new)
+		*e = (struct gate_episode){ .sid = sid, .since_ms = now_ms };
+	e->refused++;
+	e->last_ms = now_ms;
+	pthread_mutex_unlock(&gate->lock);
+	return is_new;
+}
+
+uint64_t gate_episode_sid(struct submit_gate *gate)
+{
+	uint64_t sid;
+
+	pthread_mutex_lock(&gate->lock);
+	sid = gate->episode.sid;
+	pthread_mutex_unlock(&gate->lock);
+	return sid;
+}
+
+int64_t gate_episode_end(struct submit_gate *gate, int64_t now_ms, int64_t quiet_ms,
+			 struct gate_episode *ended)
+{
+	struct gate_episode *e = &gate->episode;
+	int64_t left;
+
+	pthread_mutex_lock(&gate->lock);
+	left = e->last_ms + quiet_ms - now_ms;
+	if (left <= 0) {
+		*ended = *e;
+		*e = (struct gate_episode){ 0 };
+	}
+	pthread_mutex_unlock(&gate->lock);
+	return left > 0 ? left : 0;
 }

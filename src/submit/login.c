@@ -82,6 +82,9 @@ static const struct smtp_reply *admit(struct session *s, const struct login *log
 
 	if (login->name == NULL || !is_named(&s->listen->conf->users, login->name))
 		return &not_here;
+	if (!s->is_known)
+		gate_know(s->submit->conf.gate, &s->gate_address);
+	s->is_known = true;
 	free(s->account);
 	free(s->credential);
 	s->account = mem_text(login->name);

@@ -363,7 +363,7 @@ static void session_free(struct session *s)
 	message_drop(s);
 	smtp_server_free(&s->engine);
 	if (s->has_entered) {
-		gate_leave(submit->conf.gate, &s->gate_address);
+		gate_leave(submit->conf.gate, &s->gate_address, s->is_known);
 		counter_sub(&submit->conf.counters->sessions_open, 1);
 	}
 	submit->turned_away -= s->is_turned_away;

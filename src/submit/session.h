@@ -13,6 +13,7 @@
 
 #include "base/id.h"
 #include "gate.h"
+#include "load.h"
 #include "io/stream.h"
 #include "smtp/server.h"
 #include "withdrawn.h"
@@ -40,6 +41,9 @@ struct submit {
 	unsigned salt_count;
 	struct withdrawn withdrawn;
 	struct probe *probe; /* whether logins can be checked: this loop asks. NULL: not */
+	struct load_gauge load;
+	struct timer quiet; /* until the overload that this loop saw begin may be over */
+	bool saw_overload;
 };
 
 struct session {
@@ -67,6 +71,7 @@ struct session {
 	struct message *message;
 	unsigned accepted; /* messages answered 250 */
 	bool has_entered;  /* counted by the gate */
+	bool is_known;	   /* to the gate: it has logged in */
 	bool is_turned_away;
 	bool is_awaiting_proxy; /* its header, before anything else */
 	bool is_revoked;	/* ends as soon as no message is under way */

@@ -12,6 +12,7 @@ static void finish(struct work *work)
 	void (*freed)(void *user) = submit->freed;
 	void *user = submit->freed_user;
 
+	load_leave(submit);
 	timer_clear(submit->conf.loop, &submit->grace);
 	if (atomic_fetch_sub(&submit->conf.settings->refs, 1) == 1)
 		submit->conf.settings->freed(submit->conf.settings);
@@ -41,6 +42,7 @@ struct submit *submit_new(const struct submit_conf *conf)
 	list_init(&submit->sessions);
 	submit->free_work.run = finish;
 	submit->grace.fire = on_grace_over;
+	submit->quiet.fire = load_on_quiet;
 	return submit;
 }
 

@@ -275,7 +275,9 @@ static void full_queue_refuses_the_newest(void **state)
 	put_question(pool, loop, &q[0], "hang", &left);
 	for (int i = 1; i < 5; i++)
 		put_question(pool, loop, &q[i], "x", &left);
+	assert_true(worker_pool_is_crowded(pool));
 	loop_run(loop);
+	assert_false(worker_pool_is_crowded(pool));
 	for (int i = 0; i < 5; i++)
 		refused += q[i].ask.status == -EAGAIN;
 	assert_int_equal(refused, 2);

@@ -10,7 +10,8 @@ static enum gate_verdict enter(struct submit_gate *gate, const char *text, long 
 	struct gate_address address;
 
 	gate_address_parse(text, &address);
-	return gate_enter(gate, &address, all, each);
+	return gate_enter(gate, &address,
+			  &(struct gate_limits){ .sessions = all, .sessions_per_address = each });
 }
 
 static void leave(struct submit_gate *gate, const char *text)
@@ -18,7 +19,7 @@ static void leave(struct submit_gate *gate, const char *text)
 	struct gate_address address;
 
 	gate_address_parse(text, &address);
-	gate_leave(gate, &address);
+	gate_leave(gate, &address, false);
 }
 
 static void test_per_address(void **state)
@@ -98,6 +99,56 @@ static void test_many_addresses_come_and_go(void **state)
 	submit_gate_free(&gate);
 }
 
+/* Under load an address is told from the others by who has not logged in. */
+static void test_strangers(void **state)
+{
+	const struct gate_limits busy = { 10, 10, 2 }, calm = { 10, 10, 0 };
+	struct submit_gate *gate = submit_gate_new(7, 100000);
+	struct gate_address a, b;
+
+	(void)state;
+	gate_address_parse("192.0.2.1", &a);
+	gate_address_parse("192.0.2.2", &b);
+	assert_int_equal(gate_enter(gate, &a, &calm), GATE_OPEN);
+	assert_int_equal(gate_enter(gate, &a, &busy), GATE_OPEN);
+	assert_int_equal(gate_enter(gate, &a, &busy), GATE_BUSY);
+	assert_int_equal(gate_enter(gate, &b, &busy), GATE_OPEN);
+	gate_know(gate, &a);
+	assert_int_equal(gate_enter(gate, &a, &busy), GATE_OPEN);
+	assert_int_equal(gate_enter(gate, &a, &busy), GATE_BUSY);
+	assert_int_equal(gate_enter(gate, &a, &calm), GATE_OPEN);
+	gate_leave(gate, &a, true);
+	gate_leave(gate, &a, false);
+	assert_int_equal(gate_enter(gate, &a, &busy), GATE_BUSY);
+	gate_leave(gate, &a, false);
+	assert_int_equal(gate_enter(gate, &a, &busy), GATE_OPEN);
+	gate_leave(gate, &a, false);
+	gate_leave(gate, &a, false);
+	gate_leave(gate, &b, false);
+	submit_gate_free(&gate);
+}
+
+static void test_episode(void **state)
+{
+	struct submit_gate *gate = submit_gate_new(7, 100000);
+	struct gate_episode ended;
+
+	(void)state;
+	assert_true(gate_episode_add(gate, 1000, 71));
+	assert_false(gate_episode_add(gate, 1500, 72));
+	assert_false(gate_episode_add(gate, 4000, 73));
+	assert_int_equal(gate_episode_sid(gate), 71);
+	assert_int_equal(gate_episode_end(gate, 11000, 10000, &ended), 3000);
+	assert_int_equal(gate_episode_end(gate, 14000, 10000, &ended), 0);
+	assert_int_equal(ended.sid, 71);
+	assert_int_equal(ended.refused, 3);
+	assert_int_equal(ended.last_ms - ended.since_ms, 3000);
+	assert_true(gate_episode_add(gate, 20000, 74));
+	assert_int_equal(gate_episode_end(gate, 20000, 0, &ended), 0);
+	assert_int_equal(ended.refused, 1);
+	submit_gate_free(&gate);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -106,6 +157,8 @@ int main(void)
 		cmocka_unit_test(test_its_own_most),
 		cmocka_unit_test(test_ipv6_counts_by_its_64_bits),
 		cmocka_unit_test(test_many_addresses_come_and_go),
+		cmocka_unit_test(test_strangers),
+		cmocka_unit_test(test_episode),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
