@@ -165,7 +165,7 @@ def latency_counts_from_when_it_was_due(stand):
     slow = stand.start(SINK, "--delay", "60")
     floor = stand.floor("-f", "127.0.0.1:%d" % slow.port)
     out = stand.load(floor.port, 6, "-q", "1000", "-c", "1")
-    true(out["max_us"] >= 6 * 60000 - 6000 and out["late"] == 4, out)
+    true(out["max_us"] >= 6 * 60000 - 6000 and out["late"] >= 4, out)
 
 
 def delay_holds_up_nobody_else(stand):
@@ -208,10 +208,11 @@ def for_some_time(stand):
 
 
 class Refuser:
-    """Answers the first connections with 421, and passes the others on."""
+    """Answers the first connections with 421, and passes the others on, a little at a time."""
 
     def __init__(self, port, refuses):
         self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
         self.port = self.listener.getsockname()[1]
         self.to, self.refuses = port, refuses
         threading.Thread(target=self.accept, daemon=True).start()
@@ -236,6 +237,11 @@ class Refuser:
             b.shutdown(socket.SHUT_WR)
         except OSError:
             pass
+
+
+def writes_that_must_wait(stand):
+    refuser = Refuser(stand.starttls.port, 0)
+    stand.deliver(2, "-s", "2000000", "-c", "2", floor=refuser, octets=2000000)
 
 
 def refused_and_tried_again(stand):
@@ -268,7 +274,7 @@ def nobody_there(stand):
         port = listener.getsockname()[1]
     equal(stand.load(port, 3, "-1", "-c", "1", status=1)["failures"], 3)
     out = stand.load(port, 3, "-c", "2", "-K", "-y", "10", "-d", "0.05")
-    true(out["refused"] >= 2 and out["messages"] == 0, out)
+    true(2 <= out["refused"] <= 2 * (out["seconds"] / 0.01 + 2) and out["messages"] == 0, out)
 
 
 class Talk:
@@ -302,9 +308,13 @@ def sink_finds_the_final_dot(stand):
     for part in (1, 2, 3, 5, 1000):
         talk.send("EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n")
         talk.expect("250", "250", "250", "354")
+        octets = stand.sink.counts()["octets"]
         text = tricky % (1000000 + part)
         for at in range(0, len(text), part):
             talk.send(text[at:at + part])
+            octets += len(text[at:at + part])
+            while stand.sink.counts()["octets"] < octets:
+                pass  # each part is read by itself
         talk.expect("250")
     talk.send("DATA\r\n.\r\nQUIT\r\n")
     talk.expect("354", "250", "221")
@@ -336,7 +346,7 @@ def sink_refuses_every_second(stand):
 CASES = [kept_open, threads, one_each, one_each_resumed, one_ticket_resumed, no_ticket_not_resumed,
          tls_from_the_first_octet, pipelined, recipients, sizes, mixed_sizes, open_loop,
          latency_counts_from_when_it_was_due, delay_holds_up_nobody_else, slow_clients, idle, waits_for_the_word,
-         for_some_time, refused_and_tried_again, refused_for_good, not_trusted, nobody_there, sink_finds_the_final_dot,
+         for_some_time, refused_and_tried_again, writes_that_must_wait, refused_for_good, not_trusted, nobody_there, sink_finds_the_final_dot,
          sink_takes_chunks, sink_refuses_every_second]
 
 
