@@ -41,6 +41,8 @@ struct spool_conf {
 	struct counters *counters;     /* may be NULL */
 	int64_t (*wall_ms)(void);      /* for new ids */
 	bool is_read_only;	       /* no lock, no repair, no committer: for checking a spool */
+	/* Under load a sync waits so long at most for company. 0: 5000; below 0: never. */
+	int64_t gather_us;
 	/* Recovery: each live message in the order of its commit. May be NULL. */
 	void (*found)(void *user, const struct spool_found *message);
 	/* Recovery: what was damaged, cut off or skipped, with the ids it touches. May be NULL. */

@@ -37,7 +37,7 @@ static bool take_due(struct spool *s, bool all, struct list *out)
 		 (all || w->urgent || s->now_ms - w->lazy_since_ms >= s->conf.lazy_ms);
 	if (is_due) {
 		move_all(&w->writes, out);
-		w->urgent = 0;
+		w->urgent = w->to_sync = 0;
 		w->lazy_since_ms = -1;
 	}
 	pthread_mutex_unlock(&w->lock);
@@ -94,12 +94,17 @@ void committer_finish(struct spool *s)
 	head_sync(s, &fault);
 }
 
-static int64_t clock_ms(void)
+static int64_t clock_us(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static int64_t clock_ms(void)
+{
+	return clock_us() / 1000;
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -122,6 +127,39 @@ static bool has_unseen_lazy(const struct waiting *w)
 	return w->lazy_since_ms < 0 && !list_is_empty(&w->writes);
 }
 
+/* Until the time is over, or as many wait as are wanted, or the end has come. */
+static void wait_for_company(struct waiting *w, int64_t us)
+{
+	int64_t at = clock_us() + us;
+	struct timespec until = { at / 1000000, at % 1000000 * 1000 };
+
+	w->is_gathering = true;
+	while (!w->is_stopping && w->to_sync < GATHER_GOAL &&
+	       pthread_cond_timedwait(&w->wake, &w->lock, &until) == 0)
+		;
+	w->is_gathering = false;
+}
+
+/* Under the lock. */
+static void gather(struct spool *s)
+{
+	struct waiting *w = &s->waiting;
+	int64_t slice_us = s->conf.gather_us / GATHER_SLICES;
+	bool pays = true;
+
+	if (gather_begins(&s->gather, clock_us(), w->to_sync, s->conf.gather_us)) {
+		for (int i = 0; pays && i < GATHER_SLICES && w->to_sync < GATHER_GOAL; i++) {
+			size_t before = w->to_sync;
+
+			wait_for_company(w, slice_us);
+			pays = !w->is_stopping &&
+			       gather_pays(&s->gather, slice_us, before, w->to_sync);
+		}
+		gather_ended(&s->gather, pays);
+	}
+	gather_taken(&s->gather, clock_us(), w->to_sync);
+}
+
 /* False: the end has come. */
 static bool sleep_until_due(struct spool *s)
 {
@@ -140,6 +178,7 @@ static bool sleep_until_due(struct spool *s)
 		pthread_cond_timedwait(&w->wake, &w->lock, &at);
 	}
 	w->is_sleeping_long = false;
+	gather(s);
 	go_on = !w->is_stopping;
 	pthread_mutex_unlock(&w->lock);
 	return go_on;

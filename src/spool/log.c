@@ -65,6 +65,8 @@ static struct spool *new_spool(const struct spool_conf *conf)
 		s->conf.segment_octets = SEGMENT_OCTETS;
 	if (s->conf.segment_octets > SEGMENT_OCTETS_MOST)
 		s->conf.segment_octets = SEGMENT_OCTETS_MOST;
+	if (s->conf.gather_us == 0)
+		s->conf.gather_us = GATHER_MOST_US;
 	if (s->conf.lazy_ms == 0)
 		s->conf.lazy_ms = LAZY_MS;
 	if (s->conf.wall_ms == NULL)
@@ -226,6 +228,11 @@ bool spool_may_accept(struct spool *spool, struct fault *why)
 	return false;
 }
 
+static bool wants_sync(const struct spool_write *write)
+{
+	return write->kind != SPOOL_CONTENT && write->kind != SPOOL_DROP;
+}
+
 void spool_put(struct spool *spool, struct spool_write *write)
 {
 	struct waiting *w = &spool->waiting;
@@ -236,6 +243,8 @@ void spool_put(struct spool *spool, struct spool_write *write)
 	pthread_mutex_lock(&w->lock);
 	list_push_back(&w->writes, &write->node);
 	must_wake = is_urgent ? w->urgent++ == 0 : w->is_sleeping_long;
+	if (is_urgent && wants_sync(write) && ++w->to_sync == GATHER_GOAL)
+		must_wake |= w->is_gathering;
 	pthread_mutex_unlock(&w->lock);
 	if (must_wake)
 		pthread_cond_signal(&w->wake);

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "gather.h"
 #include "index.h"
 #include "recover.h"
 #include "scan.h"
@@ -42,9 +43,11 @@ struct waiting {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	struct list writes;
-	size_t urgent;	       /* of them not lazy */
+	size_t urgent;	       /* of them not lazy, */
+	size_t to_sync;	       /* and of these the ones that want a sync */
 	int64_t lazy_since_ms; /* -1: not yet seen by the committer */
 	bool is_sleeping_long; /* a lazy write must wake it */
+	bool is_gathering;     /* and so must the one that makes the batch large enough */
 	bool is_stopping;
 };
 
@@ -56,6 +59,7 @@ struct spool {
 	struct counters *counters, unasked_counters;
 	_Atomic uint64_t last_id;
 	struct waiting waiting;
+	struct gather gather;
 
 	pthread_mutex_t index_lock;
 	struct index index;
