@@ -11,8 +11,9 @@
 #include <unistd.h>
 
 enum {
-	HALF_OCTETS = 512 * 1024, /* two of them: one fills while the other is written */
-	GATHER_NS = 2000000,	  /* the writer wakes at most once in this time */
+	HALF_OCTETS = 512 * 1024,	 /* two of them: one fills while the other is written */
+	GATHER_MS = 20,			 /* the writer lets lines gather so long, */
+	GATHER_OCTETS = HALF_OCTETS / 4, /* or until there are so many */
 };
 
 struct log {
@@ -23,9 +24,10 @@ struct log {
 	/* Guarded by lock. */
 	struct buf filling;
 	uint64_t dropped;
-	bool is_ending, is_asleep;
+	bool is_ending, is_asleep, is_gathering;
 	/* The writer's own. */
 	struct buf writing, lines;
+	struct log_second second;
 	pthread_t writer;
 };
 
@@ -34,9 +36,22 @@ bool log_wants(const struct log *log, enum log_level level)
 	return level <= log->most;
 }
 
+/* Wakes the writer for the first line, and for the one with which it has enough. */
+static bool must_wake(struct log *log)
+{
+	bool has_enough = log->filling.len >= GATHER_OCTETS;
+
+	if (!log->is_asleep && !(log->is_gathering && has_enough))
+		return false;
+	log->is_asleep = false;
+	log->is_gathering = log->is_gathering && !has_enough;
+	return true;
+}
+
 void log_put(struct log *log, const struct logline *line)
 {
 	struct log_entry entry = { .len = (uint32_t)line->len, .level = line->level };
+	bool wakes;
 
 	if (!log_wants(log, line->level))
 		return;
@@ -48,18 +63,38 @@ void log_put(struct log *log, const struct logline *line)
 		buf_put(&log->filling, &entry, sizeof(entry));
 		buf_put(&log->filling, line->text, line->len);
 	}
-	if (log->is_asleep) {
-		log->is_asleep = false;
-		pthread_cond_signal(&log->more);
-	}
+	wakes = must_wake(log);
 	pthread_mutex_unlock(&log->lock);
+	if (wakes)
+		pthread_cond_signal(&log->more);
+}
+
+static struct timespec in_ms(int64_t ms)
+{
+	struct timespec at;
+
+	clock_gettime(CLOCK_MONOTONIC, &at);
+	at.tv_nsec += ms * 1000000;
+	at.tv_sec += at.tv_nsec / 1000000000;
+	at.tv_nsec %= 1000000000;
+	return at;
+}
+
+static void let_gather(struct log *log)
+{
+	struct timespec until = in_ms(GATHER_MS);
+
+	log->is_gathering = true;
+	while (!log->is_ending && log->filling.len < GATHER_OCTETS &&
+	       pthread_cond_timedwait(&log->more, &log->lock, &until) == 0)
+		;
+	log->is_gathering = false;
 }
 
 /* Waits until there are lines, then a moment for their neighbours. False: that was all. */
 static bool take(struct log *log, uint64_t *dropped)
 {
 	struct buf empty = log->writing;
-	bool is_ending;
 
 	pthread_mutex_lock(&log->lock);
 	while (log->filling.len == 0 && log->dropped == 0 && !log->is_ending) {
@@ -67,11 +102,7 @@ static bool take(struct log *log, uint64_t *dropped)
 		pthread_cond_wait(&log->more, &log->lock);
 	}
 	log->is_asleep = false;
-	is_ending = log->is_ending;
-	pthread_mutex_unlock(&log->lock);
-	if (!is_ending)
-		nanosleep(&(struct timespec){ .tv_nsec = GATHER_NS }, NULL);
-	pthread_mutex_lock(&log->lock);
+	let_gather(log);
 	log->writing = log->filling;
 	log->filling = empty;
 	*dropped = log->dropped;
@@ -85,7 +116,7 @@ static void write_entry(struct log *log, const struct log_entry *entry, const ch
 	if (log->is_journal)
 		log_sink_journal(entry, text);
 	else
-		log_sink_format(&log->lines, entry, text);
+		log_sink_format(&log->lines, &log->second, entry, text);
 }
 
 static void write_batch(struct log *log)
@@ -128,6 +159,16 @@ static void *writer_main(void *arg)
 	return NULL;
 }
 
+static void init_more(struct log *log)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&log->more, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
 struct log *log_new(enum log_to to, enum log_level most)
 {
 	struct log *log = mem_new(struct log);
@@ -135,7 +176,7 @@ struct log *log_new(enum log_to to, enum log_level most)
 	log->most = most;
 	log->is_journal = to == LOG_TO_JOURNAL || (to == LOG_TO_AUTO && log_sink_is_journal());
 	pthread_mutex_init(&log->lock, NULL);
-	pthread_cond_init(&log->more, NULL);
+	init_more(log);
 	thread_start(&log->writer, "log", writer_main, log);
 	return log;
 }

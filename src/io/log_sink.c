@@ -28,16 +28,33 @@ static const char *level_name(enum log_level level)
 	return "debug";
 }
 
-void log_sink_format(struct buf *out, const struct log_entry *entry, const char *text)
+static void put_time(struct buf *out, struct log_second *last, int64_t wall_ms)
 {
-	time_t seconds = (time_t)(entry->wall_ms / 1000);
-	struct tm tm;
-	char when[40];
+	int64_t second = wall_ms / 1000;
+	unsigned ms = (unsigned)(wall_ms % 1000);
+	char fraction[] = {
+		'.', (char)('0' + ms / 100), (char)('0' + ms / 10 % 10), (char)('0' + ms % 10), 'Z',
+		' '
+	};
 
-	gmtime_r(&seconds, &tm);
-	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
-	buf_printf(out, "%s.%03dZ %s ", when, (int)(entry->wall_ms % 1000),
-		   level_name(entry->level));
+	if (last->text[0] == '\0' || last->second != second) {
+		time_t seconds = (time_t)second;
+		struct tm tm;
+
+		gmtime_r(&seconds, &tm);
+		strftime(last->text, sizeof(last->text), "%Y-%m-%dT%H:%M:%S", &tm);
+		last->second = second;
+	}
+	buf_put_text(out, last->text);
+	buf_put(out, fraction, sizeof(fraction));
+}
+
+void log_sink_format(struct buf *out, struct log_second *last, const struct log_entry *entry,
+		     const char *text)
+{
+	put_time(out, last, entry->wall_ms);
+	buf_put_text(out, level_name(entry->level));
+	buf_put_char(out, ' ');
 	buf_put(out, text, entry->len);
 	buf_put_char(out, '\n');
 }

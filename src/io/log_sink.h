@@ -13,8 +13,15 @@ struct log_entry {
 	enum log_level level;
 };
 
+/* The second that was written last, in words: most lines share it with the one before. */
+struct log_second {
+	int64_t second;
+	char text[32]; /* "": none yet */
+};
+
 /* Appends "2026-11-21T22:11:54.123Z info TEXT\n". */
-void log_sink_format(struct buf *out, const struct log_entry *entry, const char *text);
+void log_sink_format(struct buf *out, struct log_second *last, const struct log_entry *entry,
+		     const char *text);
 /* As few write(2) calls as the descriptor allows; false when it takes nothing any more. */
 bool log_sink_write(int fd, struct span lines);
 /* The value behind "key=", which is an id and so has no quotes; within quotes stands what a peer said.

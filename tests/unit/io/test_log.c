@@ -220,9 +220,39 @@ static void fields_of_the_journal_are_our_own(void **state)
 	}
 }
 
+static void test_time_of_a_line(void **state)
+{
+	static const struct {
+		int64_t wall_ms;
+		const char *line;
+	} cases[] = {
+		{ 0, "1970-01-01T00:00:00.000Z info text\n" },
+		{ 7, "1970-01-01T00:00:00.007Z info text\n" },
+		{ 1763763114123, "2025-11-21T22:11:54.123Z info text\n" },
+		{ 1763763114999, "2025-11-21T22:11:54.999Z info text\n" },
+		{ 1763763115050, "2025-11-21T22:11:55.050Z info text\n" },
+		{ 1763763114999, "2025-11-21T22:11:54.999Z info text\n" }, /* set back */
+		{ 253402300799999, "9999-12-31T23:59:59.999Z info text\n" },
+	};
+	struct log_second last = { 0 };
+	struct buf out = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct log_entry entry = { cases[i].wall_ms, 4, LOG_LEVEL_INFO };
+
+		buf_clear(&out);
+		log_sink_format(&out, &last, &entry, "text");
+		buf_put_char(&out, '\0');
+		assert_string_equal((const char *)buf_span(&out).at, cases[i].line);
+	}
+	buf_fini(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_time_of_a_line),
 		cmocka_unit_test(lines_have_time_level_and_text),
 		cmocka_unit_test(dropped_lines_are_counted),
 		cmocka_unit_test(threads_share_one_log),
