@@ -1,6 +1,6 @@
 /* io/tls.h: TLS as a memory codec: octets in, octets out, no sockets.
  *
- * Shape    tls_new -> loop of tls_step/tls_read/tls_write; ciphertext goes through two callbacks
+ * Shape    tls_new -> tls_handshake -> tls_read/tls_write; ciphertext goes through two callbacks
  *          (pull from what came, push to what leaves)
  * Thread   a session on one loop; identities and trust are read-only and shared by all
  * Owns     its GnuTLS session; a reference to its identity
@@ -12,10 +12,10 @@
  *          extended master secret and safe renegotiation are used by those who know them, no
  *          compression; renegotiation by the peer ends the connection; ALPN that does not offer
  *          "smtp" is refused
- * Tickets  with a key of identity and scope, new at each reload, rotated by GnuTLS. One a session, in
- *          TLS 1.3 just before the first octets that are written. None under the legacy
- *          profile, where client certificates are asked for, or where the identity has several pairs:
- *          there every session begins with a whole handshake, which proves both sides anew
+ * Tickets  one a session (TLS 1.3: just before the first octets that are written), with a key of
+ *          identity and scope, new at each reload, rotated by GnuTLS; any loop resumes. None under the
+ *          legacy profile, where client certificates are asked for, or where the identity has several
+ *          pairs: there every session begins with a whole handshake, which proves both sides anew
  */
 #pragma once
 

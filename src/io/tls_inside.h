@@ -7,7 +7,9 @@
 #include <stdatomic.h>
 
 /* TLS 1.2 and 1.3, (EC)DHE and AEAD only (GnuTLS's own NORMAL still takes TLS 1.0). AES-128 first,
- * by the server's choice: suites with SHA-384 make a handshake dearer and nothing safer. */
+ * by the server's choice: suites with SHA-384 make a handshake dearer and nothing safer. ChaCha20 last:
+ * it spares SHA-384, but an octet costs six times as much, which is dearer from 20 KiB of content on.
+ * X25519 first: the exchange over P-256 costs half as much again. */
 #define TLS_PRIORITY                                                                               \
 	"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:-DHE-RSA:-CIPHER-ALL:+AES-128-GCM:"       \
 	"+AES-256-GCM:+CHACHA20-POLY1305:-MAC-ALL:+AEAD:-GROUP-ALL:+GROUP-X25519:"                 \

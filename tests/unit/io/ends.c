@@ -135,13 +135,18 @@ void raw_shake(struct raw *r)
 	}
 }
 
-void raw_close(struct raw *r)
+void raw_close_client(struct raw *r)
 {
-	tls_free(&r->server);
 	gnutls_deinit(r->session);
 	gnutls_certificate_free_credentials(r->credentials);
 	buf_fini(&r->end.in);
 	buf_fini(&r->server_end.in);
+}
+
+void raw_close(struct raw *r)
+{
+	raw_close_client(r);
+	tls_free(&r->server);
 }
 
 gnutls_datum_t raw_ticket(struct raw *r)

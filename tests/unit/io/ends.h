@@ -51,5 +51,7 @@ void raw_open_flags(struct raw *r, const struct tls_server_conf *conf, const cha
 		    const char *alpn, unsigned flags);
 void raw_shake(struct raw *r);
 void raw_close(struct raw *r);
+/* The server's session stays, for tls_free(). */
+void raw_close_client(struct raw *r);
 /* Session data to resume with (gnutls_free() it), after one reply of the server was read. */
 gnutls_datum_t raw_ticket(struct raw *r);

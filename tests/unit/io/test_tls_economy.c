@@ -4,6 +4,7 @@
 #include "certificates.h"
 #include "ends.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 
@@ -221,6 +222,38 @@ static void dry_wire_is_not_asked(void **state)
 	raw_close(&r);
 }
 
+static struct tls *session_at_rest(void)
+{
+	gnutls_datum_t ticket;
+	struct raw r;
+
+	raw_open(&r, &conf, "NORMAL", NULL);
+	shake(&r);
+	ticket = raw_ticket(&r);
+	gnutls_free(ticket.data);
+	raw_close_client(&r);
+	return r.server;
+}
+
+/* 10,000 clients wait in 500 MB, everything included; a session of TLS is to be a small part. (A sanitizer's
+ * heap does not count.) */
+static void session_at_rest_is_small(void **state)
+{
+	enum { SESSIONS = 40, MOST = 14 * 1024 };
+	struct tls *sessions[SESSIONS], *first = session_at_rest();
+	size_t before = mallinfo2().uordblks, held;
+
+	(void)state;
+	for (int i = 0; i < SESSIONS; i++)
+		sessions[i] = session_at_rest();
+	held = (mallinfo2().uordblks - before) / SESSIONS;
+	if (held > MOST)
+		fail_msg("%zu octets a session", held);
+	for (int i = 0; i < SESSIONS; i++)
+		tls_free(&sessions[i]);
+	tls_free(&first);
+}
+
 struct elsewhere {
 	const gnutls_datum_t *ticket;
 	gnutls_datum_t given;
@@ -284,6 +317,7 @@ int main(void)
 		cmocka_unit_test(no_ticket_where_nobody_listens),
 		cmocka_unit_test(records_of_one_reply),
 		cmocka_unit_test(dry_wire_is_not_asked),
+		cmocka_unit_test(session_at_rest_is_small),
 		cmocka_unit_test(other_threads_resume),
 	};
 
