@@ -12,6 +12,7 @@
 
 enum {
 	CHUNK_OCTETS = 128 * 1024,
+	COMMAND_OCTETS = 32, /* "BDAT 131072 LAST" and its end, at most */
 	LOOK_BACK =
 		2048, /* for a line end to cut at: not all servers know one that is cut in two */
 };
@@ -62,15 +63,37 @@ static size_t next_chunk(const struct smtp_client *cl)
 	return good_cut(held);
 }
 
+/* All that is held goes out as it stands, behind its command, for which room was left: a large content is
+ * not copied once more. False: there is none, or something waits to be sent. */
+static bool hand_out(struct smtp_client *cl, struct span command)
+{
+	struct buf *held = &cl->chunks.held;
+	struct buf empty = cl->out;
+
+	if (cl->out.len || held->from < command.len)
+		return false;
+	held->from -= command.len;
+	held->len += command.len;
+	memcpy(held->at + held->from, command.at, command.len);
+	cl->out = *held;
+	*held = empty;
+	buf_clear(held);
+	return true;
+}
+
 static void put_chunk(struct smtp_client *cl, size_t octets, const char *last)
 {
 	struct client_chunks *c = &cl->chunks;
 
-	buf_put_text(&cl->out, "BDAT ");
-	buf_put_number(&cl->out, octets);
-	buf_put_text(&cl->out, last);
-	buf_put_span(&cl->out, span_first(buf_span(&c->held), octets));
-	buf_drop(&c->held, octets);
+	buf_clear(&cl->line);
+	buf_put_text(&cl->line, "BDAT ");
+	buf_put_number(&cl->line, octets);
+	buf_put_text(&cl->line, last);
+	if (octets < c->held.len || !hand_out(cl, buf_span(&cl->line))) {
+		buf_put_span(&cl->out, buf_span(&cl->line));
+		buf_put_span(&cl->out, span_first(buf_span(&c->held), octets));
+		buf_drop(&c->held, octets);
+	}
 	cl->has_sent_chunks = true;
 	c->ends[(c->first + c->count++) % CHUNKS_DUE_MOST] = cl->sent + cl->out.len;
 }
@@ -101,9 +124,13 @@ static void go_on(struct smtp_client *cl)
 
 void client_chunks_begin(struct smtp_client *cl)
 {
-	cl->chunks = (struct client_chunks){ .is_binary = cl->chunks.is_binary,
-					     .held = cl->chunks.held };
-	buf_clear(&cl->chunks.held);
+	struct client_chunks *c = &cl->chunks;
+	size_t most = c->size < CHUNK_OCTETS ? (size_t)c->size : CHUNK_OCTETS;
+
+	*c = (struct client_chunks){ .is_binary = c->is_binary, .held = c->held };
+	buf_clear(&c->held);
+	buf_room(&c->held, COMMAND_OCTETS + most);
+	c->held.from = COMMAND_OCTETS;
 	await_chunks(cl);
 	client_push(cl, SMTP_CLIENT_SEND_BODY);
 }

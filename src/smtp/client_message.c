@@ -180,6 +180,7 @@ static bool goes_by_bdat(const struct smtp_client *cl, uint64_t size, unsigned f
 static void add_content(struct smtp_client *cl, uint64_t size, unsigned form)
 {
 	cl->chunks.is_binary = (form & SMTP_FORM_BINARY) != 0;
+	cl->chunks.size = size;
 	if (goes_by_bdat(cl, size, form))
 		client_envelope_add(&cl->envelope, CLIENT_CHUNKS, span_of(NULL, 0));
 	else

@@ -91,6 +91,7 @@ struct client_envelope {
 /* Content that goes by BDAT. */
 struct client_chunks {
 	struct buf held; /* content that is in no chunk yet */
+	uint64_t size;	 /* of the content, as content() told it */
 	bool is_binary;	 /* goes as it is; else its line ends are made whole, as for DATA */
 	bool is_whole;	 /* body_end() was called */
 	bool is_mid_line, is_behind_cr;
