@@ -12,7 +12,7 @@ from . import report, servers, special
 from .programs import Load, Sink, Trouble
 from .work import WORKLOADS, Amount, Stand
 
-PARTS = ("table", "counts", "rate", "commit", "written", "overload", "curve")
+PARTS = ("table", "counts", "rate", "commit", "written", "curve")
 RATED = ("hybrid", "queue", "postfix")
 BEGUN = time.monotonic()
 
@@ -42,7 +42,7 @@ class Bench:
         self.stand = Stand(self.sink, Load(args.build, self.certificates.ca.file))
         self.passes = []
         self.at_70 = {}
-        self.commits, self.written, self.overloads, self.curve = [], [], [], []
+        self.commits, self.written, self.curve = [], [], []
 
     def close(self):
         self.sink.close()
@@ -100,8 +100,6 @@ class Bench:
                 self.below_capacity(server, key, rows["kept"]["per_second"], label)
             if key == "queue":
                 self.of_the_spool(server, label)
-            if key == "hybrid" and self.has("overload") and "kept" in rows and "each" in rows:
-                self.overloaded(server, rows["kept"]["per_second"], rows["each"]["per_second"], label)
 
         if self.has("table") or key == "queue":
             for workloads in servers.visits(key, self.args.workloads if self.has("table") else ()):
@@ -112,12 +110,6 @@ class Bench:
         self.at_70.setdefault(key, []).append(out)
         progress("%s%-17s 70 %%     %8.0f messages/s %8.1f ms p99" % (label, server.name, out["rate"],
                                                                       out["p99_us"] / 1e3))
-
-    def overloaded(self, server, messages, logins, label):
-        out = special.overload(self.stand, server, self.amount, messages, logins)
-        self.overloads.append(out)
-        progress("%s%-17s overload %8.1f ms p99 beside newcomers, alone %.1f" % (
-            label, server.name, out["beside"]["p99_us"] / 1e3, out["alone"]["p99_us"] / 1e3))
 
     def of_the_spool(self, server, label):
         if self.has("commit"):
@@ -166,9 +158,6 @@ class Bench:
             out["group_commit"] = middle(self.commits, ("messages_per_sync", "messages_per_sync_own"), ("clients",))
         if self.written:
             out["amplification"] = middle(self.written, ("written_per_octet",), ("octets",))
-        if self.overloads:
-            # The run whose newcomers hurt most.
-            out["overload"] = max(self.overloads, key=lambda one: one["beside"]["p99_us"])
         if self.curve:
             out["curve"] = self.curve
         return out

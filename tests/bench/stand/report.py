@@ -96,20 +96,6 @@ def below_capacity(special):
     return ["", "At 70 % of the throughput, connections kept open, messages when they are due"] + lines if lines else []
 
 
-def overload(special):
-    if "overload" not in special:
-        return []
-    alone, beside, new = (special["overload"][key] for key in ("alone", "beside", "newcomers"))
-    return ["", "Overload, Postern hybrid: sessions logged in before, and newcomers at twice what it can take",
-            "    established        p50 %.1f ms   p99 %.1f ms, alone %.1f and %.1f ms; %d failed of %d" % (
-                beside["p50_us"] / 1e3, beside["p99_us"] / 1e3, alone["p50_us"] / 1e3, alone["p99_us"] / 1e3,
-                beside["failures"], beside["messages"] + beside["failures"]),
-            "    newcomers          %.0f a second: %.0f served, %.0f refused with 421 (p50 %s ms, p99 %s ms); "
-            "%d failed" % (new["wanted_per_second"], new["served_per_second"], new["refused_per_second"],
-                           number(new, "refuse_p50_us", "%.1f", 1e-3), number(new, "refuse_p99_us", "%.1f", 1e-3),
-                           new["failures"])]
-
-
 def other_ratios(rows):
     """CPU of every server to Postern's with the same workload, for reading."""
     lines = []

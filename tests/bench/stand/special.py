@@ -6,8 +6,6 @@ from . import usage
 from .work import WORKLOADS
 
 COMMIT_CLIENTS = 200
-ESTABLISHED, SHARE_OF_ESTABLISHED = 20, 0.1
-NEWCOMERS = 500
 SHARE_OF_CAPACITY = 0.7
 
 
@@ -31,27 +29,6 @@ def at_rate(stand, server, amount, rate):
     out = stand.send(server, amount, octets, tuple(more) + ("-q", "%.1f" % max(rate, 1)))
     out["rate"] = rate
     return out
-
-
-def overload(stand, server, amount, messages_capacity, logins_capacity):
-    """Sessions that are logged in already send at an even rate, first alone, then while twice as many newcomers as the
-    server can take want in, each for one message."""
-    _, octets, _, _ = WORKLOADS["each"]
-    settled = amount.over(ESTABLISHED)
-    pace = ("-q", "%.1f" % max(messages_capacity * SHARE_OF_ESTABLISHED, 1))
-    newcomers = ("-1", "-q", "%.1f" % max(logins_capacity * 2, 1))
-    alone = stand.send(server, settled, octets, pace)
-    steady = stand.load.start(server, settled, octets, pace)
-    # Numbers apart from those of the sessions that are about to send.
-    stand.load.next_id += 1000000
-    crowd = stand.load.start(server, amount.over(NEWCOMERS), octets, newcomers)
-    beside, new = steady.finish(), crowd.finish()
-    return {"alone": {key: alone[key] for key in ("p50_us", "p99_us", "messages", "failures")},
-            "beside": {key: beside[key] for key in ("p50_us", "p99_us", "messages", "failures")},
-            "newcomers": {"wanted_per_second": logins_capacity * 2, "served_per_second": new["per_second"],
-                          "refused_per_second": new["refused"] / max(new["seconds"], 1e-6),
-                          **{key: new.get(key) for key in ("refuse_p50_us", "refuse_p99_us", "p50_us", "p99_us",
-                                                           "messages", "refused", "failures")}}}
 
 
 def group_commit(stand, server, amount):
