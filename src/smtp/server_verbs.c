@@ -53,6 +53,7 @@ static const struct verb verbs[] = {
 static const struct verb *find_verb(struct span line, struct span *arg)
 {
 	size_t n = span_find(line, ' ');
+	unsigned char first = n ? ascii_lower(line.at[0]) : 0;
 
 	*arg = span_from(line, n);
 	while (arg->len && arg->at[0] == ' ')
@@ -61,7 +62,8 @@ static const struct verb *find_verb(struct span line, struct span *arg)
 		arg->len--;
 	each_verb(v)
 	{
-		if (span_ieq_text(span_first(line, n), v->name))
+		if (ascii_lower((unsigned char)v->name[0]) == first &&
+		    span_ieq_text(span_first(line, n), v->name))
 			return v;
 	}
 	return NULL;
