@@ -34,7 +34,7 @@ struct submit {
 	void (*freed)(void *user);
 	void *freed_user;
 	unsigned turned_away; /* of the sessions, those that hear only that there is no room */
-	struct buf scratch;   /* what a chunk of content becomes, or a reply; used within one event */
+	struct buf scratch; /* what a chunk of content becomes, or a reply; used within one event */
 	struct message *spare; /* for the next messages */
 	unsigned spare_count;
 	uint64_t salts[32]; /* for Message-IDs; nobody can guess them */
