@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 enum {
-	ACCEPTS_PER_TURN = 16, /* so that clients that are here already get their turn */
+	/* So that clients that are here already get their turn. */
+	ACCEPTS_PER_TURN = 64,
+	ACCEPT_NS_PER_TURN = 1000 * 1000,
 	PAUSE_MS = 100,
 };
 
@@ -67,6 +69,7 @@ static void pause_for_lack(struct listener *listener)
 static void on_ready(uv_poll_t *poll, int status, int events)
 {
 	struct listener *listener = poll->data;
+	uint64_t end;
 
 	(void)events;
 	/* libuv has stopped watching. */
@@ -74,11 +77,14 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 		timer_set(listener->loop, &listener->pause, PAUSE_MS);
 		return;
 	}
+	end = uv_hrtime() + ACCEPT_NS_PER_TURN;
 	for (int n = 0; n < ACCEPTS_PER_TURN && !listener->is_stopped; n++) {
 		int fd = accept_one(listener);
 
 		if (fd >= 0) {
 			listener->accepted(listener->user, fd);
+			if (uv_hrtime() >= end)
+				return;
 		} else if (is_lack(errno)) {
 			pause_for_lack(listener);
 			return;

@@ -3,9 +3,9 @@
 #include "stream_inside.h"
 
 /* A handshake costs as much as several messages, and it is a stranger's. So the first octets of each wait
- * in a line, which moves by some ms a turn behind all that the sessions had to do; those in it are
+ * in a line, which moves by a millisecond a turn, behind all that the sessions had to do; those in it are
  * served in the order in which they came. What follows in a handshake is cheap, and is not kept waiting. */
-enum { LINE_NS_PER_TURN = 4 * 1000 * 1000, LINE_STALE_MS = 100 };
+enum { LINE_NS_PER_TURN = 1000 * 1000, LINE_STALE_MS = 100 };
 
 static void begin(struct stream *s)
 {

@@ -22,6 +22,16 @@ static void log_turned_away(struct session *s, enum gate_verdict verdict)
 	session_log_put(s, &l);
 }
 
+static void say_busy(struct session *s)
+{
+	struct buf words = { 0 };
+
+	load_put_words(s->submit, &words);
+	stream_write(s->stream, buf_span(&words));
+	buf_fini(&words);
+	session_close(s, s->reason);
+}
+
 /* A session too many is told so where that costs no handshake, and while not too many others are being
  * told: each keeps its socket until the client has read it. */
 static void turn_away(struct session *s, enum gate_verdict verdict)
@@ -31,10 +41,6 @@ static void turn_away(struct session *s, enum gate_verdict verdict)
 	static const struct smtp_reply address_full =
 		SMTP_REPLY(421, 4, 7, 0,
 			   "Too many sessions from your address; close some or try again");
-	static const struct smtp_reply busy = SMTP_REPLY(421, 4, 3, 2, LOAD_WORDS);
-	static const struct smtp_reply *const replies[] = {
-		[GATE_FULL] = &full, [GATE_ADDRESS_FULL] = &address_full, [GATE_BUSY] = &busy
-	};
 
 	if (verdict == GATE_BUSY)
 		load_refused(s->submit);
@@ -48,7 +54,11 @@ static void turn_away(struct session *s, enum gate_verdict verdict)
 		stream_abort(s->stream);
 		return;
 	}
-	session_greet(s, replies[verdict]);
+	if (verdict == GATE_BUSY) {
+		say_busy(s);
+		return;
+	}
+	session_greet(s, verdict == GATE_FULL ? &full : &address_full);
 	session_resume(s);
 }
 

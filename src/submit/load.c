@@ -60,15 +60,16 @@ static void tell_end(struct submit *submit, const struct gate_episode *ended)
 	log_put(submit->conf.log, &l);
 }
 
-static void put_words(struct submit *submit, struct buf *out)
+void load_put_words(struct submit *submit, struct buf *out)
 {
+	static const char words[] = "Too many connect at once; try again in a minute";
 	const char *footer = submit->conf.settings->conf->refusal_footer;
 	char sid_text[ID_TEXT_MAX];
 	struct buf text = { 0 }, reference = { 0 };
 
 	id_format(gate_episode_sid(submit->conf.gate), sid_text);
 	buf_printf(&reference, " (ref %s)", sid_text);
-	buf_printf(&text, "%s%s%s", LOAD_WORDS, *footer ? ". " : "", footer);
+	buf_printf(&text, "%s%s%s", words, *footer ? ". " : "", footer);
 	smtp_reply_format(&(struct smtp_reply){ 421, { 4, 3, 2 }, buf_span(&text) },
 			  buf_span(&reference), out);
 	buf_fini(&reference);
@@ -122,7 +123,7 @@ void load_turn_away(struct submit *submit, int fd, const struct submit_listen *l
 
 	load_refused(submit);
 	if (listen->conf->tls == CONF_LISTEN_STARTTLS)
-		put_words(submit, &words);
+		load_put_words(submit, &words);
 	listen_turn_away(fd, buf_span(&words));
 	buf_fini(&words);
 }

@@ -26,8 +26,6 @@ struct load_gauge {
 	bool is_busy, is_over;
 };
 
-#define LOAD_WORDS "Too many connect at once; try again in a minute"
-
 enum { LOAD_STRANGERS_MOST = 8, LOAD_QUIET_MS = 10 * 1000 };
 
 /* limit_ms 0: always fine. */
@@ -36,6 +34,8 @@ enum load load_gauge_judge(struct load_gauge *gauge, int64_t wait_ms, int64_t li
 enum load load_judge(struct submit *submit);
 /* Counts one that is turned away. */
 void load_refused(struct submit *submit);
+/* The reply, with the reference of the line at the episode's beginning. */
+void load_put_words(struct submit *submit, struct buf *out);
 /* Says so to one just accepted, where that is possible, and closes. */
 void load_turn_away(struct submit *submit, int fd, const struct submit_listen *listen);
 /* The submit goes: the episode that it saw begin ends for the log. */

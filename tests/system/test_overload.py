@@ -1,0 +1,86 @@
+"""More come than can be served: who is logged in goes on, the others are told so at once."""
+
+import socket
+import ssl
+import time
+
+from rig.base import LOCAL
+from rig.case import SIMPLE, Case
+
+CROWD = 40
+
+
+def client_hello():
+    """The first octets of a TLS client."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = ssl.create_default_context().wrap_bio(incoming, outgoing, server_hostname="relay.test")
+    try:
+        tls.do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    return outgoing.read()
+
+
+class Overload(Case):
+    def crowd(self, daemon):
+        """Connections that all begin a handshake at the same time, and leave it at that."""
+        crowd = [socket.create_connection((LOCAL, daemon.port["implicit"])) for _ in range(CROWD)]
+        hello = client_hello()
+        for one in crowd:
+            try:
+                one.sendall(hello)
+            except OSError:
+                pass  # turned away already
+        return crowd
+
+    def refusal(self, daemon):
+        """The greeting of one who comes behind a crowd, once that is a 421."""
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            crowd = self.crowd(daemon)
+            greetings = []
+            for _ in range(3):
+                with socket.create_connection((LOCAL, daemon.port["starttls"])) as late:
+                    late.settimeout(20)
+                    greetings.append(late.makefile("rb").readline())
+            for one in crowd:
+                one.close()
+            for greeting in greetings:
+                if not greeting.startswith(b"220 "):
+                    return greeting
+        self.fail("nobody was turned away")
+
+    def test_who_is_logged_in_goes_on(self):
+        host = self.quick_smarthost()
+        daemon = self.postern(host)
+        daemon.config.top["loops"] = 1
+        daemon.config.section("limits")["overload"] = "1ms"
+        daemon.start()
+        client = self.session(daemon)
+        greeting = self.refusal(daemon)
+        self.assertRegex(greeting, rb"^421 4\.3\.2 Too many connect at once; try again in a minute "
+                                   rb"\(ref [0-9A-Z]{13}\)\r\n$")
+        self.assertReply(client.mail(SIMPLE), 250)
+        self.assertEqual(len(host.wait(1)), 1)
+        self.assertGreaterEqual(daemon.status()["counters"]["sessions_overload"], 1)
+        begun = daemon.wait_event("overload")
+        self.assertIn(("(ref %s)" % begun["sid"]).encode(), greeting)
+        client.want(221, "QUIT")
+        daemon.stop()
+        # Not a line for each: one for all of them, at the latest when the daemon stops.
+        over = daemon.events("overload-over", sid=begun["sid"])
+        self.assertEqual(len(over), 1)
+        self.assertGreaterEqual(int(over[0]["refused"]), 1)
+        self.assertEqual(len(daemon.events("overload")), len(daemon.events("overload-over")))
+        self.assertEqual(daemon.events("turned-away"), [])
+
+    def test_without_a_limit_all_are_let_in(self):
+        daemon = self.postern(self.quick_smarthost())
+        daemon.config.top["loops"] = 1
+        daemon.config.section("limits")["overload"] = 0
+        daemon.start()
+        crowd = self.crowd(daemon)
+        self.session(daemon).want(221, "QUIT")
+        for one in crowd:
+            one.close()
+        self.assertEqual(daemon.status()["counters"]["sessions_overload"], 0)
