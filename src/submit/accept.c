@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TURNED_AWAY_MOST = 16 };
+enum {
+	TURNED_AWAY_MOST = 16,
+	BUSY_TOLD_MOST = 512, /* under load none of them has cost more than its socket */
+};
 
 static void log_turned_away(struct session *s, enum gate_verdict verdict)
 {
@@ -41,6 +44,7 @@ static void turn_away(struct session *s, enum gate_verdict verdict)
 	static const struct smtp_reply address_full =
 		SMTP_REPLY(421, 4, 7, 0,
 			   "Too many sessions from your address; close some or try again");
+	unsigned most = verdict == GATE_BUSY ? BUSY_TOLD_MOST : TURNED_AWAY_MOST;
 
 	if (verdict == GATE_BUSY)
 		load_refused(s->submit);
@@ -49,7 +53,7 @@ static void turn_away(struct session *s, enum gate_verdict verdict)
 	s->reason = "turned away";
 	s->is_turned_away = true;
 	s->submit->turned_away++;
-	if (s->is_implicit || s->submit->turned_away > TURNED_AWAY_MOST) {
+	if (s->is_implicit || s->submit->turned_away > most) {
 		s->is_closing = true;
 		stream_abort(s->stream);
 		return;
