@@ -44,7 +44,8 @@ void random_fill(void *at, size_t n);
 
 /* A deadline: cheap to move, one kernel timer for all of a loop. */
 struct timer {
-	struct heap_node node;
+	struct heap_node node; /* private, as due_ms: not later than it */
+	int64_t due_ms;
 	void (*fire)(struct timer *timer);
 };
 

@@ -20,11 +20,6 @@ bool loop_is_here(const struct loop *loop)
 	return current == loop;
 }
 
-void loop_hurry(struct loop *loop)
-{
-	require(uv_async_send(&loop->wake) == 0);
-}
-
 /* Posted work */
 
 static struct work *turned_round(struct work *w)
@@ -41,115 +36,68 @@ static struct work *turned_round(struct work *w)
 	return first;
 }
 
-static void take_posted(struct loop *loop)
+static void add_todo(struct loop *loop, struct work *w)
 {
-	struct work *w = turned_round(atomic_exchange(&loop->posted, NULL));
-
-	*loop->todo_end = w;
-	for (; w; w = w->next)
-		loop->todo_end = &w->next;
+	w->next = NULL;
+	if (loop->todo)
+		loop->todo_last->next = w;
+	else
+		loop->todo = w;
+	loop->todo_last = w;
 }
 
+static void take_posted(struct loop *loop)
+{
+	struct work *w, *next;
+
+	if (atomic_load_explicit(&loop->posted, memory_order_relaxed) == NULL)
+		return;
+	for (w = turned_round(atomic_exchange(&loop->posted, NULL)); w; w = next) {
+		next = w->next;
+		add_todo(loop, w);
+	}
+}
+
+/* What is posted by what runs here waits until the sockets, or at least the streams, had a turn. */
 static void run_posted(struct loop *loop)
 {
-	take_posted(loop);
-	for (unsigned n = 0; loop->todo && n < WORK_PER_TURN; n++) {
-		struct work *w = loop->todo;
+	const struct work *last;
+	struct work *w = NULL;
 
+	take_posted(loop);
+	last = loop->todo ? loop->todo_last : NULL;
+	for (unsigned n = 0; w != last && n < WORK_PER_TURN; n++) {
+		w = loop->todo;
 		loop->todo = w->next;
-		if (loop->todo == NULL)
-			loop->todo_end = &loop->todo;
 		w->next = NULL;
 		w->run(w);
 	}
-	if (loop->todo)
-		loop_hurry(loop);
 }
 
-static void on_wake(uv_async_t *wake)
-{
-	run_posted(wake->data);
-}
-
-void loop_post(struct loop *loop, struct work *work)
+/* From another thread. Who finds the stack empty and the loop asleep wakes it: one that is awake looks
+ * at the stack before it sleeps. */
+static void post_across(struct loop *loop, struct work *work)
 {
 	struct work *head = atomic_load_explicit(&loop->posted, memory_order_relaxed);
 
 	do {
 		work->next = head;
 	} while (!atomic_compare_exchange_weak(&loop->posted, &head, work));
-	/* Who finds the stack empty wakes the loop; the others know that it is being woken. */
-	if (head == NULL)
-		loop_hurry(loop);
+	if (head == NULL && atomic_exchange(&loop->is_asleep, false))
+		require(uv_async_send(&loop->wake) == 0);
+}
+
+void loop_post(struct loop *loop, struct work *work)
+{
+	if (loop_is_here(loop))
+		add_todo(loop, work);
+	else
+		post_across(loop, work);
 }
 
 void loop_post_home(void *loop, struct work *work)
 {
 	loop_post(loop, work);
-}
-
-/* Deadlines */
-
-static void on_clock(uv_timer_t *clock);
-
-static void arm(struct loop *loop)
-{
-	const struct heap_node *first = heap_first(&loop->timers);
-	int64_t now = loop_now_ms(loop);
-
-	if (loop->is_running_down || first == NULL || first->key >= loop->armed_ms)
-		return;
-	loop->armed_ms = first->key;
-	uv_timer_start(&loop->clock, on_clock, (uint64_t)(first->key > now ? first->key - now : 0),
-		       0);
-}
-
-static void on_clock(uv_timer_t *clock)
-{
-	struct loop *loop = clock->data;
-	int64_t now = loop_now_ms(loop);
-	struct heap_node *n;
-
-	loop->armed_ms = INT64_MAX;
-	while ((n = heap_first(&loop->timers)) && n->key <= now) {
-		struct timer *timer = timer_entry(n, struct timer, node);
-
-		heap_remove(&loop->timers, n);
-		timer->fire(timer);
-	}
-	arm(loop);
-}
-
-void timer_set(struct loop *loop, struct timer *timer, int64_t in_ms)
-{
-	const int64_t most = INT64_C(1) << 42; /* more than a century */
-
-	/* Before it runs, nobody keeps the loop's clock. */
-	if (!loop_is_here(loop))
-		uv_update_time(&loop->uv);
-	/* At least 1: a timer set again by its own fire() waits for a later turn. */
-	in_ms = in_ms < 1 ? 1 : in_ms > most ? most : in_ms;
-	heap_remove(&loop->timers, &timer->node);
-	heap_insert(&loop->timers, &timer->node, loop_now_ms(loop) + in_ms);
-	arm(loop);
-}
-
-void timer_clear(struct loop *loop, struct timer *timer)
-{
-	/* The kernel's timer stays: one early wake-up costs less than moving it each time. */
-	heap_remove(&loop->timers, &timer->node);
-}
-
-int64_t loop_now_ms(const struct loop *loop)
-{
-	return (int64_t)uv_now(&loop->uv);
-}
-
-bool loop_is_late(const struct loop *loop)
-{
-	enum { TURN_MS = 4, NS_PER_MS = 1000000 };
-
-	return uv_hrtime() / NS_PER_MS >= uv_now(&loop->uv) + TURN_MS;
 }
 
 /* Bufs that streams need only for a moment */
@@ -163,10 +111,12 @@ void loop_lend(struct loop *loop, struct buf *b)
 void loop_return(struct loop *loop, struct buf *b)
 {
 	enum { SMALL = 4096 };
+	size_t held;
 
 	if (b->at == NULL)
 		return;
-	mem_wipe(b->at, b->cap < SMALL ? b->cap : SMALL);
+	held = b->from + b->len;
+	mem_wipe(b->at, held < SMALL ? held : SMALL);
 	buf_clear(b);
 	if (loop->spares < LOOP_SPARE_BUFS && b->cap <= LOOP_SPARE_OCTETS)
 		loop->spare[loop->spares++] = *b;
@@ -177,26 +127,58 @@ void loop_return(struct loop *loop, struct buf *b)
 
 /* Life */
 
+static void on_wake(uv_async_t *wake)
+{
+	(void)wake;
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+	(void)idle;
+}
+
+static void run_round(struct loop *loop)
+{
+	run_posted(loop);
+	stream_run_due(loop);
+}
+
+/* With an idle handle the poll that follows does not wait. */
 static void on_prepare(uv_prepare_t *prepare)
 {
-	stream_run_due(prepare->data);
+	struct loop *loop = prepare->data;
+
+	run_round(loop);
+	if (loop->todo == NULL && list_is_empty(&loop->due)) {
+		atomic_store(&loop->is_asleep, true);
+		if (atomic_load(&loop->posted) == NULL) {
+			uv_idle_stop(&loop->restless);
+			return;
+		}
+		atomic_store(&loop->is_asleep, false);
+	}
+	uv_idle_start(&loop->restless, on_idle);
 }
 
 static void on_check(uv_check_t *check)
 {
-	stream_run_due(check->data);
+	struct loop *loop = check->data;
+
+	atomic_store_explicit(&loop->is_asleep, false, memory_order_relaxed);
+	run_round(loop);
 }
 
 static void start_handles(struct loop *loop)
 {
 	require(uv_loop_init(&loop->uv) == 0);
 	require(uv_async_init(&loop->uv, &loop->wake, on_wake) == 0);
-	uv_timer_init(&loop->uv, &loop->clock);
+	loop_timers_init(loop);
+	uv_idle_init(&loop->uv, &loop->restless);
 	uv_prepare_init(&loop->uv, &loop->before_poll);
 	uv_check_init(&loop->uv, &loop->after_poll);
 	uv_prepare_start(&loop->before_poll, on_prepare);
 	uv_check_start(&loop->after_poll, on_check);
-	loop->wake.data = loop->clock.data = loop->before_poll.data = loop->after_poll.data = loop;
+	loop->before_poll.data = loop->after_poll.data = loop;
 }
 
 static void stop_here(struct work *work)
@@ -212,8 +194,6 @@ struct loop *loop_new(const char *thread_name)
 	struct loop *loop = mem_new(struct loop);
 
 	snprintf(loop->name, sizeof(loop->name), "%s", thread_name);
-	loop->armed_ms = INT64_MAX;
-	loop->todo_end = &loop->todo;
 	loop->stop.run = stop_here;
 	loop->read_at = mem_alloc(LOOP_READ_OCTETS);
 	loop->plain_at = mem_alloc(LOOP_READ_OCTETS);
@@ -228,6 +208,7 @@ static void close_handles(struct loop *loop)
 {
 	uv_close((uv_handle_t *)&loop->wake, NULL);
 	uv_close((uv_handle_t *)&loop->clock, NULL);
+	uv_close((uv_handle_t *)&loop->restless, NULL);
 	uv_close((uv_handle_t *)&loop->before_poll, NULL);
 	uv_close((uv_handle_t *)&loop->after_poll, NULL);
 }
@@ -328,8 +309,9 @@ void loop_start(struct loop *loop)
 
 void loop_stop(struct loop *loop)
 {
+	/* Across, also from the loop itself: behind what other threads have posted. */
 	if (!atomic_exchange(&loop->is_stopping, true))
-		loop_post(loop, &loop->stop);
+		post_across(loop, &loop->stop);
 }
 
 void loop_join(struct loop *loop)

@@ -1,8 +1,9 @@
 /* io/loop_inside.h: what the rest of this room sees of a loop.
  *
- * A turn of libuv goes timers, prepare, poll, check, closing. Posted work and sockets run in poll;
- * what streams have queued leaves in check (and in prepare, for what timers and closing callbacks
- * queued), so that a burst of small writes is one record and one system call.
+ * A turn of libuv goes timers, prepare, poll, check, closing. Sockets run in poll. Posted work runs in
+ * check and in prepare, and behind it what streams have queued leaves, so that a burst of small
+ * writes is one record and one system call. What a loop posts to itself never costs a system call:
+ * it either runs before the poll, or the poll does not wait.
  */
 #pragma once
 
@@ -24,12 +25,14 @@ struct loop {
 	uv_loop_t uv;
 	uv_async_t wake;
 	uv_timer_t clock;
+	uv_idle_t restless; /* active: the poll does not wait, there is more to do */
 	uv_prepare_t before_poll;
 	uv_check_t after_poll;
 	struct heap timers;
 	int64_t armed_ms;	       /* what `clock` is set to; INT64_MAX: not set */
-	_Atomic(struct work *) posted; /* a stack: the newest first */
-	struct work *todo, **todo_end; /* in order of posting; this loop's thread only */
+	_Atomic(struct work *) posted; /* by other threads; a stack: the newest first */
+	atomic_bool is_asleep;	       /* in the poll, or about to be: who posts has to wake it */
+	struct work *todo, *todo_last; /* in order of posting; this loop's thread only */
 	struct work stop;
 	atomic_bool is_stopping;
 	pthread_t thread;
@@ -46,12 +49,13 @@ struct loop {
 	size_t spares;
 };
 
-/* Lends a buf that has room already; buf_return() takes it back, wiped where it was small enough to
- * hold a password. Neither is needed for an empty buf. */
+/* Lends a buf that has room already; loop_return() takes it back and wipes what stands in it, and
+ * stood in front of that, as far as it may hold a password: who cleared it before has nothing to hide.
+ * Neither is needed for an empty buf. */
 void loop_lend(struct loop *loop, struct buf *b);
 void loop_return(struct loop *loop, struct buf *b);
-/* The end of this turn comes without waiting for octets. */
-void loop_hurry(struct loop *loop);
+/* loop_timer.c */
+void loop_timers_init(struct loop *loop);
 
 /* stream_line.c */
 void stream_line_init(struct loop *loop);

@@ -42,7 +42,7 @@ static void on_closed(uv_handle_t *handle)
 	loop_return(s->loop, &s->plain);
 	loop_return(s->loop, &s->wire);
 	loop_return(s->loop, &s->sending);
-	loop_return(s->loop, &s->unused);
+	stream_forget_rest(s);
 	free(s->fault);
 	free(s);
 }
@@ -62,11 +62,9 @@ void stream_shut(struct stream *s)
 void stream_abort(struct stream *s)
 {
 	const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
-	uv_os_fd_t fd;
 
-	if (s->state != STREAM_GONE && stream_unsent(s) &&
-	    uv_fileno((uv_handle_t *)&s->tcp, &fd) == 0)
-		setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	if (s->state != STREAM_GONE && stream_unsent(s))
+		setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 	stream_shut(s);
 }
 
@@ -89,16 +87,10 @@ void stream_close(struct stream *s)
 	stream_leave(s);
 }
 
-static void on_shutdown(uv_shutdown_t *request, int status)
-{
-	(void)request;
-	(void)status;
-}
-
+/* Nothing is with libuv any more, whose own way would ask epoll for what it has already. */
 static void linger(struct stream *s)
 {
-	if (s->has_peer_ended ||
-	    uv_shutdown(&s->request.shutdown, (uv_stream_t *)&s->tcp, on_shutdown) != 0) {
+	if (s->has_peer_ended || shutdown(s->fd, SHUT_WR) != 0) {
 		stream_shut(s);
 		return;
 	}
@@ -111,7 +103,7 @@ static void say_farewell(struct stream *s)
 {
 	if (s->tls) {
 		stream_encipher(s);
-		buf_clear(&s->plain);
+		loop_return(s->loop, &s->plain);
 		tls_bye(s->tls);
 	}
 	stream_send(s);
@@ -160,8 +152,6 @@ void stream_run_due(struct loop *loop)
 	/* Those that are due again, made so by what is run here, wait for the next turn. */
 	for (size_t left = loop->due.count; left && (n = list_pop_front(&loop->due)); left--)
 		run(list_entry(n, struct stream, due));
-	if (!list_is_empty(&loop->due))
-		loop_hurry(loop);
 }
 
 void stream_end_all(struct loop *loop)
@@ -217,6 +207,7 @@ struct stream *stream_accept(struct loop *loop, int fd, const struct stream_ops 
 	}
 	uv_tcp_nodelay(&s->tcp, 1);
 	set_address(s, &peer);
+	s->fd = fd;
 	s->loop = loop;
 	s->ops = ops;
 	s->user = user;

@@ -30,10 +30,8 @@ enum stream_state { STREAM_OPEN, STREAM_FAREWELL, STREAM_LINGER, STREAM_GONE };
 
 struct stream {
 	uv_tcp_t tcp;
-	union {
-		uv_write_t write;
-		uv_shutdown_t shutdown; /* when nothing is left to write */
-	} request;
+	int fd;		  /* the same; libuv's, who closes it */
+	uv_write_t write; /* of `sending` */
 	struct loop *loop;
 	const struct stream_ops *ops;
 	void *user;
@@ -69,6 +67,8 @@ bool stream_is_open(const struct stream *s);
 void stream_watch(struct stream *s);
 /* Gives the octets that the user left. */
 void stream_give_again(struct stream *s);
+/* Throws them away, wiped. */
+void stream_forget_rest(struct stream *s);
 /* Ends a stream whose peer sent plain octets behind STARTTLS. */
 void stream_refuse_injected(struct stream *s);
 

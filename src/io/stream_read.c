@@ -6,6 +6,8 @@
 
 #include <errno.h>
 
+enum { SMALL = 4096 }; /* what may hold a password */
+
 /* Octets to the user */
 
 /* RFC 3207 section 6, and what "NO STARTTLS" (USENIX Security 2021) found: octets that came in
@@ -27,6 +29,14 @@ static size_t ask_user(struct stream *s, struct span octets)
 	s->is_giving = false;
 	require(used <= octets.len);
 	return used;
+}
+
+void stream_forget_rest(struct stream *s)
+{
+	/* What was used of it was moved about. */
+	mem_wipe(s->unused.at, s->unused.cap < SMALL ? s->unused.cap : SMALL);
+	buf_clear(&s->unused);
+	loop_return(s->loop, &s->unused);
 }
 
 static void keep_rest(struct stream *s, struct span rest)
@@ -55,7 +65,7 @@ static void give(struct stream *s, struct span octets)
 	else
 		keep_rest(s, span_from(octets, used));
 	if (left == 0)
-		loop_return(s->loop, &s->unused);
+		stream_forget_rest(s);
 	else if (was_plain && s->tls)
 		stream_refuse_injected(s);
 }
@@ -82,7 +92,6 @@ void stream_resume(struct stream *s)
  * left over in two places. */
 static void decipher(struct stream *s)
 {
-	enum { SMALL = 4096 }; /* what may hold a password */
 	struct fault fault = { 0 };
 	enum tls_result result;
 	size_t n, len;

@@ -3,6 +3,7 @@
 #include "stream_inside.h"
 
 #include <errno.h>
+#include <sys/socket.h>
 
 size_t stream_unsent(const struct stream *s)
 {
@@ -21,15 +22,18 @@ static bool encipher_some(struct stream *s, struct span some)
 
 void stream_encipher(struct stream *s)
 {
-	while (s->is_secured && s->plain.len) {
-		struct span some = span_first(buf_span(&s->plain), STREAM_RECORD);
+	struct span left = buf_span(&s->plain);
+
+	if (!s->is_secured)
+		return;
+	while (left.len) {
+		struct span some = span_first(left, STREAM_RECORD);
 
 		if (!encipher_some(s, some))
-			return;
-		buf_drop(&s->plain, some.len);
+			break;
+		left = span_from(left, some.len);
 	}
-	if (s->plain.len == 0)
-		loop_return(s->loop, &s->plain);
+	loop_return(s->loop, &s->plain);
 }
 
 /* Full records are made at once, without a copy; the rest waits for its neighbours. */
@@ -78,11 +82,19 @@ static void on_broken(struct stream *s, int code)
 	stream_shut(s);
 }
 
+/* What is enciphered needs no wiping. */
+static void give_back(struct stream *s, struct buf *b)
+{
+	if (s->tls)
+		buf_clear(b);
+	loop_return(s->loop, b);
+}
+
 static void on_written(uv_write_t *request, int status)
 {
 	struct stream *s = request->handle->data;
 
-	loop_return(s->loop, &s->sending);
+	give_back(s, &s->sending);
 	if (s->state == STREAM_GONE)
 		return;
 	if (status < 0)
@@ -91,32 +103,52 @@ static void on_written(uv_write_t *request, int status)
 		stream_due(s);
 }
 
-void stream_send(struct stream *s)
+/* Behind the last octets comes the FIN: with MSG_MORE one segment carries both. */
+static ssize_t try_send(struct stream *s)
+{
+	const struct span all = buf_span(&s->wire);
+	int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (s->state == STREAM_FAREWELL ? MSG_MORE : 0);
+	ssize_t n;
+
+	do {
+		n = send(s->fd, all.at, all.len, flags);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EAGAIN || errno == ENOBUFS ? 0 : -errno;
+	return n;
+}
+
+/* libuv waits until the socket takes more. */
+static void leave_to_uv(struct stream *s)
 {
 	uv_buf_t part;
-	int n;
+	int rc;
+
+	s->sending = s->wire;
+	s->wire = (struct buf){ 0 };
+	part = uv_buf_init((char *)s->sending.at + s->sending.from, (unsigned)s->sending.len);
+	rc = uv_write(&s->write, (uv_stream_t *)&s->tcp, &part, 1, on_written);
+	if (rc != 0) {
+		give_back(s, &s->sending);
+		on_broken(s, rc);
+	}
+}
+
+void stream_send(struct stream *s)
+{
+	ssize_t n;
 
 	if (s->is_mute)
 		loop_return(s->loop, &s->wire);
 	if (s->sending.len || s->wire.len == 0)
 		return;
-	part = uv_buf_init((char *)s->wire.at + s->wire.from, (unsigned)s->wire.len);
-	n = uv_try_write((uv_stream_t *)&s->tcp, &part, 1);
-	if (n < 0 && n != UV_EAGAIN) {
-		on_broken(s, n);
-		return;
-	}
-	buf_drop(&s->wire, n > 0 ? (size_t)n : 0);
-	if (s->wire.len == 0) {
-		loop_return(s->loop, &s->wire);
-		return;
-	}
-	s->sending = s->wire;
-	s->wire = (struct buf){ 0 };
-	part = uv_buf_init((char *)s->sending.at + s->sending.from, (unsigned)s->sending.len);
-	n = uv_write(&s->request.write, (uv_stream_t *)&s->tcp, &part, 1, on_written);
-	if (n != 0) {
-		loop_return(s->loop, &s->sending);
-		on_broken(s, n);
+	n = try_send(s);
+	if (n < 0) {
+		on_broken(s, (int)n);
+	} else if ((size_t)n == s->wire.len) {
+		give_back(s, &s->wire);
+	} else {
+		buf_drop(&s->wire, (size_t)n);
+		leave_to_uv(s);
 	}
 }

@@ -4,10 +4,26 @@
 #include "base/require.h"
 #include "io/loop.h"
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <uv.h>
+
+static atomic_uint wakes;
+
+/* In front of libuv's, to count. */
+int uv_async_send(uv_async_t *async)
+{
+	static int (*theirs)(uv_async_t *);
+
+	if (theirs == NULL)
+		*(void **)&theirs = dlsym(RTLD_NEXT, "uv_async_send");
+	wakes++;
+	return theirs(async);
+}
 
 /* Posts */
 
@@ -128,6 +144,71 @@ static void flood_of_posts_starves_no_timer(void **state)
 	loop_free(&flood.loop);
 }
 
+/* A chain of work that each time posts itself, begun by the loop, and within it a post of another thread. */
+struct chain {
+	struct work work, across;
+	struct timer begin;
+	struct loop *loop;
+	unsigned left;
+	bool is_inside, has_crossed;
+};
+
+static void begin_chain(struct timer *timer)
+{
+	struct chain *chain = timer_entry(timer, struct chain, begin);
+
+	loop_post(chain->loop, &chain->work);
+}
+
+static void come_across(struct work *work)
+{
+	work_entry(work, struct chain, across)->has_crossed = true;
+}
+
+static void *post_across(void *arg)
+{
+	struct chain *chain = arg;
+
+	loop_post(chain->loop, &chain->across);
+	return NULL;
+}
+
+static void post_next(struct work *work)
+{
+	struct chain *chain = work_entry(work, struct chain, work);
+	pthread_t other;
+
+	assert_false(chain->is_inside);
+	chain->is_inside = true;
+	if (--chain->left)
+		loop_post(chain->loop, work);
+	if (chain->left == 500) {
+		assert_int_equal(pthread_create(&other, NULL, post_across, chain), 0);
+		pthread_join(other, NULL);
+		assert_false(chain->has_crossed);
+	}
+	chain->is_inside = false;
+	if (chain->left == 0)
+		loop_stop(chain->loop);
+}
+
+static void loop_that_is_awake_is_not_woken(void **state)
+{
+	struct chain chain = {
+		{ NULL, post_next }, { NULL, come_across }, { .fire = begin_chain }, .left = 1000
+	};
+
+	(void)state;
+	chain.loop = loop_new("test");
+	timer_set(chain.loop, &chain.begin, 1);
+	wakes = 0;
+	loop_run(chain.loop);
+	assert_int_equal(chain.left, 0);
+	assert_true(chain.has_crossed);
+	assert_int_equal(wakes, 0);
+	loop_free(&chain.loop);
+}
+
 /* Deadlines */
 
 struct due {
@@ -185,6 +266,32 @@ static void timers_fire_in_order_and_not_early(void **state)
 		assert_true(dues[i].fired_ms >= start + in_ms[i]);
 	assert_true(moved.fired_ms >= start + 45);
 	assert_int_equal(cleared.fired_ms, 0);
+	loop_free(&deadlines.loop);
+}
+
+static void moving_a_deadline_away_moves_nothing_in_the_heap(void **state)
+{
+	struct due dues[3] = { 0 };
+	int64_t place;
+
+	(void)state;
+	deadlines.loop = loop_new("test");
+	deadlines.fired = 0;
+	deadlines.of = 3;
+	deadlines.last_key = 0;
+	for (unsigned i = 0; i < 3; i++) {
+		dues[i].timer.fire = on_due;
+		timer_set(deadlines.loop, &dues[i].timer, 10 + i);
+	}
+	place = dues[0].timer.node.key;
+	for (unsigned i = 0; i < 1000; i++)
+		timer_set(deadlines.loop, &dues[0].timer, 40 - i % 20);
+	assert_int_equal(dues[0].timer.node.key, place);
+	timer_set(deadlines.loop, &dues[2].timer, 1);
+	loop_run(deadlines.loop);
+	assert_false(deadlines.is_disordered);
+	assert_true(dues[0].fired_ms >= place + 11);
+	assert_true(dues[2].fired_ms <= dues[1].fired_ms);
 	loop_free(&deadlines.loop);
 }
 
@@ -252,7 +359,9 @@ int main(void)
 		cmocka_unit_test(posts_of_many_threads_run_once_in_order),
 		cmocka_unit_test(posts_before_start_and_after_stop_run),
 		cmocka_unit_test(flood_of_posts_starves_no_timer),
+		cmocka_unit_test(loop_that_is_awake_is_not_woken),
 		cmocka_unit_test(timers_fire_in_order_and_not_early),
+		cmocka_unit_test(moving_a_deadline_away_moves_nothing_in_the_heap),
 		cmocka_unit_test(timer_may_set_itself_again),
 		cmocka_unit_test(signals_come_as_loop_code),
 		cmocka_unit_test(random_octets_differ),

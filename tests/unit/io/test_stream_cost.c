@@ -1,0 +1,216 @@
+/* What a stream costs in system calls, segments and memory. */
+#include "test.h"
+
+#include "certificates.h"
+#include "segments.h"
+#include "sides.h"
+#include "stream_inside.h"
+
+#include <dlfcn.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+static struct certificates certificates;
+static struct tls_identity *identity;
+static struct tls_trust *trust;
+
+static int watched; /* the descriptor of which calls are counted */
+static unsigned sends, controls;
+
+ssize_t send(int fd, const void *at, size_t n, int flags)
+{
+	static ssize_t (*theirs)(int, const void *, size_t, int);
+
+	if (theirs == NULL)
+		*(void **)&theirs = dlsym(RTLD_NEXT, "send");
+	sends += fd == watched;
+	return theirs(fd, at, n, flags);
+}
+
+int epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
+{
+	static int (*theirs)(int, int, int, struct epoll_event *);
+
+	if (theirs == NULL)
+		*(void **)&theirs = dlsym(RTLD_NEXT, "epoll_ctl");
+	controls += fd == watched;
+	return theirs(epoll, op, fd, event);
+}
+
+struct burst {
+	struct side server, client;
+	unsigned asked, answers; /* how often each heard something */
+};
+
+static const char line[] = "250 2.0.0 ok\r\n";
+enum { LINES = 10, LINE = sizeof(line) - 1 };
+
+/* Two streams write into one turn, each in small pieces. */
+static size_t answer(struct side *side, struct span octets)
+{
+	struct burst *b = side->user;
+
+	b->asked++;
+	for (int i = 0; i < LINES; i++)
+		stream_write(side->stream, span_text(line));
+	return octets.len;
+}
+
+static size_t hear(struct side *side, struct span octets)
+{
+	struct burst *b = side->user;
+
+	b->answers++;
+	buf_put_span(&side->got, octets);
+	return octets.len;
+}
+
+static void ask(struct side *side)
+{
+	stream_write(side->stream, span_text("MAIL FROM:<>\r\n"));
+	stream_write(side->stream, span_text("RCPT TO:<a@example.org>\r\n"));
+}
+
+static bool has_answer(void *user)
+{
+	const struct burst *b = user;
+
+	return b->client.got.len >= LINES * LINE;
+}
+
+static bool is_calm(void *user)
+{
+	const struct burst *b = user;
+
+	return b->client.is_secured && b->server.is_secured &&
+	       stream_unsent(b->client.stream) == 0 && stream_unsent(b->server.stream) == 0;
+}
+
+static void burst_open(struct burst *b, struct loop *loop)
+{
+	int fds[2];
+
+	*b = (struct burst){ .server.data = answer, .client.data = hear };
+	b->server.user = b->client.user = b;
+	tcp_pair(fds);
+	side_open(&b->server, loop, fds[0]);
+	side_open(&b->client, loop, fds[1]);
+	assert_true(stream_start_tls_server(b->server.stream,
+					    &(struct tls_server_conf){ .identity = identity }));
+	assert_true(stream_start_tls_client(b->client.stream, trust, "localhost"));
+	run_until(loop, is_calm, b);
+}
+
+static void burst_close(struct burst *b, struct loop *loop)
+{
+	stream_abort(b->server.stream);
+	stream_abort(b->client.stream);
+	run_until(loop, is_closed, &b->server);
+	run_until(loop, is_closed, &b->client);
+	side_fini(&b->client);
+}
+
+static void group_of_replies_is_one_record_and_one_call(void **state)
+{
+	struct loop *loop = loop_new("test");
+	struct burst b;
+
+	(void)state;
+	burst_open(&b, loop);
+	watched = b.server.stream->fd;
+	ask(&b.client);
+	/* The first answer may bring a session ticket besides. */
+	run_until(loop, has_answer, &b);
+	buf_clear(&b.client.got);
+	b.asked = b.answers = sends = controls = 0;
+	ask(&b.client);
+	run_until(loop, has_answer, &b);
+	assert_int_equal(b.asked, 1);
+	assert_int_equal(b.answers, 1);
+	assert_int_equal(sends, 1);
+	assert_int_equal(controls, 0);
+	burst_close(&b, loop);
+	loop_free(&loop);
+}
+
+static void idle_stream_keeps_no_buffer(void **state)
+{
+	struct loop *loop = loop_new("test");
+	struct burst b;
+
+	(void)state;
+	burst_open(&b, loop);
+	ask(&b.client);
+	run_until(loop, has_answer, &b);
+	run_until(loop, is_calm, &b);
+	assert_null(b.server.stream->plain.at);
+	assert_null(b.server.stream->wire.at);
+	assert_null(b.server.stream->sending.at);
+	assert_null(b.server.stream->unused.at);
+	burst_close(&b, loop);
+	loop_free(&loop);
+}
+
+static void close_when_told(struct peer *peer)
+{
+	peer_drain(peer);
+	*(unsigned *)peer->user = segments_in(peer->fd) - *(unsigned *)peer->user;
+}
+
+static void last_reply_and_end_are_one_segment(void **state)
+{
+	struct loop *loop = loop_new("test");
+	struct side side = { 0 };
+	struct peer peer;
+	unsigned segments;
+	int fds[2];
+
+	(void)state;
+	tcp_pair(fds);
+	segments = segments_in(fds[1]);
+	watched = fds[0];
+	sends = controls = 0;
+	side_open(&side, loop, fds[0]);
+	stream_write(side.stream, span_text("221 2.0.0 bye\r\n"));
+	stream_close(side.stream);
+	peer_start(&peer, fds[1], close_when_told, &segments);
+	run_until(loop, is_closed, &side);
+	peer_join(&peer);
+	assert_int_equal(side.fault.code, 0);
+	assert_int_equal(sends, 1);
+	assert_int_equal(segments, 1);
+	/* Watched and let go, nothing between. */
+	assert_int_equal(controls, 2);
+	loop_free(&loop);
+}
+
+static int setup(void **state)
+{
+	struct fault fault = { 0 };
+
+	(void)state;
+	certificates_make(&certificates);
+	identity = tls_identity_load(&certificates.ecdsa, 1, &fault);
+	trust = tls_trust_load(certificates.ca, &fault);
+	return identity && trust ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	tls_identity_unref(&identity);
+	tls_trust_unref(&trust);
+	certificates_remove(&certificates);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(group_of_replies_is_one_record_and_one_call),
+		cmocka_unit_test(idle_stream_keeps_no_buffer),
+		cmocka_unit_test(last_reply_and_end_are_one_segment),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
