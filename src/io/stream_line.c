@@ -2,9 +2,9 @@
 
 #include "stream_inside.h"
 
-/* A handshake costs as much as several messages, and it is a stranger's. So the first octets of each wait
+/* A handshake costs as much as several messages, and it is a stranger's. So the octets of each wait
  * in a line, which moves by a millisecond a turn, behind all that the sessions had to do; those in it are
- * served in the order in which they came. What follows in a handshake is cheap, and is not kept waiting. */
+ * served in the order in which they came. */
 enum { LINE_NS_PER_TURN = 1000 * 1000, LINE_STALE_MS = 100 };
 
 static void begin(struct stream *s)
@@ -19,6 +19,8 @@ static void begin(struct stream *s)
 	s->awaits_hello = false;
 	s->unused = (struct buf){ 0 };
 	stream_take_cipher(s, buf_span(&octets));
+	/* Which flight is the dear one depends on version, suite and key shares. */
+	s->awaits_hello = s->state == STREAM_OPEN && !s->is_secured;
 	loop_return(loop, &octets);
 	stream_watch(s);
 }
