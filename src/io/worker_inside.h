@@ -15,7 +15,7 @@ struct worker {
 	struct list_node node; /* in pool->idle or pool->busy */
 	uint64_t number;       /* the spawner's: never used twice */
 	struct list line;      /* asks for this worker and no other, in order of their coming */
-	int fd;
+	int fd, watched; /* for which events */
 	unsigned generation;
 	struct buf out, in; /* frames on their way; `out` holds secrets and is wiped */
 	struct worker_ask *ask;

@@ -106,6 +106,10 @@ static void watch(struct worker *worker)
 {
 	int events = UV_READABLE | (worker->out.len ? UV_WRITABLE : 0);
 
+	/* libuv asks the kernel anew each time, also for what it watches already. */
+	if (events == worker->watched)
+		return;
+	worker->watched = events;
 	require(uv_poll_start(&worker->poll, events, on_event) == 0);
 }
 

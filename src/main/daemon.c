@@ -78,20 +78,26 @@ static void on_worker_trouble(void *user, const struct fault *fault)
 	daemon_log_fault(user, LOG_LEVEL_ERROR, "login-worker", fault);
 }
 
-static struct worker_pool *make_logins(struct daemon *d)
+static unsigned share(long all, unsigned loops)
+{
+	return ((unsigned)all + loops - 1) / loops;
+}
+
+/* Each loop asks workers of its own: a login wakes no third thread. */
+static struct worker_pool_conf logins_conf(struct daemon *d, unsigned loops)
 {
 	const struct conf_login *c = &d->settings->conf->login;
 
-	return worker_pool_new(d->loop, &(struct worker_pool_conf){
-						.spawner = d->spawner,
-						.hello = buf_span(&d->settings->hello),
-						.most = (unsigned)c->workers,
-						.waiting = (unsigned)c->waiting,
-						.deadline_ms = c->deadline_ms,
-						.answer_octets = AUTH_ANSWER_OCTETS_MAX,
-						.trouble = on_worker_trouble,
-						.user = d,
-					});
+	return (struct worker_pool_conf){
+		.spawner = d->spawner,
+		.hello = buf_span(&d->settings->hello),
+		.most = share(c->workers, loops),
+		.waiting = share(c->waiting, loops),
+		.deadline_ms = c->deadline_ms,
+		.answer_octets = AUTH_ANSWER_OCTETS_MAX,
+		.trouble = on_worker_trouble,
+		.user = d,
+	};
 }
 
 static int open_spool(struct daemon *d, struct fault *fault)
@@ -136,7 +142,7 @@ static void make_shards(struct daemon *d, unsigned loops)
 			.lookups = d->lookups,
 			.reads = d->reads,
 			.sasl = d->sasl,
-			.logins = d->logins,
+			.logins = logins_conf(d, loops),
 			.gate = d->gate,
 			.backend = d->backend,
 			.used = last_use_put,
@@ -233,7 +239,6 @@ static void start_threads(struct daemon *d, struct worker_spawner *spawner, unsi
 	d->backend = submit_backend_new();
 	warn_about_descriptors(d, loops);
 	d->spawner = spawner;
-	d->logins = make_logins(d);
 	d->memory = d->settings->conf->limits.memory_octets;
 	/* Greater than those of an earlier run, so that a log of years has each sid once. */
 	d->next_sid = (uint64_t)d->started_ms << 16;
@@ -330,8 +335,6 @@ void daemon_close(struct daemon **daemon)
 		if (d->signals[i])
 			loop_signal_free(&d->signals[i]);
 	last_use_saver_stop(d->last_use_saver);
-	if (d->logins)
-		worker_pool_free(&d->logins);
 	lane_free(&d->sasl);
 	lane_free(&d->reads);
 	lane_free(&d->lookups);

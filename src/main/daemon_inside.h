@@ -24,7 +24,6 @@ struct daemon {
 	struct lane *lookups, *reads, *sasl;
 	struct spool *spool;
 	struct worker_spawner *spawner;
-	struct worker_pool *logins;
 	struct submit_gate *gate;
 	struct submit_backend *backend;
 	struct watchdog *watchdog;

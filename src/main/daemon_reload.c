@@ -74,7 +74,6 @@ int daemon_reload(void *user, struct fault *fault)
 	settings_adopt(settings);
 	for (unsigned i = 0; i < d->shard_count; i++)
 		shard_renew(d->shards[i], settings);
-	worker_pool_renew(d->logins, buf_span(&settings->hello));
 	settings_unref(&old);
 	daemon_log_event(d, "reloaded");
 	return 0;

@@ -91,6 +91,7 @@ struct shard *shard_new(const struct shard_conf *conf)
 	snprintf(name, sizeof(name), "sessions-%u", conf->index);
 	shard->loop = loop_new(name);
 	shard->logins = (struct smarthost_logins){ .loop = shard->loop, .lane = conf->sasl };
+	shard->workers = worker_pool_new(shard->loop, &conf->logins);
 	shard->relay = make_relay(shard, conf->settings);
 	queue_conf = queue_conf_of(shard, conf->settings);
 	shard->queue = queue_new(&queue_conf);
@@ -110,7 +111,7 @@ void shard_serve(struct shard *shard, struct spool *spool)
 		.counters = shard->conf.counters,
 		.queue = shard->queue,
 		.spool = spool,
-		.logins = shard->conf.logins,
+		.logins = shard->workers,
 		.gate = shard->conf.gate,
 		.backend = shard->conf.backend,
 		.used = shard->conf.used,
@@ -182,6 +183,7 @@ static void run_renewal(struct work *work)
 	struct settings *settings = renewal->settings;
 	struct queue_conf queue_conf = queue_conf_of(shard, settings);
 
+	worker_pool_renew(shard->workers, buf_span(&settings->hello));
 	submit_renew(shard->submit, &settings->submit);
 	relay_renew(shard->relay, settings->smarthosts, settings->conf->smarthost_count,
 		    settings->conf->hostname);
@@ -277,6 +279,7 @@ void shard_free(struct shard **shard)
 		return;
 	loop_stop(s->loop);
 	loop_join(s->loop);
+	worker_pool_free(&s->workers);
 	loop_free(&s->loop);
 	while ((node = list_pop_front(&s->doors))) {
 		struct door *door = list_entry(node, struct door, node);

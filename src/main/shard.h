@@ -8,6 +8,7 @@
 #pragma once
 
 #include "ctl/ctl.h"
+#include "io/worker.h"
 #include "settings.h"
 #include "smarthost_login.h"
 
@@ -19,7 +20,7 @@ struct shard_conf {
 	struct log *log;
 	struct counters *counters;
 	struct lane *lookups, *reads, *sasl;
-	struct worker_pool *logins;
+	struct worker_pool_conf logins; /* of this shard's own pool */
 	struct submit_gate *gate;
 	struct submit_backend *backend;
 	/* As in struct submit_conf. */

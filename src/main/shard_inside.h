@@ -7,6 +7,7 @@ struct shard {
 	struct shard_conf conf;
 	struct spool *spool;
 	struct loop *loop;
+	struct worker_pool *workers; /* they check the logins of our clients */
 	struct smarthost_logins logins;
 	struct relay *relay;
 	struct queue *queue;
