@@ -1,14 +1,16 @@
 """The measuring itself: tests/bench/run works, what it counts is right, and nothing is lost in a small run of it."""
 
+import glob
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import unittest
 
 from rig import dovecot, postfix
-from rig.base import PATIENCE, end_process, wait_for
+from rig.base import PATIENCE, command_line, end_process, run, wait_for
 from rig.case import BUILD, Case
 
 BENCH = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "bench")
@@ -94,6 +96,55 @@ class Small(Case):
         self.assertEqual(sorted(rows), sorted((s, w) for s in peers for w in ("kept", "each")))
         for row in rows.values():
             self.assertWhole(row, FIGURES[:-1])
+
+
+class Early(Case):
+    def ended(self, command, sig, *words):
+        """A command that is ended once its first server runs leaves no process, directory or group."""
+        directory = self.path(command)
+        os.makedirs(directory)
+        os.chmod(directory, 0o755)
+        argv = [os.path.join(BENCH, command), "--build", BUILD, "--no-build", *words]
+        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                   text=True, env=dict(os.environ, TMPDIR=directory),
+                                   preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+        self.addCleanup(end_process, process)
+
+        def mine():
+            lines = [command_line(int(pid)) for pid in os.listdir("/proc") if pid.isdigit()]
+            return [line for line in lines if any(directory in word for word in line)]
+
+        wait_for(lambda: [line for line in mine() if line[0].endswith("/load")], "load to be started")
+        process.send_signal(sig)
+        said = process.communicate(timeout=30 * PATIENCE)[0]
+        self.assertEqual((process.returncode, said), (130, ""))
+        wait_for(lambda: not mine(), "the end of: %s" % mine())
+        self.assertEqual(os.listdir(directory), [])
+        if usage.has_groups():
+            self.assertEqual(glob.glob(os.path.join(usage.mounted(), "postern-bench-%d-*" % process.pid)), [])
+
+    def test_run(self):
+        self.ended("run", signal.SIGINT, "--servers", "hybrid", "--parts", "table", "--seconds", "60")
+
+    def test_scale(self):
+        self.ended("scale", signal.SIGTERM, "--only", "flat")
+
+    def test_what_cannot_go_well_is_said_at_once(self):
+        for words, text in ((["--json", self.path("none", "figures.json")], "cannot be written"),
+                            (["--build", self.path("none"), "--no-build"], "leave --no-build away")):
+            for command in ("run", "scale", "overload"):
+                done = run([os.path.join(BENCH, command), *words], check=False)
+                self.assertNotEqual(done.returncode, 0)
+                self.assertIn(text, done.err)
+                self.assertNotIn("Traceback", done.err)
+        figures = self.path("figures.json")
+        for text, why in (("", "holds no figures"), ("{}", "nothing of what was measured")):
+            with open(figures, "w") as f:
+                f.write(text)
+            done = run([os.path.join(BENCH, "plot"), figures, self.path("drawn")], check=False)
+            if shutil.which("gnuplot"):
+                self.assertIn(why, done.err)
+            self.assertNotEqual(done.returncode, 0)
 
 
 class Usage(Case):

@@ -4,23 +4,16 @@ import os
 import shutil
 import statistics
 import sys
-import time
 
 from rig.certificates import Certificates
 
-from . import report, servers, special
+from . import report, servers, special, usage
+from .command import progress
 from .programs import Load, Sink, Trouble
 from .work import WORKLOADS, Amount, Stand
 
 PARTS = ("table", "counts", "rate", "commit", "written", "curve")
 RATED = ("hybrid", "queue", "postfix")
-BEGUN = time.monotonic()
-
-
-def progress(text):
-    spent = int(time.monotonic() - BEGUN)
-    sys.stderr.write("%3d:%02d  %s\n" % (spent // 60, spent % 60, text))
-    sys.stderr.flush()
 
 
 def one_certificate(directory):
@@ -45,6 +38,8 @@ class Bench:
         self.commits, self.written, self.curve = [], [], []
 
     def close(self):
+        usage.close_all()
+        self.stand.load.close()
         self.sink.close()
 
     def has(self, part):

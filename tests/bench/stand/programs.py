@@ -51,13 +51,22 @@ class Load:
         self.program = os.path.join(build, "tests", "bench", "load")
         self.ca_file = ca_file
         self.next_id = 1
+        self.sendings = []
 
     def start(self, server, amount, octets, more=()):
         """Returns once it is about to send: where connections are kept, all of them are logged in."""
         argv = [self.program, "-c", amount.connections, "-s", octets, "-f", self.next_id, "-u", server.user, "-a",
                 self.ca_file, *more]
         argv += ["-n", amount.messages] if amount.messages else ["-d", amount.seconds]
-        return Sending(self, [str(a) for a in argv + ["127.0.0.1", server.port]], server.password, amount.connections)
+        self.sendings.append(Sending(self, [str(a) for a in argv + ["127.0.0.1", server.port]], server.password,
+                                     amount.connections))
+        return self.sendings[-1]
+
+    def close(self):
+        """Ends what an early end has left."""
+        for sending in self.sendings:
+            sending.process.kill()
+            sending.process.wait()
 
 
 class Sending:

@@ -33,7 +33,8 @@ def processor_seconds(pid):
 
 
 def memory_octets(pids):
-    """Sum of the proportional set sizes: what processes share counts once."""
+    """Sum of the proportional set sizes: what processes share counts once. None where one may not be looked at, as
+    a daemon that lets nobody but root look."""
     total = 0
     for pid in pids:
         try:
@@ -42,6 +43,8 @@ def memory_octets(pids):
                     if line.startswith("Pss:"):
                         total += int(line.split()[1]) * 1024
                         break
+        except PermissionError:
+            return None
         except OSError:
             pass
     return total
@@ -70,11 +73,15 @@ def own_path():
 
 
 class Group:
+    # An end may come while one is being closed: none is forgotten.
+    there_are = []
+
     def __init__(self, name):
         self.name = name
         self.home = mounted() + own_path()
         self.path = os.path.join(mounted(), name)
         os.mkdir(self.path)
+        self.there_are.append(self)
 
     @contextlib.contextmanager
     def entered(self):
@@ -111,6 +118,7 @@ class Group:
             os.rmdir(self.path)
         except OSError:
             return False
+        self.there_are.remove(self)
         return True
 
 
@@ -139,6 +147,11 @@ def new(name):
         return Group(name)
     except (OSError, TypeError):
         return Tree()
+
+
+def close_all():
+    for group in list(Group.there_are):
+        group.close()
 
 
 def has_groups():

@@ -91,7 +91,8 @@ class Stand:
             peak.stop()
             counted.end()
         figures = {name: n / max(out["messages"], 1) for name, n in counted.figures().items()}
-        figures["memory_octets"] = peak.octets
+        if peak.octets is not None:
+            figures["memory_octets"] = peak.octets
         figures["messages"] = out["messages"]
         for name in ("failures", "lost", "twice"):
             figures[name] = out[name]
@@ -110,7 +111,8 @@ class MemoryPeak:
 
     def watch(self):
         while not self.ended.wait(0.1):
-            self.octets = max(self.octets, usage.memory_octets(self.group.pids()))
+            octets = usage.memory_octets(self.group.pids())
+            self.octets = None if None in (octets, self.octets) else max(self.octets, octets)
 
     def stop(self):
         self.ended.set()
