@@ -137,9 +137,10 @@ bool gate_episode_add(struct submit_gate *gate, int64_t now_ms, uint64_t sid)
 	pthread_mutex_lock(&gate->lock);
 	is_new = e->sid == 0;
 	if (is_new)
-		*e = (struct gate_episode){ .sid = sid, .since_ms = now_ms };
+		*e = (struct gate_episode){ .sid = sid, .since_ms = now_ms, .last_ms = now_ms };
 	e->refused++;
-	e->last_ms = now_ms;
+	if (now_ms > e->last_ms) /* the loops' clocks differ by what their turns take */
+		e->last_ms = now_ms;
 	pthread_mutex_unlock(&gate->lock);
 	return is_new;
 }
@@ -161,7 +162,7 @@ int64_t gate_episode_end(struct submit_gate *gate, int64_t now_ms, int64_t quiet
 	int64_t left;
 
 	pthread_mutex_lock(&gate->lock);
-	left = e->last_ms + quiet_ms - now_ms;
+	left = quiet_ms ? e->last_ms + quiet_ms - now_ms : 0;
 	if (left <= 0) {
 		*ended = *e;
 		*e = (struct gate_episode){ 0 };

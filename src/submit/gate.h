@@ -36,7 +36,7 @@ void gate_leave(struct submit_gate *gate, const struct gate_address *address, bo
 /* One more was turned away. True: this begins an episode, which has that sid. */
 bool gate_episode_add(struct submit_gate *gate, int64_t now_ms, uint64_t sid);
 uint64_t gate_episode_sid(struct submit_gate *gate);
-/* Ends it when nobody was turned away for quiet_ms, and returns 0; otherwise how long that is still to go. For
- * who began it. */
+/* Ends it when nobody was turned away for quiet_ms, and returns 0; otherwise how long that is still to go.
+ * quiet_ms 0 ends it whatever the clocks say. For who began it. */
 int64_t gate_episode_end(struct submit_gate *gate, int64_t now_ms, int64_t quiet_ms,
 			 struct gate_episode *ended_out);

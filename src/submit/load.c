@@ -40,6 +40,10 @@ static void tell_begin(struct submit *submit, uint64_t sid)
 	id_format(sid, sid_text);
 	logline_start(&l, LOG_LEVEL_WARN, "overload");
 	logline_text(&l, "sid", sid_text);
+	logline_text(&l, "reason",
+		     worker_pool_is_crowded(submit->conf.logins)
+			     ? "logins wait for the login back end"
+			     : "TLS handshakes wait for their turn");
 	logline_number(&l, "wait_ms", loop_wait_ms(submit->conf.loop));
 	logline_text(&l, "effect",
 		     "new connections are answered 421 (or closed, with tls = implicit); those "
@@ -76,23 +80,27 @@ void load_put_words(struct submit *submit, struct buf *out)
 	buf_fini(&text);
 }
 
-static void look_for_quiet(struct submit *submit, int64_t quiet_ms)
+/* In how long to look again; 0: it has ended. */
+static int64_t look_for_quiet(struct submit *submit, int64_t quiet_ms)
 {
 	int64_t now = loop_now_ms(submit->conf.loop), left;
 	struct gate_episode ended;
 
 	left = gate_episode_end(submit->conf.gate, now, quiet_ms, &ended);
-	if (left > 0) {
-		timer_set(submit->conf.loop, &submit->quiet, left);
-		return;
+	if (left == 0) {
+		submit->saw_overload = false;
+		tell_end(submit, &ended);
 	}
-	submit->saw_overload = false;
-	tell_end(submit, &ended);
+	return left;
 }
 
 void load_on_quiet(struct timer *timer)
 {
-	look_for_quiet(timer_entry(timer, struct submit, quiet), LOAD_QUIET_MS);
+	struct submit *submit = timer_entry(timer, struct submit, quiet);
+	int64_t left = look_for_quiet(submit, LOAD_QUIET_MS);
+
+	if (left)
+		timer_set(submit->conf.loop, timer, left);
 }
 
 void load_refused(struct submit *submit)

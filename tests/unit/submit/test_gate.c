@@ -149,6 +149,23 @@ static void test_episode(void **state)
 	submit_gate_free(&gate);
 }
 
+/* Each loop reads its clock once a turn: another one's may be ahead. */
+static void test_episode_of_loops_whose_clocks_differ(void **state)
+{
+	struct submit_gate *gate = submit_gate_new(7, 100000);
+	struct gate_episode ended;
+
+	(void)state;
+	assert_true(gate_episode_add(gate, 1000, 71));
+	assert_false(gate_episode_add(gate, 1003, 72));
+	assert_false(gate_episode_add(gate, 999, 73));
+	assert_int_equal(gate_episode_end(gate, 1001, 0, &ended), 0);
+	assert_int_equal(ended.sid, 71);
+	assert_int_equal(ended.last_ms - ended.since_ms, 3);
+	assert_int_equal(gate_episode_sid(gate), 0);
+	submit_gate_free(&gate);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -159,6 +176,7 @@ int main(void)
 		cmocka_unit_test(test_many_addresses_come_and_go),
 		cmocka_unit_test(test_strangers),
 		cmocka_unit_test(test_episode),
+		cmocka_unit_test(test_episode_of_loops_whose_clocks_differ),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
