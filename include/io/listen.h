@@ -2,7 +2,7 @@
  *
  * Shape    listen_bind() while still privileged: one socket per loop and address (SO_REUSEPORT);
  *          then listen_start() on each loop
- * Thread   bind on the main thread before the loops run; start, pause and free on the loop
+ * Thread   bind on the main thread before the loops run; start and stop on the loop; listen_turn_away() on any
  * Errors   a fault with address, port and what to do (in use, not permitted)
  */
 #pragma once

@@ -35,8 +35,9 @@ bool loop_is_here(const struct loop *loop);
 int64_t loop_now_ms(const struct loop *loop);
 /* This turn has taken some ms already: who can go on later does, so that the others' turn comes. */
 bool loop_is_late(const struct loop *loop);
-/* How long a client that begins a TLS handshake now has to wait for its turn: those that are logged in
- * have theirs first, and each turn of the loop has time for some handshakes only. */
+/* How long a client that begins a TLS handshake now has to wait for its turn, as the first in the line, or
+ * the last that was, has waited: what sessions have to do comes before, and each turn of the loop has
+ * time for some handshakes only. */
 int64_t loop_wait_ms(const struct loop *loop);
 int64_t wall_now_ms(void);
 /* Fills `at` with octets nobody can guess. */
@@ -44,8 +45,9 @@ void random_fill(void *at, size_t n);
 
 /* A deadline: cheap to move, one kernel timer for all of a loop. */
 struct timer {
-	struct heap_node node; /* private, as due_ms: not later than it */
-	int64_t due_ms;
+	struct heap_node
+		node;	/* private; its key is due_ms, or earlier where that was moved away */
+	int64_t due_ms; /* private */
 	void (*fire)(struct timer *timer);
 };
 

@@ -8,6 +8,8 @@
  * Units    octets. Reading stops while more than 64 KiB wait to be sent, or more than 16 KiB were
  *          left unused by the user; the user asks stream_unsent() before it makes more
  *          (back-pressure)
+ * Turns    what a client sends of its handshake waits in a line of the loop's (loop_wait_ms), at most
+ *          32 KiB of it; a dialled stream's own handshakes do not
  * Errors   told by ops.closed(fault); fault->code 0: closed by us; -EPIPE: the peer closed;
  *          -ECONNRESET: it reset (right after a peer's goodbye the user's to judge); -EPROTO: TLS, in
  *          GnuTLS's words; -ECANCELED: loop_free() ended the stream

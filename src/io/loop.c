@@ -211,6 +211,7 @@ static void close_handles(struct loop *loop)
 	uv_close((uv_handle_t *)&loop->restless, NULL);
 	uv_close((uv_handle_t *)&loop->before_poll, NULL);
 	uv_close((uv_handle_t *)&loop->after_poll, NULL);
+	uv_close((uv_handle_t *)&loop->line_turn, NULL);
 }
 
 static void close_forgotten(uv_handle_t *handle, void *user)

@@ -1,9 +1,9 @@
 /* io/loop_inside.h: what the rest of this room sees of a loop.
  *
- * A turn of libuv goes timers, prepare, poll, check, closing. Sockets run in poll. Posted work runs in
- * check and in prepare, and behind it what streams have queued leaves, so that a burst of small
- * writes is one record and one system call. What a loop posts to itself never costs a system call:
- * it either runs before the poll, or the poll does not wait.
+ * A turn of libuv goes timers, idle, prepare, poll, check, closing. Sockets run in poll. The line of
+ * handshakes moves in idle. Posted work runs in check and in prepare, and behind it what streams have
+ * queued leaves, so that a burst of small writes is one record and one system call. What a loop posts to
+ * itself never costs a system call: it either runs before the poll, or the poll does not wait.
  */
 #pragma once
 
@@ -40,9 +40,10 @@ struct loop {
 	char name[16];
 	struct list streams; /* all of them */
 	struct list due;     /* those with something to do at the end of the turn */
-	struct list line;    /* those whose TLS handshake is to begin (stream_line.c) */
+	struct list line;    /* those that wait for a turn of their TLS handshake (stream_line.c) */
 	uv_idle_t line_turn; /* active while there are any */
-	int64_t line_served_ms, line_waited_ms; /* the last one's */
+	int64_t line_served_ms,
+		line_waited_ms; /* when the last had its turn, and after what wait */
 	/* Shared by all streams: what one read call brings, and its deciphered form. */
 	unsigned char *read_at, *plain_at;
 	struct buf spare[LOOP_SPARE_BUFS];

@@ -46,8 +46,9 @@ struct stream {
 	bool is_secured, is_reading, is_giving, is_full, wants_resume, has_peer_ended;
 	bool is_mute;	    /* the socket takes nothing any more */
 	bool awaits_header; /* of a proxy: what has come of it is in `unused` */
-	bool awaits_hello;  /* the handshake has not begun: what has come of it is in `unused` */
-	int64_t hello_ms;   /* since when its first octets wait */
+	bool lines_up;	   /* what comes of the client's handshake waits in `unused` for its turn */
+	bool has_had_turn; /* in that handshake */
+	int64_t lined_ms;  /* since when it waits */
 	uint16_t port;
 	char address[48];
 };
@@ -69,6 +70,8 @@ void stream_watch(struct stream *s);
 void stream_give_again(struct stream *s);
 /* Throws them away, wiped. */
 void stream_forget_rest(struct stream *s);
+/* All that the peer sent before its end has been taken. */
+void stream_end(struct stream *s);
 /* Ends a stream whose peer sent plain octets behind STARTTLS. */
 void stream_refuse_injected(struct stream *s);
 
@@ -76,9 +79,11 @@ void stream_refuse_injected(struct stream *s);
 void stream_take_cipher(struct stream *s, struct span octets);
 
 /* stream_line.c */
-/* The first octets of a handshake came, or more of them before its turn. */
+/* A flight of a handshake came, or more of it before its turn. */
 void stream_line_join(struct stream *s, struct span octets);
 void stream_line_leave(struct stream *s);
+/* The peer has ended. True: behind octets that still wait; the turn will end the stream. */
+bool stream_line_keeps(const struct stream *s);
 
 /* stream_proxy.c */
 /* Octets came while a header is awaited. Returns those behind it; empty: none, or it has not come. */

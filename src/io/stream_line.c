@@ -2,12 +2,12 @@
 
 #include "stream_inside.h"
 
-/* A handshake costs as much as several messages, and it is a stranger's. So the octets of each wait
- * in a line, which moves by a millisecond a turn, behind all that the sessions had to do; those in it are
+/* A handshake costs as much as several messages, and it is a stranger's. So each flight of one waits in
+ * a line, which moves by a millisecond a turn, behind all that the sessions had to do; those in it are
  * served in the order in which they came. */
 enum { LINE_NS_PER_TURN = 1000 * 1000, LINE_STALE_MS = 100 };
 
-static void begin(struct stream *s)
+static void serve(struct stream *s)
 {
 	struct loop *loop = s->loop;
 	struct buf octets = s->unused;
@@ -15,13 +15,16 @@ static void begin(struct stream *s)
 	if (s->state != STREAM_OPEN)
 		return;
 	loop->line_served_ms = loop_now_ms(loop);
-	loop->line_waited_ms = loop->line_served_ms - s->hello_ms;
-	s->awaits_hello = false;
+	loop->line_waited_ms = loop->line_served_ms - s->lined_ms;
+	s->lines_up = false;
+	s->has_had_turn = true;
 	s->unused = (struct buf){ 0 };
 	stream_take_cipher(s, buf_span(&octets));
 	/* Which flight is the dear one depends on version, suite and key shares. */
-	s->awaits_hello = s->state == STREAM_OPEN && !s->is_secured;
+	s->lines_up = s->state == STREAM_OPEN && !s->is_secured;
 	loop_return(loop, &octets);
+	if (s->has_peer_ended)
+		stream_end(s);
 	stream_watch(s);
 }
 
@@ -34,7 +37,7 @@ static void on_idle(uv_idle_t *idle)
 	struct list_node *n;
 
 	while ((n = list_pop_front(&loop->line))) {
-		begin(list_entry(n, struct stream, line));
+		serve(list_entry(n, struct stream, line));
 		if (uv_hrtime() >= end)
 			break;
 	}
@@ -55,7 +58,7 @@ void stream_line_join(struct stream *s, struct span octets)
 	buf_put_span(&s->unused, octets);
 	if (list_holds(&s->line))
 		return;
-	s->hello_ms = loop_now_ms(s->loop);
+	s->lined_ms = loop_now_ms(s->loop);
 	list_push_back(&s->loop->line, &s->line);
 	uv_idle_start(&s->loop->line_turn, on_idle);
 }
@@ -66,12 +69,18 @@ void stream_line_leave(struct stream *s)
 		list_remove(&s->loop->line, &s->line);
 }
 
+/* Who has gone before the handshake began would only cost one: nobody is there for the answer. */
+bool stream_line_keeps(const struct stream *s)
+{
+	return s->state == STREAM_OPEN && s->has_had_turn && list_holds(&s->line);
+}
+
 int64_t loop_wait_ms(const struct loop *loop)
 {
 	struct list_node *n = list_first(&loop->line);
 	int64_t now = loop_now_ms(loop);
 
 	if (n)
-		return now - list_entry(n, struct stream, line)->hello_ms;
+		return now - list_entry(n, struct stream, line)->lined_ms;
 	return now - loop->line_served_ms < LINE_STALE_MS ? loop->line_waited_ms : 0;
 }

@@ -79,7 +79,7 @@ void stream_give_again(struct stream *s)
 
 void stream_resume(struct stream *s)
 {
-	if (s->state != STREAM_OPEN || s->awaits_header || s->awaits_hello ||
+	if (s->state != STREAM_OPEN || s->awaits_header || s->lines_up ||
 	    s->unused.len + s->is_giving == 0)
 		return;
 	s->wants_resume = true;
@@ -134,19 +134,23 @@ static void discard(struct stream *s, size_t n)
 		stream_abort(s);
 }
 
-static void on_end(struct stream *s)
+void stream_end(struct stream *s)
 {
-	s->has_peer_ended = true;
-	if (s->state == STREAM_LINGER) {
-		stream_shut(s);
-		return;
-	}
 	if (s->state == STREAM_OPEN && s->tls)
 		stream_take_cipher(s, span_of(NULL, 0));
 	stream_blame(s, -EPIPE,
 		     s->awaits_header ? "the peer closed the connection before its PROXY header"
 				      : "the peer closed the connection");
 	stream_leave(s);
+}
+
+static void on_end(struct stream *s)
+{
+	s->has_peer_ended = true;
+	if (s->state == STREAM_LINGER)
+		stream_shut(s);
+	else if (!stream_line_keeps(s))
+		stream_end(s);
 }
 
 static void on_broken(struct stream *s, int code)
@@ -161,7 +165,9 @@ static void on_alloc(uv_handle_t *handle, size_t hint, uv_buf_t *out)
 	struct stream *s = handle->data;
 
 	(void)hint;
-	*out = uv_buf_init((char *)s->loop->read_at, LOOP_READ_OCTETS);
+	/* A stranger's octets are not kept in the line by whole reads. */
+	*out = uv_buf_init((char *)s->loop->read_at,
+			   s->lines_up ? STREAM_UNUSED : LOOP_READ_OCTETS);
 }
 
 /* What came behind a proxy's header may be the first octets of either. */
@@ -169,7 +175,7 @@ static void take(struct stream *s, struct span octets)
 {
 	if (octets.len == 0 || s->state != STREAM_OPEN)
 		return;
-	if (s->awaits_hello)
+	if (s->lines_up)
 		stream_line_join(s, octets);
 	else if (s->tls)
 		stream_take_cipher(s, octets);

@@ -71,10 +71,13 @@ static bool may_start(struct stream *s)
 	require(s->tls == NULL && !s->awaits_header);
 	if (s->state != STREAM_OPEN)
 		return false;
-	if (s->is_giving || s->unused.len == 0)
-		return true;
-	stream_refuse_injected(s);
-	return false;
+	if (!s->is_giving && s->unused.len) {
+		stream_refuse_injected(s);
+		return false;
+	}
+	/* Nothing plain is left to be given again, and what comes is not plain. */
+	s->wants_resume = false;
+	return true;
 }
 
 bool stream_start_tls_server(struct stream *s, const struct tls_server_conf *conf)
@@ -84,7 +87,7 @@ bool stream_start_tls_server(struct stream *s, const struct tls_server_conf *con
 	if (!may_start(s))
 		return false;
 	s->tls = tls_new_server(conf, &wire);
-	s->awaits_hello = true;
+	s->lines_up = true;
 	return true;
 }
 

@@ -5,6 +5,8 @@
 #include "sides.h"
 #include "stream_inside.h"
 
+#include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -16,9 +18,9 @@ static struct tls_trust *trust;
 
 struct crowd {
 	struct loop *loop;
-	struct side server[CROWD], client[CROWD], here, there;
+	struct side server[CROWD], client[CROWD], here, there, flooded;
 	unsigned turns_between; /* of the two that talk in plain, while others waited */
-	size_t longest;
+	size_t longest, most_kept;
 };
 
 static size_t throw_back(struct side *side, struct span octets)
@@ -33,6 +35,9 @@ static size_t throw_back(struct side *side, struct span octets)
 	}
 	if (waiting > c->longest)
 		c->longest = waiting;
+	if (c->flooded.stream && !c->flooded.is_closed &&
+	    c->flooded.stream->unused.len > c->most_kept)
+		c->most_kept = c->flooded.stream->unused.len;
 	stream_write(side->stream, octets);
 	return octets.len;
 }
@@ -117,6 +122,118 @@ static void a_crowd_does_not_hold_up_who_talks(void **state)
 	loop_free(&c.loop);
 }
 
+static void say_all_and_leave(struct side *client)
+{
+	stream_write(client->stream, span_text("all that there is to say"));
+	stream_close(client->stream);
+}
+
+static bool crowd_is_gone(void *user)
+{
+	struct crowd *c = user;
+
+	for (int i = 0; i < CROWD; i++)
+		if (!c->server[i].is_closed || !c->client[i].is_closed)
+			return false;
+	return true;
+}
+
+/* The end of what a client sends is read before its last flight has had its turn. */
+static void who_says_all_and_leaves_is_heard(void **state)
+{
+	struct crowd c = { .loop = loop_new("test") };
+
+	(void)state;
+	for (int i = 0; i < CROWD; i++) {
+		come(&c, i);
+		c.client[i].on_secured = say_all_and_leave;
+	}
+	run_until(c.loop, crowd_is_gone, &c);
+	for (int i = 0; i < CROWD; i++) {
+		assert_true(c.server[i].is_secured);
+		assert_int_equal(c.server[i].got.len, strlen("all that there is to say"));
+		assert_int_equal(c.server[i].fault.code, -EPIPE);
+		side_fini(&c.server[i]);
+		side_fini(&c.client[i]);
+	}
+	loop_free(&c.loop);
+}
+
+static void flood(int fd)
+{
+	static const char rubbish[8 * STREAM_UNUSED];
+
+	/* The head of a record, as long as one may be. */
+	send(fd, "\x16\3\1\x40\0", 5, MSG_NOSIGNAL);
+	send(fd, rubbish, sizeof(rubbish), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static bool flooded_is_closed(void *user)
+{
+	struct crowd *c = user;
+
+	return c->flooded.is_closed && all_stand(user);
+}
+
+static void little_is_kept_of_who_waits(void **state)
+{
+	struct crowd c = { .loop = loop_new("test") };
+	int fds[2];
+
+	(void)state;
+	talk(&c);
+	for (int i = 0; i < CROWD; i++)
+		come(&c, i);
+	tcp_pair(fds);
+	side_open(&c.flooded, c.loop, fds[0]);
+	assert_true(stream_start_tls_server(c.flooded.stream,
+					    &(struct tls_server_conf){ .identity = identity }));
+	flood(fds[1]);
+	run_until(c.loop, flooded_is_closed, &c);
+	assert_true(c.most_kept > 0);
+	assert_in_range(c.most_kept, 1, 2 * STREAM_UNUSED);
+	close_all(&c);
+	side_fini(&c.flooded);
+	close(fds[1]);
+	loop_free(&c.loop);
+}
+
+/* All of a whole read is plain, and STARTTLS stands at its end; what comes behind it is read in the same turn. */
+static size_t start_tls(struct side *side, struct span octets)
+{
+	size_t *seen = side->user;
+
+	*seen += octets.len;
+	stream_resume(side->stream);
+	if (*seen == LOOP_READ_OCTETS)
+		stream_start_tls_server(side->stream,
+					&(struct tls_server_conf){ .identity = identity });
+	return octets.len;
+}
+
+static void what_is_plain_behind_a_whole_read_is_not_given(void **state)
+{
+	static const char plain[LOOP_READ_OCTETS + 6];
+	struct loop *loop = loop_new("test");
+	struct side side = { .data = start_tls };
+	const int room = 4 * LOOP_READ_OCTETS;
+	size_t seen = 0;
+	int fds[2];
+
+	(void)state;
+	side.user = &seen;
+	tcp_pair(fds);
+	setsockopt(fds[0], SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+	assert_int_equal(send(fds[1], plain, sizeof(plain), 0), sizeof(plain));
+	side_open(&side, loop, fds[0]);
+	run_until(loop, is_closed, &side);
+	assert_int_equal(seen, LOOP_READ_OCTETS);
+	assert_int_equal(side.fault.code, -EPROTO);
+	close(fds[1]);
+	side_fini(&side);
+	loop_free(&loop);
+}
+
 static void say_part(struct peer *peer)
 {
 	/* The head of a record that holds a ClientHello, and no more of it. */
@@ -182,6 +299,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_crowd_does_not_hold_up_who_talks),
 		cmocka_unit_test(who_leaves_in_the_line_is_let_go),
+		cmocka_unit_test(who_says_all_and_leaves_is_heard),
+		cmocka_unit_test(little_is_kept_of_who_waits),
+		cmocka_unit_test(what_is_plain_behind_a_whole_read_is_not_given),
 		cmocka_unit_test(nobody_waits_where_nobody_comes),
 	};
 
