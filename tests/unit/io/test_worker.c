@@ -160,6 +160,15 @@ static void ask_one(struct worker_pool *pool, struct loop *loop, struct question
 	assert_true(q->is_done);
 }
 
+/* Where the deadline is short: on a busy machine the start of a worker may take longer, too. */
+static void ask_until_answered(struct worker_pool *pool, struct loop *loop, struct question *q)
+{
+	do {
+		ask_one(pool, loop, q, "x");
+	} while (q->ask.status == -ETIMEDOUT);
+	assert_int_equal(q->ask.status, 0);
+}
+
 static struct worker_pool *new_pool(struct loop *loop, unsigned most, unsigned waiting,
 				    int64_t deadline_ms)
 {
@@ -231,13 +240,13 @@ static void hanging_worker_is_killed_and_replaced(void **state)
 	struct question first, hang, after;
 
 	(void)state;
-	ask_one(pool, loop, &first, "x");
+	ask_until_answered(pool, loop, &first);
+	troubles = 0;
 	ask_one(pool, loop, &hang, "hang");
 	assert_int_equal(hang.ask.status, -ETIMEDOUT);
 	assert_int_equal(troubles, 1);
 	assert_int_equal(last_trouble, -ETIMEDOUT);
-	ask_one(pool, loop, &after, "x");
-	assert_int_equal(after.ask.status, 0);
+	ask_until_answered(pool, loop, &after);
 	assert_int_not_equal(after.pid, first.pid);
 	/* The spawner has killed and reaped it. */
 	for (int i = 0; i < 2000 && kill(first.pid, 0) == 0; i++)
@@ -417,16 +426,19 @@ static void a_worker_that_has_gone_is_stale(void **state)
 	static const struct {
 		const char *request;
 		int status;
-	} ends[] = { { "hang", -ETIMEDOUT }, { "die", -EPIPE }, { "crash", -EPIPE } };
+		int64_t deadline_ms;
+	} ends[] = { { "hang", -ETIMEDOUT, 300 },
+		     { "die", -EPIPE, 20000 },
+		     { "crash", -EPIPE, 20000 } };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
 		struct loop *loop = loop_new("test");
-		struct worker_pool *pool = new_pool(loop, 1, 10, 300);
+		struct worker_pool *pool = new_pool(loop, 1, 10, ends[i].deadline_ms);
 		struct question first, last, waits[2], other, after;
 		unsigned left = 4;
 
-		ask_one(pool, loop, &first, "x");
+		ask_until_answered(pool, loop, &first);
 		put_next(pool, loop, &last, ends[i].request, &left, &first);
 		put_next(pool, loop, &waits[0], "x", &left, &first);
 		put_next(pool, loop, &waits[1], "x", &left, &first);
@@ -439,8 +451,7 @@ static void a_worker_that_has_gone_is_stale(void **state)
 		assert_true(other.ask.status == 0 || ends[i].status == -ETIMEDOUT);
 		ask_next(pool, loop, &after, "x", &first);
 		assert_int_equal(after.ask.status, -ESTALE);
-		ask_one(pool, loop, &after, "x");
-		assert_int_equal(after.ask.status, 0);
+		ask_until_answered(pool, loop, &after);
 		assert_true(after.ask.worker > first.ask.worker);
 		worker_pool_free(&pool);
 		loop_free(&loop);
