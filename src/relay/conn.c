@@ -126,7 +126,8 @@ static void let_go(struct conn *conn, const struct smtp_reply *reply, const char
 {
 	if (conn->state == CONN_SETTING_UP)
 		route_down(conn->route, reason);
-	if (conn->attempt)
+	/* Before, the engine speaks of the message that came before. */
+	if (conn->attempt && !conn->is_fitting)
 		conn_judge_chunks(conn, false);
 	conn_lose_job(conn, reply, reason, may_repeat);
 }

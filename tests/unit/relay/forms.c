@@ -679,6 +679,29 @@ static void refusal_of_a_later_one_is_no_doubt(void **state)
 	assert_int_equal(fake.starts_of_body, 0);
 }
 
+/* Nor does the end of a connection that took one and has said nothing of the next yet. */
+static void end_before_a_later_one_is_no_doubt(void **state)
+{
+	(void)state;
+	one_smarthost("250-CHUNKING\r\n", NULL);
+	send_open();
+	assert_outcome(RELAY_DELIVERED, 250);
+	prepare(body, SMTP_FORM_8BIT);
+	stop_at_half(&job);
+	relay_send(rig.relay, &job.job);
+	rig_until(&rig, is_read_in_part, NULL);
+	cut_the_line();
+	rig_until(&rig, is_cut, NULL);
+	job.stops_at = 0;
+	relay_more(&job.job);
+	rig_until(&rig, job_is_done, &job);
+	assert_outcome(RELAY_DELIVERED, 250);
+	send_open();
+	assert_outcome(RELAY_DELIVERED, 250);
+	assert_int_equal(fake.message_count, 3);
+	assert_true(fake.messages[0].by_bdat && fake.messages[2].by_bdat);
+}
+
 static void distrusted_chunking_is_not_used(void **state)
 {
 	struct relay_smarthost to;
@@ -759,6 +782,7 @@ int main(void)
 		cmocka_unit_test(every_fault_within_chunks),
 		cmocka_unit_test(doubt_sends_by_data),
 		TEST(refusal_of_a_later_one_is_no_doubt),
+		TEST(end_before_a_later_one_is_no_doubt),
 		TEST(distrusted_chunking_is_not_used),
 		TEST(offer_of_chunking_that_is_none),
 	};
