@@ -78,6 +78,17 @@ static void put_commits(struct rig *rig, struct rig_pending *commits, unsigned n
 	}
 }
 
+/* From here on a commit looks as if many came, whatever the clock says: what counts is when the batch
+ * before it was taken, behind the first, which the committer may find as it starts. */
+static void begin_crowd(struct rig *rig)
+{
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(rig_write(rig, SPOOL_CONTENT, 1, span_text("content"),
+					   span_of(NULL, 0)),
+				 0);
+	assert_int_equal(seen.syncs, 0);
+}
+
 static void await_commits(struct rig_pending *commits, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
@@ -108,35 +119,32 @@ static void test_waiting_share(void **state)
 /* However fast it is: under load a sync waits until it has company. */
 static void test_crowd_gathers(void **state)
 {
-	static struct rig_pending first, rest[32];
+	static struct rig_pending commits[32];
 	struct spool_disk disk;
 	struct rig rig;
 
 	(void)state;
 	begin(&rig, &disk, 1000 * 1000000);
-	put_commits(&rig, &first, 1, 1);
-	await_commits(&first, 1);
+	begin_crowd(&rig);
+	put_commits(&rig, commits, 32, 2);
+	await_commits(commits, 32);
 	assert_int_equal(seen.syncs, 1);
-	put_commits(&rig, rest, 32, 2);
-	await_commits(rest, 32);
-	assert_int_equal(seen.syncs, 2);
 	rig_fini(&rig);
 }
 
 static void test_end_waits_for_nobody(void **state)
 {
-	static struct rig_pending first, second;
+	static struct rig_pending commit;
 	struct spool_disk disk;
 	struct rig rig;
 
 	(void)state;
 	begin(&rig, &disk, 1000 * 1000000);
-	put_commits(&rig, &first, 1, 1);
-	await_commits(&first, 1);
-	put_commits(&rig, &second, 1, 2);
+	begin_crowd(&rig);
+	put_commits(&rig, &commit, 1, 2);
 	rig_close(&rig);
-	await_commits(&second, 1);
-	assert_int_equal(seen.syncs, 2);
+	await_commits(&commit, 1);
+	assert_int_equal(seen.syncs, 1);
 	rig_fini(&rig);
 }
 
