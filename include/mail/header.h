@@ -2,8 +2,8 @@
  *
  * Shape    feed the content in parts of any size; what comes out is the content with Bcc and
  *          Resent-Bcc fields removed and, before the blank line that ends the header section, the
- *          fields that were missing. The body is looked at, and not copied. The Received field is not made here (mail/received.h): it goes
- *          in front.
+ *          fields that were missing. The body is looked at, and not copied. The Received field is
+ *          not made here (mail/received.h): it goes in front.
  * Thread   one at a time; pure: time and id come in as text in the conf
  * Owns     a line's worth of memory: at most MAIL_SCAN_HELD octets are held back
  * Errors   verdicts in struct mail_scan: the caller refuses the message at its end
@@ -58,8 +58,8 @@ void mail_scan_init(struct mail_scan *s, const struct mail_scan_conf *conf);
 /* Of one that was used before: for another message, with the memory that it has. */
 void mail_scan_restart(struct mail_scan *s, const struct mail_scan_conf *conf);
 void mail_scan_fini(struct mail_scan *s);
-/* Appends to *out what the octets of the header section become. Returned is the rest, which belongs to the
- * body and comes behind *out as it is. */
+/* Appends to *out what the octets of the header section become. Returned is the rest, which belongs
+ * to the body and comes behind *out as it is. */
 struct span mail_scan_feed(struct mail_scan *s, struct span content, struct buf *out);
 /* The content is complete: a header section without a body is closed. */
 void mail_scan_end(struct mail_scan *s, struct buf *out);

@@ -159,7 +159,8 @@ struct relay_job {
 	 * pause and for no rate, but is given back untried; where a pause is over, one such job may wait
 	 * for the probe that it sets off. */
 	bool is_urgent;
-	/* is_urgent: its owner has such a job here already. It waits behind those whose owner has none. */
+	/* is_urgent: its owner has such a job here already. It waits behind those whose owner has none; but
+	 * those that ask for REQUIRETLS wait in the order in which they came. */
 	bool is_second;
 	/* message.recipients may grow, see relay_grow(), from none at all; the content comes later, see
 	 * relay_content(). message.form is what MAIL may say of it already: SMTP_FORM_BINARY where the
