@@ -27,7 +27,7 @@ ssl = required
 ssl_cert = <{chain}
 ssl_key = <{key}
 ssl_min_protocol = TLSv1.2
-mail_location = mbox:{dir}/mail/%u
+mail_location = maildir:{dir}/mail/%u
 mail_uid = nobody
 mail_gid = nogroup
 first_valid_uid = 1
@@ -60,6 +60,7 @@ service submission-login {{
 service submission {{
   process_limit = 20000
   service_count = {sessions}
+  client_limit = {clients}
 }}
 service anvil {{
   client_limit = 100000
@@ -84,9 +85,9 @@ def missing():
 
 
 class Dovecot:
-    def __init__(self, directory, pair, relay_port, users, sessions=0, more=""):
+    def __init__(self, directory, pair, relay_port, users, sessions=0, clients=1, more=""):
         """users: name to password. sessions: how many a submission process serves before it ends, 0: any
-        number, one at a time."""
+        number. clients: how many at once."""
         self.dir = directory
         self.port = free_port()
         self.process = None
@@ -98,7 +99,7 @@ class Dovecot:
         os.chown(os.path.join(directory, "users"), -1, pwd.getpwnam("dovecot").pw_gid)
         os.chmod(os.path.join(directory, "users"), 0o640)
         self.write("dovecot.conf", CONFIG.format(dir=directory, address=LOCAL, port=self.port, chain=pair.chain,
-                                                 key=pair.key, relay=relay_port, sessions=sessions, more=more,
+                                                 key=pair.key, relay=relay_port, sessions=sessions, clients=clients, more=more,
                                                  processors=os.cpu_count()))
 
     def write(self, name, text):
