@@ -398,8 +398,7 @@ static const struct conf_key smarthost_keys[] = {
 	  FIELD(conf_smarthost, chunking),
 	  .preset = "yes",
 	  .help = "Sends content by BDAT to a smarthost that offers CHUNKING, where that saves "
-		  "time; no: "
-		  "always by DATA, for one that offers it and breaks it" },
+		  "time; no: always by DATA, for one that offers it and breaks it" },
 	{ .name = "connections",
 	  .type = CONF_NUMBER,
 	  FIELD(conf_smarthost, connections),
@@ -532,9 +531,10 @@ static const struct conf_key limits_keys[] = {
 	  .preset = "2s",
 	  .most = MINUTE,
 	  .help = "How long a TLS handshake may wait for its turn behind the sessions there are. "
-		  "While it would be longer, new connections are answered 421, or closed where tls "
-		  "= implicit; from half of it on, those from an address with eight sessions that "
-		  "have not logged in. 0: any time" },
+		  "While it would be longer, or so many logins wait that more would be refused, new "
+		  "connections are answered 421, or closed where tls = implicit; from half of it "
+		  "on, those from an address with eight sessions that have not logged in. 0: all "
+		  "are let in" },
 	{ .name = "greeting_timeout",
 	  .type = CONF_DURATION,
 	  FIELD(conf_limits, greeting_ms),
