@@ -87,7 +87,7 @@ class Small(Case):
             self.assertTrue(any("floor" in bar["what"] for bar in figures["bars"]))
 
     def test_its_peers(self):
-        peers = [name for name, missing in (("postfix", not postfix.is_possible()), ("dovecot", dovecot.missing()))
+        peers = [name for name, missing in (("postfix", not postfix.is_possible()), ("dovecot-shared", dovecot.missing()))
                  if not missing]
         if not peers:
             self.skipTest("neither Postfix nor Dovecot can run here")

@@ -124,7 +124,8 @@ smtpd_client_connection_rate_limit = 0
 class DovecotServer(Server):
     """As its manual advises for many logins: login processes that serve many clients each, one a processor, and
     session processes that are used again. A session process has one client at a time, as is its default and needed where
-    accounts are users of the system; shared, it has many, which is as cheap as Dovecot gets."""
+    accounts are users of the system; shared, it has many, which is as cheap as Dovecot gets. Each login process has
+    keys of its own for tickets, so that not every session that asks to be resumed is."""
 
     login = "file, no hash"
     CLIENTS = 100
