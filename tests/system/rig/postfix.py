@@ -87,15 +87,16 @@ class Postfix(MaildirHost):
         """more: further lines of main.cf."""
         self.dir = directory
         self.mail = os.path.join(directory, "mail", "all", "new")
-        self.port = free_port()
+        self.port = None
         nobody = pwd.getpwnam("nobody")
         for name in ("queue", "data", "sasl", "mail"):
             os.makedirs(os.path.join(directory, name), exist_ok=True)
         os.chown(os.path.join(directory, "data"), pwd.getpwnam("postfix").pw_uid, -1)
         os.chown(os.path.join(directory, "mail"), nobody.pw_uid, nobody.pw_gid)
-        self.write("main.cf", MAIN.format(dir=directory, chain=pair.chain, key=pair.key,
-                                          uid=nobody.pw_uid, gid=nobody.pw_gid) + more)
-        self.write("master.cf", MASTER.format(port="%s:%d" % (LOCAL, self.port)))
+        text = MAIN.format(dir=directory, chain=pair.chain, key=pair.key, uid=nobody.pw_uid, gid=nobody.pw_gid) + more
+        # A key that is set twice is a warning of each program that reads it.
+        self.write("main.cf", "".join({line.partition("=")[0]: line for line in text.splitlines(True)}.values()))
+        self.choose_port()
         self.write("sasl/smtpd.conf", "pwcheck_method: auxprop\nauxprop_plugin: sasldb\n"
                    "sasldb_path: %s/sasldb2\nmech_list: PLAIN LOGIN\n" % directory)
         self.add_user(*self.user.split("@"), self.password)
@@ -104,6 +105,10 @@ class Postfix(MaildirHost):
         with open(os.path.join(self.dir, name), "w") as f:
             f.write(text)
 
+    def choose_port(self):
+        self.port = free_port()
+        self.write("master.cf", MASTER.format(port="%s:%d" % (LOCAL, self.port)))
+
     def add_user(self, name, realm, password):
         db = os.path.join(self.dir, "sasldb2")
         run(["saslpasswd2", "-c", "-p", "-f", db, "-u", realm, name], data=password)
@@ -111,7 +116,15 @@ class Postfix(MaildirHost):
         os.chown(db, -1, pwd.getpwnam("postfix").pw_gid)
 
     def start(self):
-        run(["postfix", "-c", self.dir, "start"])
+        for _ in range(10):
+            done = run(["postfix", "-c", self.dir, "start"], check=False)
+            # A connection of somebody else's may have got the port since it was found free.
+            if done.returncode == 0 or "Address already in use" not in self.log():
+                break
+            os.remove(os.path.join(self.dir, "maillog"))
+            self.choose_port()
+        if done.returncode:
+            raise AssertionError("Postfix does not start: %s%s%s" % (done.out, done.err, self.log()))
         wait_for(self.is_listening, "Postfix on port %d\n%s" % (self.port, self.log()))
         return self
 
