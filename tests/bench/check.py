@@ -104,7 +104,7 @@ def true(holds, what=""):
 
 
 def kept_open(stand):
-    out = stand.deliver(200, "-c", "20")
+    out = stand.deliver(100, "-c", "10")
     true(0 < out["connect_p50_us"] <= out["connect_p99_us"] and out["cpu_us"] > 0 and out["resumed"] == 0, out)
 
 
@@ -113,16 +113,16 @@ def threads(stand):
 
 
 def one_each(stand):
-    equal(stand.deliver(20, "-1", "-c", "5", "-b", "3")["resumed"], 0)
+    equal(stand.deliver(10, "-1", "-c", "5", "-b", "3")["resumed"], 0)
 
 
 def one_each_resumed(stand):
-    equal(stand.deliver(20, "-1", "-R", "-c", "4")["resumed"], 16)
+    equal(stand.deliver(9, "-1", "-R", "-c", "3")["resumed"], 6)
 
 
 def one_ticket_resumed(stand):
     floor = stand.floor("-r", "-f", "127.0.0.1:%d" % stand.sink.port)
-    equal(stand.deliver(10, "-1", "-R", "-c", "2", floor=floor)["resumed"], 8)
+    equal(stand.deliver(6, "-1", "-R", "-c", "2", floor=floor)["resumed"], 4)
 
 
 def no_ticket_not_resumed(stand):
@@ -130,22 +130,22 @@ def no_ticket_not_resumed(stand):
 
 
 def tls_from_the_first_octet(stand):
-    stand.deliver(50, "-i", "-c", "10", floor=stand.implicit)
-    equal(stand.deliver(10, "-i", "-1", "-R", "-c", "2", floor=stand.implicit)["resumed"], 8)
+    stand.deliver(20, "-i", "-c", "4", floor=stand.implicit)
+    equal(stand.deliver(6, "-i", "-1", "-R", "-c", "2", floor=stand.implicit)["resumed"], 4)
 
 
 def pipelined(stand):
-    stand.deliver(100, "-p", "-c", "10")
+    stand.deliver(50, "-p", "-c", "5")
 
 
 def recipients(stand):
-    stand.deliver(50, "-r", "3", "-c", "10", recipients=3)
-    stand.deliver(50, "-r", "3", "-p", "-c", "10", recipients=3)
+    stand.deliver(20, "-r", "3", "-c", "4", recipients=3)
+    stand.deliver(20, "-r", "3", "-p", "-c", "4", recipients=3)
 
 
 def sizes(stand):
-    for octets in (300, 4096, 16384, 16385, 102400, 1500000):
-        stand.deliver(5, "-s", str(octets), "-c", "2", octets=octets)
+    for octets in (300, 16384, 16385, 102400, 1500000):
+        stand.deliver(3, "-s", str(octets), "-c", "2", octets=octets)
 
 
 def mixed_sizes(stand):
@@ -158,7 +158,7 @@ def mixed_sizes(stand):
 def open_loop(stand):
     out = stand.deliver(40, "-q", "200", "-c", "5")
     true(out["seconds"] >= 39 / 200 and "late" in out, out)
-    stand.deliver(20, "-q", "200", "-1", "-c", "5", "-t", "2")
+    stand.deliver(10, "-q", "200", "-1", "-c", "5", "-t", "2")
 
 
 def latency_counts_from_when_it_was_due(stand):
@@ -171,8 +171,8 @@ def latency_counts_from_when_it_was_due(stand):
 def delay_holds_up_nobody_else(stand):
     slow = stand.start(SINK, "--delay", "300")
     floor = stand.floor("-f", "127.0.0.1:%d" % slow.port)
-    out = stand.load(floor.port, 30, "-c", "30")
-    true(0.3 <= out["seconds"] < 30 * 0.3, out)
+    out = stand.load(floor.port, 12, "-c", "12")
+    true(0.3 <= out["seconds"] < 12 * 0.3, out)
 
 
 def slow_clients(stand):
@@ -181,12 +181,12 @@ def slow_clients(stand):
 
 
 def idle(stand):
-    load = subprocess.Popen(stand.argv(stand.starttls.port, 1, "-I", "-c", "20"), stdin=subprocess.PIPE,
+    load = subprocess.Popen(stand.argv(stand.starttls.port, 1, "-I", "-c", "10"), stdin=subprocess.PIPE,
                             stdout=subprocess.PIPE, text=True)
     ready, figures = load.stdout.readline().split(" ", 1)
-    equal((ready, json.loads(figures)["connections"]), ("ready", 20))
+    equal((ready, json.loads(figures)["connections"]), ("ready", 10))
     out = json.loads(load.communicate()[0])
-    equal((out["messages"], out["failures"], load.returncode), (20, 0, 0), out)
+    equal((out["messages"], out["failures"], load.returncode), (10, 0, 0), out)
 
 
 def waits_for_the_word(stand):
@@ -246,11 +246,11 @@ def writes_that_must_wait(stand):
 
 def refused_and_tried_again(stand):
     for options in (["-1"], []):
-        refuser = Refuser(stand.starttls.port, 12)
+        refuser = Refuser(stand.starttls.port, 6)
         before = stand.sink.counts()
-        out = stand.load(refuser.port, 12, "-K", "-y", "5", "-c", "6", *options)
-        equal((out["messages"], out["refused"], out["failures"]), (12, 12, 0), out)
-        equal(stand.sink.counts()["messages"] - before["messages"], 12)
+        out = stand.load(refuser.port, 6, "-K", "-y", "5", "-c", "3", *options)
+        equal((out["messages"], out["refused"], out["failures"]), (6, 6, 0), out)
+        equal(stand.sink.counts()["messages"] - before["messages"], 6)
         true(0 < out["refuse_p50_us"] <= out["refuse_p99_us"], out)
 
 
@@ -346,8 +346,8 @@ def sink_refuses_every_second(stand):
 CASES = [kept_open, threads, one_each, one_each_resumed, one_ticket_resumed, no_ticket_not_resumed,
          tls_from_the_first_octet, pipelined, recipients, sizes, mixed_sizes, open_loop,
          latency_counts_from_when_it_was_due, delay_holds_up_nobody_else, slow_clients, idle, waits_for_the_word,
-         for_some_time, refused_and_tried_again, writes_that_must_wait, refused_for_good, not_trusted, nobody_there, sink_finds_the_final_dot,
-         sink_takes_chunks, sink_refuses_every_second]
+         for_some_time, refused_and_tried_again, writes_that_must_wait, refused_for_good, not_trusted, nobody_there,
+         sink_finds_the_final_dot, sink_takes_chunks, sink_refuses_every_second]
 
 
 def main():
