@@ -227,10 +227,19 @@ static void give_chunking_up(struct smtp_client *cl, const struct smtp_reply *re
 	client_lose(cl, reply, NULL);
 }
 
+/* RFC 5321 4.2.4: 500 to 504 speak of the command, not of what it brings. From a peer that has taken
+ * chunks it may still be its word on the message, where the enhanced code says so; else a gateway has
+ * passed us on to a server that does not know them (RFC 3463 3.6: X.5.X is the protocol's). */
+static bool is_about_bdat(const struct smtp_client *cl, const struct smtp_reply *reply)
+{
+	if (reply->code < 500 || reply->code > 504)
+		return false;
+	return !cl->knows_bdat || reply->status.class == 0 || reply->status.subject == 5;
+}
+
 static void take_refusal(struct smtp_client *cl, const struct smtp_reply *reply)
 {
-	/* RFC 5321 4.2.4: 500 to 504 speak of the command, not of what it brings. */
-	if (!cl->knows_bdat && reply->code >= 500 && reply->code <= 504) {
+	if (is_about_bdat(cl, reply)) {
 		give_chunking_up(cl, reply);
 		return;
 	}
