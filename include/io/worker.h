@@ -65,7 +65,8 @@ struct worker_ask {
 	 * that one; -ESTALE when that has gone, or goes meanwhile. Out, with status 0: who answered; the
 	 * number is given to no other, in no pool of the spawner. */
 	uint64_t worker;
-	int64_t due_ms; /* private */
+	int64_t due_ms;	   /* private */
+	bool is_withdrawn; /* private */
 	void (*done)(struct worker_ask *ask);
 };
 
@@ -76,8 +77,13 @@ struct worker_pool *worker_pool_new(struct loop *loop, const struct worker_pool_
 void worker_pool_free(struct worker_pool **pool);
 /* From any loop. The ask stays the caller's until done(). */
 void worker_ask(struct worker_pool *pool, struct worker_ask *ask);
+/* On the pool's loop, before done(): nobody waits for the answer any more. An ask that no worker has yet
+ * ends soon, as -ECANCELED; one that a worker has ends as it would have. */
+void worker_ask_withdraw(struct worker_ask *ask);
 /* Most of the places for asks that wait are taken: more will end as -EAGAIN soon. From any loop. */
 bool worker_pool_is_crowded(const struct worker_pool *pool);
+/* Half as many as make a crowd are under way. From any loop. */
+bool worker_pool_is_filling(const struct worker_pool *pool);
 /* New settings for workers (a reload): idle ones go at once, those that work when they have answered.
  * Whoever asks for one of them after that, or waits for it, gets -ESTALE: its conversation begins anew. */
 void worker_pool_renew(struct worker_pool *pool, struct span hello);

@@ -15,7 +15,7 @@ struct worker {
 	struct list_node node; /* in pool->idle or pool->busy */
 	uint64_t number;       /* the spawner's: never used twice */
 	struct list line;      /* asks for this worker and no other, in order of their coming */
-	int fd, watched; /* for which events */
+	int fd, watched;       /* for which events */
 	unsigned generation;
 	struct buf out, in; /* frames on their way; `out` holds secrets and is wiped */
 	struct worker_ask *ask;
@@ -45,6 +45,8 @@ void worker_line_join(struct worker *worker, struct worker_ask *ask);
 /* Who is next at this worker, taken out of where it waited: of the first in its line and the first that
  * waits for any the one that came first, so that neither starves the other. NULL: nobody. */
 struct worker_ask *worker_next_ask(struct worker *worker);
+/* Takes one out that waits for a certain worker. */
+void worker_line_leave(struct worker_ask *ask);
 /* Ends all in the line. */
 void worker_line_end(struct worker *worker, int status);
 /* Ends those that have waited too long for any worker. */

@@ -74,6 +74,14 @@ void worker_line_join(struct worker *worker, struct worker_ask *ask)
 	pool->lined++;
 }
 
+void worker_line_leave(struct worker_ask *ask)
+{
+	struct worker *worker = worker_find(ask->pool, ask->worker);
+
+	list_remove(&worker->line, &ask->node);
+	ask->pool->lined--;
+}
+
 void worker_line_end(struct worker *worker, int status)
 {
 	while (first_of(&worker->line))

@@ -194,7 +194,9 @@ static void arrive(struct work *work)
 	struct worker_pool *pool = ask->pool;
 
 	ask->due_ms = loop_now_ms(pool->loop) + pool->conf.deadline_ms;
-	if (ask->worker)
+	if (ask->is_withdrawn)
+		worker_ask_finish(ask, -ECANCELED);
+	else if (ask->worker)
 		ask_certain(pool, ask);
 	else
 		ask_any(pool, ask);
@@ -203,14 +205,41 @@ static void arrive(struct work *work)
 void worker_ask(struct worker_pool *pool, struct worker_ask *ask)
 {
 	ask->pool = pool;
+	ask->is_withdrawn = false;
 	ask->work.run = arrive;
 	atomic_fetch_add(&pool->asks, 1);
 	loop_post(pool->loop, &ask->work);
 }
 
+/* What is in no line either has not arrived, and ends when it does, or is a worker's, or has ended: then
+ * the pool may be gone. */
+void worker_ask_withdraw(struct worker_ask *ask)
+{
+	ask->is_withdrawn = true;
+	if (!list_holds(&ask->node))
+		return;
+	if (ask->worker) {
+		worker_line_leave(ask);
+	} else {
+		list_remove(&ask->pool->waiting, &ask->node);
+		wait_for_first(ask->pool);
+	}
+	worker_ask_finish(ask, -ECANCELED);
+}
+
+static unsigned crowd_of(const struct worker_pool *pool)
+{
+	return pool->conf.most + pool->conf.waiting - pool->conf.waiting / 4;
+}
+
 bool worker_pool_is_crowded(const struct worker_pool *pool)
 {
-	return atomic_load(&pool->asks) >= pool->conf.most + pool->conf.waiting - pool->conf.waiting / 4;
+	return atomic_load(&pool->asks) >= crowd_of(pool);
+}
+
+bool worker_pool_is_filling(const struct worker_pool *pool)
+{
+	return atomic_load(&pool->asks) >= (crowd_of(pool) + 1) / 2;
 }
 
 struct worker_pool *worker_pool_new(struct loop *loop, const struct worker_pool_conf *conf)

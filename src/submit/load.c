@@ -26,10 +26,14 @@ enum load load_gauge_judge(struct load_gauge *gauge, int64_t wait_ms, int64_t li
 enum load load_judge(struct submit *submit)
 {
 	int64_t limit_ms = submit->conf.settings->conf->limits.overload_ms;
+	enum load load;
 
 	if (limit_ms && worker_pool_is_crowded(submit->conf.logins))
 		return LOAD_OVER;
-	return load_gauge_judge(&submit->load, loop_wait_ms(submit->conf.loop), limit_ms);
+	load = load_gauge_judge(&submit->load, loop_wait_ms(submit->conf.loop), limit_ms);
+	if (load == LOAD_FINE && limit_ms && worker_pool_is_filling(submit->conf.logins))
+		return LOAD_BUSY;
+	return load;
 }
 
 static void tell_begin(struct submit *submit, uint64_t sid)

@@ -49,12 +49,15 @@ void login_drop(struct session *s)
 	s->login = NULL;
 	if (login == NULL)
 		return;
-	if (login->is_asked)
+	if (login->is_asked) {
+		/* Else one client that asks and leaves, again and again, would fill the line of all. */
 		login->session = NULL;
-	else if (login->is_talking)
+		worker_ask_withdraw(&login->ask);
+	} else if (login->is_talking) {
 		end_conversation(s->submit, login);
-	else
+	} else {
 		login_free(login);
+	}
 }
 
 const char *login_last_name(const struct session *s)

@@ -1,13 +1,17 @@
 """More come than can be served: who is logged in goes on, the others are told so at once."""
 
+import os
+import signal
 import socket
 import ssl
 import time
 
-from rig.base import LOCAL
+from rig.base import LOCAL, children_of, command_line, wait_for
 from rig.case import SIMPLE, Case
+from rig.smtp import plain
 
 CROWD = 40
+ELSEWHERE = "127.0.0.2"
 
 
 def client_hello():
@@ -73,6 +77,41 @@ class Overload(Case):
         self.assertGreaterEqual(int(over[0]["refused"]), 1)
         self.assertEqual(len(daemon.events("overload")), len(daemon.events("overload-over")))
         self.assertEqual(daemon.events("turned-away"), [])
+
+    def test_one_address_does_not_fill_the_line_of_logins(self):
+        daemon = self.postern(self.quick_smarthost())
+        daemon.config.top["loops"] = 1
+        daemon.config.section("login").update(workers=1, waiting=16)
+        daemon.start()
+        self.session(daemon)
+        many = [self.client(daemon) for _ in range(9)]
+        for one in many:
+            one.ehlo()
+            one.starttls()
+            one.ehlo()
+        workers = [p for p in children_of(daemon.pid) if "--login-worker" in command_line(p)]
+        self.assertEqual(len(workers), 1)
+        os.kill(workers[0], signal.SIGSTOP)
+        try:
+            for one in many:
+                one.send("AUTH PLAIN %s\r\n" % plain("alice", "wrong"))
+            # From half of a crowd on it gets no further one, while others do.
+            wait_for(lambda: self.greeting(daemon, LOCAL) == 421, "a refusal")
+            self.assertEqual(self.greeting(daemon, ELSEWHERE), 220)
+            # The logins of those who have left wait no longer.
+            for one in many:
+                one.close()
+            wait_for(lambda: self.greeting(daemon, LOCAL) == 220, "room for the address")
+            self.assertEqual([self.client(daemon).greeting.code for _ in range(10)], [220] * 10)
+        finally:
+            os.kill(workers[0], signal.SIGCONT)
+
+    def greeting(self, daemon, source):
+        with socket.socket() as late:
+            late.settimeout(20)
+            late.bind((source, 0))
+            late.connect((LOCAL, daemon.port["starttls"]))
+            return int(late.makefile("rb").readline()[:3])
 
     def test_without_a_limit_all_are_let_in(self):
         daemon = self.postern(self.quick_smarthost())

@@ -273,6 +273,53 @@ static void waiting_ends_at_the_deadline_too(void **state)
 	loop_free(&loop);
 }
 
+struct withdrawal {
+	struct timer when;
+	struct question *q;
+	int count;
+};
+
+static void withdraw_all(struct timer *timer)
+{
+	struct withdrawal *w = timer_entry(timer, struct withdrawal, when);
+
+	for (int i = 0; i < w->count; i++)
+		worker_ask_withdraw(&w->q[i].ask);
+}
+
+/* Those that wait end at once and leave their places: for any worker, for a certain one, and one that has
+ * not arrived yet. Who is being served already hears the answer. */
+static void who_is_not_waited_for_waits_no_longer(void **state)
+{
+	struct loop *loop = loop_new("test");
+	struct worker_pool *pool = new_pool(loop, 1, 4, 20000);
+	struct withdrawal w = { .when.fire = withdraw_all, .count = 4 };
+	struct question first, q[4], late;
+	unsigned left = 5;
+
+	(void)state;
+	ask_one(pool, loop, &first, "x");
+	w.q = q;
+	put_question(pool, loop, &q[0], "slow", &left);
+	put_question(pool, loop, &q[1], "x", &left);
+	put_next(pool, loop, &q[2], "x", &left, &first);
+	put_question(pool, loop, &q[3], "x", &left);
+	timer_set(loop, &w.when, 20);
+	put_question(pool, loop, &late, "x", &left);
+	worker_ask_withdraw(&late.ask);
+	loop_run(loop);
+	assert_int_equal(q[0].ask.status, 0);
+	for (int i = 1; i < 4; i++)
+		assert_int_equal(q[i].ask.status, -ECANCELED);
+	assert_int_equal(late.ask.status, -ECANCELED);
+	assert_int_equal(troubles, 0);
+	ask_one(pool, loop, &late, "x");
+	assert_int_equal(late.ask.status, 0);
+	assert_int_equal(late.served, 3);
+	worker_pool_free(&pool);
+	loop_free(&loop);
+}
+
 static void full_queue_refuses_the_newest(void **state)
 {
 	struct loop *loop = loop_new("test");
@@ -282,10 +329,14 @@ static void full_queue_refuses_the_newest(void **state)
 
 	(void)state;
 	put_question(pool, loop, &q[0], "hang", &left);
-	for (int i = 1; i < 5; i++)
+	assert_false(worker_pool_is_filling(pool));
+	for (int i = 1; i < 5; i++) {
 		put_question(pool, loop, &q[i], "x", &left);
+		assert_true(worker_pool_is_filling(pool));
+	}
 	assert_true(worker_pool_is_crowded(pool));
 	loop_run(loop);
+	assert_false(worker_pool_is_filling(pool));
 	assert_false(worker_pool_is_crowded(pool));
 	for (int i = 0; i < 5; i++)
 		refused += q[i].ask.status == -EAGAIN;
@@ -731,6 +782,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(more_are_started_up_to_most),
 		cmocka_unit_test(hanging_worker_is_killed_and_replaced),
 		cmocka_unit_test(waiting_ends_at_the_deadline_too),
+		cmocka_unit_test(who_is_not_waited_for_waits_no_longer),
 		cmocka_unit_test(full_queue_refuses_the_newest),
 		cmocka_unit_test(broken_workers_cost_one_answer),
 		cmocka_unit_test(renewed_pool_gives_the_new_hello),
