@@ -16,9 +16,8 @@
  * no recipient was accepted, RESULT is 554 5.5.1 of our own making and decides nothing. RSET is
  * sent by the engine where a transaction was left half-way; READY follows its 250.
  *
- * Content goes by BDAT where it is binary, and, where the peer offers CHUNKING, when it is large (1 MiB) or
- * when every reply had come before content() was called, so that DATA would cost a round trip; else by DATA,
- * which troubles fewer peers. The first chunk of a connection is one line, and waits alone for its
+ * Content goes by BDAT where it is binary, and, where the peer offers CHUNKING, when it is large (1 MiB); else
+ * by DATA, which troubles fewer peers. The first chunk of a message is one line, and waits alone for its
  * reply: what follows a BDAT that the peer does not know would be commands to it. When it answers 500 to
  * 504, RESULT is 451 4.3.5 of our own making, LOST follows, and the offers say no CHUNKING any more. Of
  * further chunks several may be on their way to a peer that offers PIPELINING; the last one is sent when

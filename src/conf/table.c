@@ -397,8 +397,8 @@ static const struct conf_key smarthost_keys[] = {
 	  .type = CONF_YESNO,
 	  FIELD(conf_smarthost, chunking),
 	  .preset = "yes",
-	  .help = "Sends content by BDAT to a smarthost that offers CHUNKING, where that saves "
-		  "time; no: always by DATA, for one that offers it and breaks it" },
+	  .help = "Sends large content by BDAT to a smarthost that offers CHUNKING; no: always by "
+		  "DATA, for one that offers it and breaks it" },
 	{ .name = "connections",
 	  .type = CONF_NUMBER,
 	  FIELD(conf_smarthost, connections),

@@ -1,8 +1,9 @@
 /* Content by BDAT (RFC 3030).
  *
  * Octets that follow a BDAT which the peer does not know are commands to it: content would speak to the
- * smarthost under our login. So the first chunk of a connection is one line, and nothing follows it
- * before the peer has taken it. The last chunk waits until all others were taken: a peer that loses
+ * smarthost under our login. So the first chunk of a message is one line, and nothing follows it
+ * before the peer has taken it; of each message, since a gateway may pass one on to a server that knows
+ * BDAT and the next to another. The last chunk waits until all others were taken: a peer that loses
  * one and takes the end all the same would deliver half a message. */
 #include "smtp/client.h"
 

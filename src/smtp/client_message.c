@@ -124,7 +124,7 @@ void smtp_client_mail(struct smtp_client *cl, const struct smtp_client_message *
 	cl->envelope.is_utf8 = m->is_utf8;
 	cl->envelope.avoids_chunks = m->avoids_chunks;
 	cl->body = (struct smtp_body_encoder){ 0 };
-	cl->has_sent_chunks = false;
+	cl->has_sent_chunks = cl->knows_bdat = false;
 	why = client_judge_message(cl, m);
 	if (why) {
 		client_push_early_result(cl, why, true);
@@ -162,9 +162,9 @@ void smtp_client_recipient(struct smtp_client *cl, struct span mailbox,
 }
 
 /* DATA has served for forty years, while CHUNKING is offered by proxies that do not know it and was
- * the source of grave faults in servers. It is asked for where only it can carry the content, and
- * where it pays: a large message that is refused is refused after a part of it; and where all is
- * answered already, DATA would take a round trip of its own, during which somebody may wait. */
+ * the source of grave faults in servers. It is asked for where only it can carry the content, and for
+ * large messages, where one that is refused is refused after a part of it. For small ones it would
+ * spare a round trip only if a whole content could follow the first BDAT, which may not be. */
 #define LARGE (1024 * 1024)
 
 static bool goes_by_bdat(const struct smtp_client *cl, uint64_t size, unsigned form)
@@ -174,7 +174,7 @@ static bool goes_by_bdat(const struct smtp_client *cl, uint64_t size, unsigned f
 		return true;
 	if (!cl->offers.chunking || cl->envelope.avoids_chunks)
 		return false;
-	return size >= LARGE || cl->state == CLIENT_OPEN;
+	return size >= LARGE;
 }
 
 static void add_content(struct smtp_client *cl, uint64_t size, unsigned form)

@@ -119,7 +119,7 @@ struct smtp_client {
 	struct client_envelope envelope;
 	struct smtp_body_encoder body;
 	struct client_chunks chunks;
-	bool knows_bdat;      /* the peer has taken a chunk on this connection */
+	bool knows_bdat;      /* the peer has taken a chunk of this message */
 	bool has_sent_chunks; /* of the last message */
 	bool distrusts_chunking;
 	struct smtp_client_event events[CLIENT_EVENTS_MOST];

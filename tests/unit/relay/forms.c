@@ -169,9 +169,6 @@ static const struct form_case {
 static void check_form(const struct form_case *c, bool is_open)
 {
 	const struct fake_message *m = &fake.messages[0];
-	/* An open one asks for DATA only where there is nothing else. */
-	bool by_bdat = c->way == BY_BDAT ||
-		       (is_open && c->offers && strstr(c->offers, "CHUNKING\r\n250-P"));
 	struct span got;
 	bool is_same;
 
@@ -180,7 +177,7 @@ static void check_form(const struct form_case *c, bool is_open)
 			 job.verdicts[0].reason);
 	got = span_of(m->content, m->octets);
 	is_same = span_eq(got, job.content);
-	if (is_same != (c->way == AS_IS || c->way == BY_BDAT) || m->by_bdat != by_bdat)
+	if (is_same != (c->way == AS_IS || c->way == BY_BDAT) || m->by_bdat != (c->way == BY_BDAT))
 		fail_msg("%s: got %s", c->name, m->content);
 	if (c->way == SEVEN_BIT && (!is_7bit(got) || longest_line(got) > 998))
 		fail_msg("%s: got %s", c->name, m->content);
@@ -630,10 +627,14 @@ static void every_fault_within_chunks(void **state)
 	}
 }
 
+/* So large that it goes by BDAT. */
 static void send_open(void)
 {
-	begin_open(plain, 0, false);
+	char *text = large_content(2 << 20);
+
+	begin_open(text, 0, false);
 	rig_until(&rig, job_is_done, &job);
+	free(text);
 }
 
 /* What goes wrong with the first one is blamed on BDAT. */
@@ -664,7 +665,6 @@ static void refusal_of_a_later_one_is_no_doubt(void **state)
 	one_smarthost(OFFER_BDAT, NULL);
 	send_open();
 	assert_outcome(RELAY_DELIVERED, 250);
-	assert_int_equal(fake.chunks, 2);
 	answer_to = ".";
 	answer_with = "550 5.7.1 spam";
 	fake.answer = one_answer;
@@ -674,8 +674,6 @@ static void refusal_of_a_later_one_is_no_doubt(void **state)
 	send_open();
 	assert_outcome(RELAY_DELIVERED, 250);
 	assert_true(fake.messages[0].by_bdat && fake.messages[1].by_bdat);
-	/* Three messages, of which the first in two. */
-	assert_int_equal(fake.chunks, 4);
 	assert_int_equal(fake.starts_of_body, 0);
 }
 
