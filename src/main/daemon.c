@@ -83,6 +83,14 @@ static unsigned share(long all, unsigned loops)
 	return ((unsigned)all + loops - 1) / loops;
 }
 
+/* Two where there is more than one: a slow login must not hold up all others of its loop. */
+static unsigned workers_of_loop(long all, unsigned loops)
+{
+	unsigned dealt = share(all, loops);
+
+	return all > 1 && dealt < 2 ? 2 : dealt;
+}
+
 /* Each loop asks workers of its own: a login wakes no third thread. */
 static struct worker_pool_conf logins_conf(struct daemon *d, unsigned loops)
 {
@@ -91,7 +99,7 @@ static struct worker_pool_conf logins_conf(struct daemon *d, unsigned loops)
 	return (struct worker_pool_conf){
 		.spawner = d->spawner,
 		.hello = buf_span(&d->settings->hello),
-		.most = share(c->workers, loops),
+		.most = workers_of_loop(c->workers, loops),
 		.waiting = share(c->waiting, loops),
 		.deadline_ms = c->deadline_ms,
 		.answer_octets = AUTH_ANSWER_OCTETS_MAX,
