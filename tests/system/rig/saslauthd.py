@@ -92,8 +92,13 @@ class Saslauthd:
                  "-m", self.dir, "-n", "2"], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 # It ends its whole process group.
                 start_new_session=True)
-        wait_for(lambda: os.path.exists(self.socket), "the socket of saslauthd")
+        wait_for(self.listens, "saslauthd to listen")
         return self
+
+    def listens(self):
+        """Its socket is there a moment before anybody listens at it."""
+        with socket.socket(socket.AF_UNIX) as s:
+            return s.connect_ex(self.socket) == 0
 
     def stop(self):
         self.end()

@@ -203,20 +203,22 @@ static void urgent_is_next(void **state)
 
 static void urgent_takes_the_first_that_comes_free(void **state)
 {
+	enum { BEFORE = 50 };
 	unsigned place = 0;
 
 	(void)state;
 	is_held = true;
 	one_smarthost(holds_mail);
-	put_some(0, 10);
+	put_some(0, BEFORE);
 	rig_until(&rig, three_are_busy, NULL);
-	put(10, true);
+	put(BEFORE, true);
 	is_held = false;
-	wait_for_all(11);
+	wait_for_all(BEFORE + 1);
 	while (strcmp(fake.messages[place].recipients, "urgent@example.net") != 0)
 		place++;
-	/* Behind the three that were under way, and what two other connections took meanwhile. */
-	assert_true(place <= 5);
+	/* Behind the three that were under way, and what two other connections took while its own, of
+	 * which the smarthost knows nothing, was served late. */
+	assert_true(place <= BEFORE / 2);
 }
 
 /* Who has one under way already lets those go first who have none, in the order in which they came. */
