@@ -60,7 +60,7 @@ class Crowd:
 
 
 # tests/system/run with POSTERN_KILLS=100 takes some minutes.
-KILLS = int(os.environ.get("POSTERN_KILLS", "10"))
+KILLS = int(os.environ.get("POSTERN_KILLS", "6"))
 
 
 class Kill(Case):
