@@ -3,7 +3,8 @@
  * Shape    one request a connection: one line of JSON {"verb": "...", ...}. The answer is lines of
  *          JSON, most often one; only the last has "ok": {"ok": true, ...} or {"ok": false,
  *          "error": "..."}, with "kind": "usage" | "missing" | "configuration" where it is one of
- *          these. posternctl makes tables of it
+ *          these, and is given once the log holds what led to it (or after a second, when nobody
+ *          reads the log). posternctl makes tables of it
  * Thread   ctl_open and ctl_close on the main thread; each connection has a thread of its own, 32 at
  *          once; what it asks of a loop, the main one too, it posts there and gathers, at most some
  *          5,000 messages a turn

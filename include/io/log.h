@@ -21,5 +21,8 @@ struct log *log_new(enum log_to to, enum log_level most);
 /* Writes what is left, then ends. */
 void log_free(struct log **log);
 void log_put(struct log *log, const struct logline *line);
+/* Until every line put so far is written; false: the reader took none within this time. It waits, so
+ * never on a loop. */
+bool log_flush(struct log *log, int64_t within_ms);
 /* True when a line of this level would be written: spares making it. */
 bool log_wants(const struct log *log, enum log_level level);

@@ -5,6 +5,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
+enum {
+	LOG_PATIENCE_MS = 1000, /* a log that nobody reads must not keep the administrator out */
+};
+
 bool ctl_send(struct ctl_client *client, json_t *line)
 {
 	/* ASCII, so that what a peer said cannot steer the terminal it is shown on. */
@@ -33,8 +37,12 @@ void ctl_serve(struct ctl_client *client)
 		last = ctl_answer(client, buf_span(&request));
 	else if (r == -EMSGSIZE)
 		last = ctl_refusal("the request is longer than 64 KiB");
-	if (last)
+	if (last) {
+		/* Who has the answer finds in the log what led to it. */
+		if (client->ctl->conf.log)
+			log_flush(client->ctl->conf.log, LOG_PATIENCE_MS);
 		ctl_send(client, last);
+	}
 	buf_fini(&request);
 	buf_fini(&in);
 }

@@ -20,11 +20,13 @@ struct log {
 	enum log_level most;
 	bool is_journal;
 	pthread_mutex_t lock;
-	pthread_cond_t more;
+	pthread_cond_t more;	/* for the writer */
+	pthread_cond_t written; /* for those in log_flush() */
 	/* Guarded by lock. */
 	struct buf filling;
 	uint64_t dropped;
-	bool is_ending, is_asleep, is_gathering;
+	uint64_t batches_taken, batches_written;
+	bool is_ending, is_asleep, is_gathering, is_urgent;
 	/* The writer's own. */
 	struct buf writing, lines;
 	struct log_second second;
@@ -85,10 +87,11 @@ static void let_gather(struct log *log)
 	struct timespec until = in_ms(GATHER_MS);
 
 	log->is_gathering = true;
-	while (!log->is_ending && log->filling.len < GATHER_OCTETS &&
+	while (!log->is_ending && !log->is_urgent && log->filling.len < GATHER_OCTETS &&
 	       pthread_cond_timedwait(&log->more, &log->lock, &until) == 0)
 		;
 	log->is_gathering = false;
+	log->is_urgent = false;
 }
 
 /* Waits until there are lines, then a moment for their neighbours. False: that was all. */
@@ -107,8 +110,17 @@ static bool take(struct log *log, uint64_t *dropped)
 	log->filling = empty;
 	*dropped = log->dropped;
 	log->dropped = 0;
+	log->batches_taken++;
 	pthread_mutex_unlock(&log->lock);
 	return log->writing.len || *dropped;
+}
+
+static void tell_written(struct log *log)
+{
+	pthread_mutex_lock(&log->lock);
+	log->batches_written = log->batches_taken;
+	pthread_cond_broadcast(&log->written);
+	pthread_mutex_unlock(&log->lock);
 }
 
 static void write_entry(struct log *log, const struct log_entry *entry, const char *text)
@@ -155,17 +167,40 @@ static void *writer_main(void *arg)
 			write_dropped(log, dropped);
 		log_sink_write(STDERR_FILENO, buf_span(&log->lines));
 		buf_clear(&log->lines);
+		tell_written(log);
 	}
 	return NULL;
 }
 
-static void init_more(struct log *log)
+bool log_flush(struct log *log, int64_t within_ms)
+{
+	struct timespec until = in_ms(within_ms);
+	uint64_t last;
+	bool is_written;
+
+	pthread_mutex_lock(&log->lock);
+	last = log->batches_taken;
+	if (log->filling.len || log->dropped) {
+		last++;
+		log->is_urgent = true;
+		pthread_cond_signal(&log->more);
+	}
+	while (log->batches_written < last &&
+	       pthread_cond_timedwait(&log->written, &log->lock, &until) == 0)
+		;
+	is_written = log->batches_written >= last;
+	pthread_mutex_unlock(&log->lock);
+	return is_written;
+}
+
+static void init_conditions(struct log *log)
 {
 	pthread_condattr_t attr;
 
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&log->more, &attr);
+	pthread_cond_init(&log->written, &attr);
 	pthread_condattr_destroy(&attr);
 }
 
@@ -176,7 +211,7 @@ struct log *log_new(enum log_to to, enum log_level most)
 	log->most = most;
 	log->is_journal = to == LOG_TO_JOURNAL || (to == LOG_TO_AUTO && log_sink_is_journal());
 	pthread_mutex_init(&log->lock, NULL);
-	init_more(log);
+	init_conditions(log);
 	thread_start(&log->writer, "log", writer_main, log);
 	return log;
 }
@@ -197,6 +232,7 @@ void log_free(struct log **log_at)
 	buf_fini(&log->writing);
 	buf_fini(&log->lines);
 	pthread_cond_destroy(&log->more);
+	pthread_cond_destroy(&log->written);
 	pthread_mutex_destroy(&log->lock);
 	free(log);
 }

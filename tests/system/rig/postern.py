@@ -271,6 +271,13 @@ class Postern:
         """Until nothing is undelivered."""
         wait_for(lambda: not find_lists(self.queue()), "an empty queue", seconds)
 
+    def is_at_rest(self):
+        """Nothing is queued, and nothing on its way to a smarthost, not even for a client that has gone.
+
+        The log holds all that led to the answer."""
+        status = self.status()
+        return not (status["messages"] or status["waiting"] or any(s["busy"] for s in status["smarthosts"]))
+
 
 def find_lists(answer):
     """The messages in an answer about the queue: the one list of objects that it holds."""

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -177,6 +178,61 @@ static void threads_share_one_log(void **state)
 	free(text);
 }
 
+/* What the pipe holds now. */
+static int octets_written(const struct capture *c)
+{
+	int n;
+
+	require(ioctl(c->from, FIONREAD, &n) == 0);
+	return n;
+}
+
+static void all_is_written_after_a_flush(void **state)
+{
+	struct capture c;
+	struct log *log;
+	int before = 0, after;
+	char *text;
+
+	(void)state;
+	capture_start(&c);
+	log = log_new(LOG_TO_STDERR, LOG_LEVEL_INFO);
+	assert_true(log_flush(log, 60000));
+	for (int i = 0; i < 100; i++) {
+		put(log, LOG_LEVEL_INFO, "first", i);
+		put(log, LOG_LEVEL_INFO, "second", i);
+		assert_true(log_flush(log, 60000));
+		after = octets_written(&c);
+		assert_true(after > before + 60);
+		assert_true(log_flush(log, 60000));
+		assert_int_equal(octets_written(&c), after);
+		before = after;
+	}
+	capture_read(&c);
+	log_free(&log);
+	text = capture_end(&c);
+	assert_int_equal(strlen(text), before);
+	free(text);
+}
+
+/* The pipe is full, and nobody reads. */
+static void a_flush_ends_though_nobody_reads(void **state)
+{
+	struct capture c;
+	struct log *log;
+
+	(void)state;
+	capture_start(&c);
+	log = log_new(LOG_TO_STDERR, LOG_LEVEL_INFO);
+	for (int i = 0; i < 3000; i++)
+		put(log, LOG_LEVEL_INFO, "more-than-a-pipe-holds", i);
+	assert_false(log_flush(log, 1));
+	capture_read(&c);
+	assert_true(log_flush(log, 60000));
+	log_free(&log);
+	free(capture_end(&c));
+}
+
 /* JOURNAL_STREAM that names another file: stderr is not the journal. */
 static void auto_is_stderr_without_a_journal(void **state)
 {
@@ -256,6 +312,8 @@ int main(void)
 		cmocka_unit_test(lines_have_time_level_and_text),
 		cmocka_unit_test(dropped_lines_are_counted),
 		cmocka_unit_test(threads_share_one_log),
+		cmocka_unit_test(all_is_written_after_a_flush),
+		cmocka_unit_test(a_flush_ends_though_nobody_reads),
 		cmocka_unit_test(fields_of_the_journal_are_our_own),
 		cmocka_unit_test(auto_is_stderr_without_a_journal),
 	};
