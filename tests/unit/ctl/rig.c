@@ -249,6 +249,7 @@ struct ctl *rig_open(struct rig *rig, const char *path, struct fault *fault)
 {
 	struct ctl_conf conf = {
 		.loop = rig->main,
+		.log = rig->log,
 		.counters = &rig->counters,
 		.path = path,
 		.shards = rig->shards,

@@ -54,6 +54,7 @@ struct rig {
 	unsigned reloads;
 	const char *const *content; /* parts of every message, up to NULL */
 	int content_fails;
+	struct log *log; /* of what rig_open() opens from then on */
 	struct ctl *ctl;
 };
 

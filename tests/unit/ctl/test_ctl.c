@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -280,6 +281,34 @@ static void the_file_of_the_socket(void **state)
 	assert_non_null(strstr(fault.text, other));
 }
 
+/* The log writes to stderr, which is a pipe here. */
+static void an_answer_comes_after_what_led_to_it_is_logged(void **state)
+{
+	struct rig rig = *(struct rig *)*state;
+	struct fault fault = { 0 };
+	struct logline line;
+	struct ctl *ctl;
+	int ends[2], saved = dup(STDERR_FILENO), octets = 0;
+
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
+	rig.log = log_new(LOG_TO_STDERR, LOG_LEVEL_INFO);
+	snprintf(rig.path, sizeof(rig.path), "%s/logged", rig.directory);
+	ctl = rig_open(&rig, rig.path, &fault);
+	assert_non_null(ctl);
+	logline_start(&line, LOG_LEVEL_INFO, "something");
+	log_put(rig.log, &line);
+	json_decref(rig_ask(&rig, "{\"verb\": \"status\"}"));
+	assert_int_equal(ioctl(ends[0], FIONREAD, &octets), 0);
+	ctl_close(&ctl);
+	log_free(&rig.log);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	close(ends[0]);
+	close(ends[1]);
+	assert_true(octets > 0);
+}
+
 struct asker {
 	const struct rig *rig;
 	const char *request;
@@ -387,6 +416,7 @@ int main(void)
 		CASE(what_is_too_long_or_too_deep),
 		CASE(clients_that_go_away),
 		CASE(the_file_of_the_socket),
+		CASE(an_answer_comes_after_what_led_to_it_is_logged),
 		CASE(closing_while_a_relay_is_stuck),
 		CASE(closing_in_the_middle_of_a_walk),
 		CASE(slow_clients_hold_up_nobody),
