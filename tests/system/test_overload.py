@@ -66,10 +66,7 @@ class Overload(Case):
                                    rb"\(ref [0-9A-Z]{13}\)\r\n$")
         self.assertReply(client.mail(SIMPLE), 250)
         self.assertEqual(len(host.wait(1)), 1)
-        status = daemon.status()
-        self.assertGreaterEqual(status["counters"]["sessions_overload"], 1)
-        # It is over ten seconds after the last refusal.
-        self.assertTrue(status["overload"] or daemon.events("overload-over"), status)
+        self.assertGreaterEqual(daemon.status()["counters"]["sessions_overload"], 1)
         begun = daemon.wait_event("overload")
         self.assertIn(("(ref %s)" % begun["sid"]).encode(), greeting)
         client.want(221, "QUIT")
