@@ -7,6 +7,7 @@ import email.utils
 import re
 import unittest
 
+from rig.base import PATIENCE
 from rig.case import Case, hard_body, letter
 from rig.letters import signed_8bit
 
@@ -205,7 +206,8 @@ class Notices(Case):
 
     def test_delayed_and_then_expired(self):
         host = self.refusing("450 4.2.0 come back later")
-        daemon = self.daemon(host, warn="1s", expire="5s")
+        expire = 4 + int(PATIENCE)
+        daemon = self.daemon(host, warn="1s", expire="%ds" % expire)
         self.send(daemon, letter("slow"), [("bad@example.org", ""), ("bad2@example.org", "NOTIFY=FAILURE")], "RET=FULL")
         notice = self.notice(host)
         self.assertEqual(notice.parsed["Subject"], "Delayed, still being tried: your message to bad@example.org")
@@ -217,7 +219,7 @@ class Notices(Case):
         self.assertEqual((fields["Action"], fields["Status"]), ("delayed", "4.2.0"))
         until = email.utils.parsedate_to_datetime(fields["Will-Retry-Until"])
         came = email.utils.parsedate_to_datetime(notice.whole["Arrival-Date"])
-        self.assertAlmostEqual((until - came).total_seconds(), 5, delta=2)
+        self.assertAlmostEqual((until - came).total_seconds(), expire, delta=2)
         self.assertIn(b"Subject: slow", notice.original_header())
         last = host.wait(2, 40)[1]
         final = Notice(self, last)

@@ -392,7 +392,7 @@ class Stopping(Case):
         self.assertTrue(idle.ended())
         within.send(SIMPLE[50:] + b".\r\n")
         self.assertReply(within.reply(), 250)
-        self.assertEqual(daemon.process.wait(40), 0)
+        self.assertEqual(daemon.wait_end(), 0)
         wait_for(lambda: daemon.events("stopped"), "event=stopped")
         with self.assertRaises(OSError):
             self.client(daemon)
@@ -423,13 +423,15 @@ class Stopping(Case):
         """A delivery under way when we are told to stop: the message is neither lost nor forgotten."""
         host = self.quick_smarthost()
         host.at["EOD"] = STALL
-        daemon = self.running(host)
+        daemon = self.postern(host)
+        daemon.config.section("queue")["patience"] = "300ms"
+        daemon.start()
         self.session(daemon).mail(SIMPLE)
         host.wait_stalled()
         stop_signal(daemon)
         host.at.clear()
         host.drop()
-        self.assertEqual(daemon.process.wait(40), 0)
+        self.assertEqual(daemon.wait_end(), 0)
         if not host.messages:
             daemon.start()
         self.assertEqual(host.wait(1, 60)[0].below_trace(), SIMPLE)
@@ -591,7 +593,7 @@ class Notify(Case):
             self.assertIn("READY=1", said[0])
             stop_signal(daemon)
             hears("STOPPING=1")
-            self.assertEqual(daemon.process.wait(40), 0)
+            self.assertEqual(daemon.wait_end(), 0)
 
 
 class Privileges(Case):

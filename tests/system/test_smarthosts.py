@@ -294,22 +294,21 @@ class Routes(Stored):
         """Connections with mail: one more may have asked what the smarthost can do."""
         return sum("MAIL" in s.commands for s in host.sessions)
 
+    def one_by_one(self, daemon, count):
+        """Each is delivered, and its connection free again, before the next."""
+        client = self.session(daemon)
+        for i in range(count):
+            client.mail(letter("m%d" % i))
+            wait_for(lambda n=i + 1: len(daemon.events("delivered")) == n, "%d deliveries" % (i + 1))
+
     def test_a_warm_connection_is_used_again(self):
         host = self.smarthost()
-        daemon = self.running(host)
-        client = self.session(daemon)
-        for i in range(5):
-            client.mail(letter("m%d" % i))
-            host.wait(i + 1)
+        self.one_by_one(self.running(host), 5)
         self.assertEqual(self.carrying(host), 1)
 
     def test_messages_over_one_connection(self):
         host = self.smarthost()
-        daemon = self.running(host, messages=2)
-        client = self.session(daemon)
-        for i in range(6):
-            client.mail(letter("m%d" % i))
-            host.wait(i + 1)
+        self.one_by_one(self.running(host, messages=2), 6)
         self.assertEqual(self.carrying(host), 3)
 
     def test_no_more_connections_than_allowed(self):
@@ -326,7 +325,8 @@ class Routes(Stored):
             client.mail(letter("m%d" % i))
         host.wait(10)
         self.assertLessEqual(max(seen), 2)
-        self.assertLessEqual(len([s for s in host.sessions if s.sock.fileno() >= 0]), 2)
+        # One that was given up by the daemon may still be open on the smarthost's side.
+        wait_for(lambda: len([s for s in host.sessions if s.sock.fileno() >= 0]) <= 2, "two connections at most")
 
     def test_a_dead_warm_connection_costs_nothing(self):
         """Closed by the smarthost while idle: the next message takes a new one at once."""

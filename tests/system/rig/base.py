@@ -43,8 +43,13 @@ def family(address):
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
+# Sockets that are bound and never listen: while they are open the kernel gives their ports to nobody who asks for
+# any, be it to listen or to connect from, while a server that names the port gets it (SO_REUSEADDR).
+KEPT = []
+
+
 def free_port(addresses=(LOCAL,)):
-    """A port that the kernel found free, on all of these addresses."""
+    """A port that the kernel found free, on all of these addresses; it stays ours, also while no server has it."""
     for _ in range(200):
         taken = []
         port = 0
@@ -52,12 +57,12 @@ def free_port(addresses=(LOCAL,)):
             for address in addresses:
                 s = socket.socket(family(address), socket.SOCK_STREAM)
                 taken.append(s)
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 s.bind((address, port))
                 port = s.getsockname()[1]
+            KEPT.extend(taken)
             return port
         except OSError:
-            continue
-        finally:
             for s in taken:
                 s.close()
     raise OSError("no port is free on " + " and ".join(addresses))

@@ -204,6 +204,10 @@ class Postern:
         if code != status:
             raise AssertionError("posternd: exit status %d\n%s" % (code, self.text(last=True)[-4000:]))
 
+    def wait_end(self, seconds=40):
+        """The exit status of one that was told to end."""
+        return self.process.wait(seconds * PATIENCE)
+
     def kill(self):
         self.process.kill()
         self.process.wait()
@@ -240,7 +244,8 @@ class Postern:
         return out
 
     def lines(self, last=False):
-        return [parse_line(l) for l in self.text(last).splitlines()]
+        # What is being written at this moment may end within a line.
+        return [parse_line(l) for l in self.text(last).split("\n")[:-1]]
 
     def events(self, name, last=False, **fields):
         return [e for e in self.lines(last) if e.get("event") == name
