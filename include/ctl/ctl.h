@@ -15,7 +15,8 @@
  *
  * Verbs    status   version, pid, started, uptime_s, loops, certificate_expires, messages, held,
  *                   waiting (for a connection), refusing (why no new mail is taken, or null),
- *                   logins_down {since reason} (or null), counters {}, smarthosts [{name host port
+ *                   logins_down {since reason} (or null), overload {since refused} (or null),
+ *                   counters {}, smarthosts [{name host port
  *                   idle busy paused_ms reason rate rated_ms offers ["8BITMIME" "SIZE 1000"...] (what
  *                   it was learned to offer; null: not known yet)}]
  *          list     "filter": lines {messages [{qid arrived age_s size account sender nrcpt waiting
@@ -85,6 +86,9 @@ struct ctl_conf {
 	/* Whether logins can be checked, as submit_backend_is_up(): since when not, and why. On the threads of
 	 * connections. */
 	bool (*may_login)(void *user, int64_t *since_ms, struct fault *why);
+	/* Whether new sessions are turned away, as submit_is_overloaded(). NULL: never. On the threads of
+	 * connections. */
+	bool (*is_overloaded)(void *user, int64_t *since_ms, uint64_t *refused);
 	/* Part `index` of a message's content, as spool_read() gives it: -ENODATA behind the last.
 	 * On the threads of connections, several at once. */
 	int (*read_content)(void *user, uint64_t qid, unsigned index, struct buf *out,

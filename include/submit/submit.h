@@ -23,6 +23,9 @@ struct submit_gate;
 /* most: sessions at once, whatever limits.sessions says. */
 struct submit_gate *submit_gate_new(uint64_t seed, long most);
 void submit_gate_free(struct submit_gate **gate);
+/* True: new sessions are turned away because more came than can be served, since then (wall clock), and so
+ * many so far. On any thread. */
+bool submit_is_overloaded(struct submit_gate *gate, int64_t *since_ms_out, uint64_t *refused_out);
 
 /* Whether the login back end answers. Once logins have ended as UNAVAILABLE it is down, and new sessions
  * hear so (421) instead of a greeting, until a question to a worker, asked every few seconds by one loop, is

@@ -142,6 +142,20 @@ static json_t *logins_view(const struct ctl_conf *conf)
 	return out;
 }
 
+static json_t *overload_view(const struct ctl_conf *conf)
+{
+	int64_t since_ms = 0;
+	uint64_t refused = 0;
+	json_t *out;
+
+	if (conf->is_overloaded == NULL || !conf->is_overloaded(conf->user, &since_ms, &refused))
+		return json_null();
+	out = json_object();
+	json_object_set_new(out, "since", ctl_time(since_ms));
+	json_object_set_new(out, "refused", json_integer((json_int_t)refused));
+	return out;
+}
+
 static json_t *whole_status(struct ctl *ctl, const struct ctl_gather *shards,
 			    const struct ctl_gather *certificate)
 {
@@ -163,6 +177,7 @@ static json_t *whole_status(struct ctl *ctl, const struct ctl_gather *shards,
 			    ctl->conf.may_accept(ctl->conf.user, &why) ? json_null()
 								       : ctl_text(why.text));
 	json_object_set_new(out, "logins_down", logins_view(&ctl->conf));
+	json_object_set_new(out, "overload", overload_view(&ctl->conf));
 	json_object_update(out, joined);
 	json_object_set_new(out, "counters", counters_view(ctl->conf.counters));
 	json_decref(joined);

@@ -27,6 +27,13 @@ static void print_logins(const json_t *down)
 	print_trouble(what, ctl_field(down, "reason"));
 }
 
+static void print_overload(const json_t *overload)
+{
+	if (json_is_object(overload))
+		printf("overload      since %s, %lld connections got 421; see limits.overload\n",
+		       ctl_field(overload, "since"), ctl_number(overload, "refused"));
+}
+
 static void print_head(const json_t *answer)
 {
 	long long up = ctl_number(answer, "uptime_s"), messages = ctl_number(answer, "messages");
@@ -41,6 +48,7 @@ static void print_head(const json_t *answer)
 	       messages == 1 ? "" : "s", ctl_number(answer, "held"));
 	print_trouble("spool         takes no new mail", ctl_field(answer, "refusing"));
 	print_logins(json_object_get(answer, "logins_down"));
+	print_overload(json_object_get(answer, "overload"));
 }
 
 static void print_state(const json_t *s)

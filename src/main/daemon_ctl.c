@@ -26,6 +26,13 @@ static bool may_login(void *user, int64_t *since_ms, struct fault *why)
 	return submit_backend_is_up(d->backend, since_ms, why);
 }
 
+static bool is_overloaded(void *user, int64_t *since_ms, uint64_t *refused)
+{
+	struct daemon *d = user;
+
+	return submit_is_overloaded(d->gate, since_ms, refused);
+}
+
 static int read_content(void *user, uint64_t qid, unsigned index, struct buf *out,
 			struct fault *fault)
 {
@@ -69,6 +76,7 @@ int daemon_open_ctl(struct daemon *d, struct fault *fault)
 			.reload = daemon_reload,
 			.may_accept = may_accept,
 			.may_login = may_login,
+			.is_overloaded = is_overloaded,
 			.read_content = read_content,
 			.revoke = end_sessions,
 			.last_use = tell_last_use,

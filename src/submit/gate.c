@@ -129,7 +129,7 @@ void gate_leave(struct submit_gate *gate, const struct gate_address *address, bo
 	pthread_mutex_unlock(&gate->lock);
 }
 
-bool gate_episode_add(struct submit_gate *gate, int64_t now_ms, uint64_t sid)
+bool gate_episode_add(struct submit_gate *gate, int64_t now_ms, int64_t wall_ms, uint64_t sid)
 {
 	struct gate_episode *e = &gate->episode;
 	bool is_new;
@@ -137,7 +137,9 @@ bool gate_episode_add(struct submit_gate *gate, int64_t now_ms, uint64_t sid)
 	pthread_mutex_lock(&gate->lock);
 	is_new = e->sid == 0;
 	if (is_new)
-		*e = (struct gate_episode){ .sid = sid, .since_ms = now_ms, .last_ms = now_ms };
+		*e = (struct gate_episode){
+			.sid = sid, .since_ms = now_ms, .last_ms = now_ms, .since_wall_ms = wall_ms
+		};
 	e->refused++;
 	if (now_ms > e->last_ms) /* the loops' clocks differ by what their turns take */
 		e->last_ms = now_ms;
@@ -145,14 +147,14 @@ bool gate_episode_add(struct submit_gate *gate, int64_t now_ms, uint64_t sid)
 	return is_new;
 }
 
-uint64_t gate_episode_sid(struct submit_gate *gate)
+struct gate_episode gate_episode_now(struct submit_gate *gate)
 {
-	uint64_t sid;
+	struct gate_episode now;
 
 	pthread_mutex_lock(&gate->lock);
-	sid = gate->episode.sid;
+	now = gate->episode;
 	pthread_mutex_unlock(&gate->lock);
-	return sid;
+	return now;
 }
 
 int64_t gate_episode_end(struct submit_gate *gate, int64_t now_ms, int64_t quiet_ms,

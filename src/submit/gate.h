@@ -17,6 +17,7 @@ struct gate_episode {
 	uint64_t sid; /* 0: there is none */
 	uint64_t refused;
 	int64_t since_ms, last_ms; /* of the loops' clock */
+	int64_t since_wall_ms;
 };
 
 struct gate_limits {
@@ -34,8 +35,9 @@ void gate_know(struct submit_gate *gate, const struct gate_address *address);
 void gate_leave(struct submit_gate *gate, const struct gate_address *address, bool is_known);
 
 /* One more was turned away. True: this begins an episode, which has that sid. */
-bool gate_episode_add(struct submit_gate *gate, int64_t now_ms, uint64_t sid);
-uint64_t gate_episode_sid(struct submit_gate *gate);
+bool gate_episode_add(struct submit_gate *gate, int64_t now_ms, int64_t wall_ms, uint64_t sid);
+/* The one that goes on; its sid is 0 when none does. */
+struct gate_episode gate_episode_now(struct submit_gate *gate);
 /* Ends it when nobody was turned away for quiet_ms, and returns 0; otherwise how long that is still to go.
  * quiet_ms 0 ends it whatever the clocks say. For who began it. */
 int64_t gate_episode_end(struct submit_gate *gate, int64_t now_ms, int64_t quiet_ms,

@@ -68,6 +68,15 @@ static void tell_end(struct submit *submit, const struct gate_episode *ended)
 	log_put(submit->conf.log, &l);
 }
 
+bool submit_is_overloaded(struct submit_gate *gate, int64_t *since_ms_out, uint64_t *refused_out)
+{
+	struct gate_episode now = gate_episode_now(gate);
+
+	*since_ms_out = now.since_wall_ms;
+	*refused_out = now.refused;
+	return now.sid != 0;
+}
+
 void load_put_words(struct submit *submit, struct buf *out)
 {
 	static const char words[] = "Too many connect at once; try again in a minute";
@@ -75,7 +84,7 @@ void load_put_words(struct submit *submit, struct buf *out)
 	char sid_text[ID_TEXT_MAX];
 	struct buf text = { 0 }, reference = { 0 };
 
-	id_format(gate_episode_sid(submit->conf.gate), sid_text);
+	id_format(gate_episode_now(submit->conf.gate).sid, sid_text);
 	buf_printf(&reference, " (ref %s)", sid_text);
 	buf_printf(&text, "%s%s%s", words, *footer ? ". " : "", footer);
 	smtp_reply_format(&(struct smtp_reply){ 421, { 4, 3, 2 }, buf_span(&text) },
@@ -112,7 +121,8 @@ void load_refused(struct submit *submit)
 	uint64_t sid = atomic_fetch_add(submit->conf.next_sid, 1);
 
 	counter_add(&submit->conf.counters->sessions_overload, 1);
-	if (!gate_episode_add(submit->conf.gate, loop_now_ms(submit->conf.loop), sid))
+	if (!gate_episode_add(submit->conf.gate, loop_now_ms(submit->conf.loop), wall_now_ms(),
+			      sid))
 		return;
 	submit->saw_overload = true;
 	timer_set(submit->conf.loop, &submit->quiet, LOAD_QUIET_MS);

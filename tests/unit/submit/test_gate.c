@@ -132,18 +132,25 @@ static void test_episode(void **state)
 {
 	struct submit_gate *gate = submit_gate_new(7, 100000);
 	struct gate_episode ended;
+	int64_t since_ms;
+	uint64_t refused;
 
 	(void)state;
-	assert_true(gate_episode_add(gate, 1000, 71));
-	assert_false(gate_episode_add(gate, 1500, 72));
-	assert_false(gate_episode_add(gate, 4000, 73));
-	assert_int_equal(gate_episode_sid(gate), 71);
+	assert_false(submit_is_overloaded(gate, &since_ms, &refused));
+	assert_true(gate_episode_add(gate, 1000, 1700000001000, 71));
+	assert_false(gate_episode_add(gate, 1500, 1700000001500, 72));
+	assert_false(gate_episode_add(gate, 4000, 1700000004000, 73));
+	assert_int_equal(gate_episode_now(gate).sid, 71);
+	assert_true(submit_is_overloaded(gate, &since_ms, &refused));
+	assert_int_equal(since_ms, 1700000001000);
+	assert_int_equal(refused, 3);
 	assert_int_equal(gate_episode_end(gate, 11000, 10000, &ended), 3000);
 	assert_int_equal(gate_episode_end(gate, 14000, 10000, &ended), 0);
 	assert_int_equal(ended.sid, 71);
 	assert_int_equal(ended.refused, 3);
 	assert_int_equal(ended.last_ms - ended.since_ms, 3000);
-	assert_true(gate_episode_add(gate, 20000, 74));
+	assert_false(submit_is_overloaded(gate, &since_ms, &refused));
+	assert_true(gate_episode_add(gate, 20000, 1700000020000, 74));
 	assert_int_equal(gate_episode_end(gate, 20000, 0, &ended), 0);
 	assert_int_equal(ended.refused, 1);
 	submit_gate_free(&gate);
@@ -156,13 +163,13 @@ static void test_episode_of_loops_whose_clocks_differ(void **state)
 	struct gate_episode ended;
 
 	(void)state;
-	assert_true(gate_episode_add(gate, 1000, 71));
-	assert_false(gate_episode_add(gate, 1003, 72));
-	assert_false(gate_episode_add(gate, 999, 73));
+	assert_true(gate_episode_add(gate, 1000, 1700000001000, 71));
+	assert_false(gate_episode_add(gate, 1003, 1700000001003, 72));
+	assert_false(gate_episode_add(gate, 999, 1700000000999, 73));
 	assert_int_equal(gate_episode_end(gate, 1001, 0, &ended), 0);
 	assert_int_equal(ended.sid, 71);
 	assert_int_equal(ended.last_ms - ended.since_ms, 3);
-	assert_int_equal(gate_episode_sid(gate), 0);
+	assert_int_equal(gate_episode_now(gate).sid, 0);
 	submit_gate_free(&gate);
 }
 
