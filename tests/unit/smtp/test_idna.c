@@ -73,7 +73,7 @@ static void check(const struct pair *p, int (*turn)(struct span, struct buf *))
 	buf_put_text(&out, "kept ");
 	rc = turn(span_text(p->in), &out);
 	if (rc != (p->out ? 0 : -EINVAL))
-		fail_msg("%s: %d, %.*s", p->in, rc, (int)out.len, buf_span(&out).at);
+		fail_msg("%s: %d, %zu octets", p->in, rc, out.len);
 	if (p->out == NULL)
 		assert_span_text(buf_span(&out), "kept ");
 	else if (strcmp(p->out, "*"))
