@@ -5,6 +5,7 @@ import resource
 import socket
 import ssl
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from rig.base import LOCAL, PATIENCE, wait_for
 from rig.case import SIMPLE, Case
@@ -45,36 +46,39 @@ class Slow(Case):
         daemon.config.section("limits").update(greeting_timeout="2s", login_timeout="2s", command_timeout="2s")
         return daemon.start()
 
-    def test_before_the_login(self):
-        daemon = self.short()
-        client = self.client(daemon)
-        self.held(client, b"NOOP\r\n")
-        for octets in (b"NOOP\r\n", b"N", b"EHLO again\r\n", b"RSET\r\n"):
-            client = self.client(daemon)
-            client.ehlo()
-            self.held(client, octets)
-            client = self.client(daemon, "implicit")
-            client.ehlo()
-            self.assertIn(b"421 4.4.2 ", self.held(client, octets))
-        client = self.client(daemon, "implicit")
+    def greeted(self, daemon, listener="starttls"):
+        client = self.client(daemon, listener)
         client.ehlo()
-        client.want(334, "AUTH LOGIN")
-        self.held(client, b"b")
+        return client
 
-    def test_logins_begun_again_and_again(self):
+    def test_before_the_login(self):
+        """Side by side, each held by a thread of its own."""
         daemon = self.short()
-        client = self.client(daemon, "implicit")
-        client.ehlo()
-        self.held(client, b"AUTH LOGIN\r\n*\r\n")
+        with ThreadPoolExecutor(16) as pool:
+            plain = [pool.submit(self.held, self.client(daemon), b"NOOP\r\n")]
+            inside = []
+            for octets in (b"NOOP\r\n", b"N", b"EHLO again\r\n", b"RSET\r\n"):
+                plain.append(pool.submit(self.held, self.greeted(daemon), octets))
+                inside.append(pool.submit(self.held, self.greeted(daemon, "implicit"), octets))
+            client = self.greeted(daemon, "implicit")
+            client.want(334, "AUTH LOGIN")
+            plain.append(pool.submit(self.held, client, b"b"))
+            inside.append(pool.submit(self.held, self.greeted(daemon, "implicit"), b"AUTH LOGIN\r\n*\r\n"))
+            for each in plain:
+                each.result()
+            for each in inside:
+                self.assertIn(b"421 4.", each.result())
 
     def test_a_command_that_does_not_end(self):
         """Whole commands keep a known client's session, octets of one do not."""
         daemon = self.short()
-        self.held(self.session(daemon), b"N")
-        client = self.session(daemon)
-        for _ in range(20):
-            self.assertReply(client.ask("NOOP"), 250)
-            time.sleep(0.2)
+        with ThreadPoolExecutor(1) as pool:
+            held = pool.submit(self.held, self.session(daemon), b"N")
+            client = self.session(daemon)
+            for _ in range(16):
+                self.assertReply(client.ask("NOOP"), 250)
+                time.sleep(0.2)
+            held.result()
 
 
 class Gone(Case):
