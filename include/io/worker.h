@@ -80,9 +80,10 @@ void worker_ask(struct worker_pool *pool, struct worker_ask *ask);
 /* On the pool's loop, before done(): nobody waits for the answer any more. An ask that no worker has yet
  * ends soon, as -ECANCELED; one that a worker has ends as it would have. */
 void worker_ask_withdraw(struct worker_ask *ask);
-/* Most of the places for asks that wait are taken: more will end as -EAGAIN soon. From any loop. */
+/* More will soon end without an answer: most of the places for asks that wait are taken, or the first of
+ * them has waited for half of the deadline. On the pool's loop. */
 bool worker_pool_is_crowded(const struct worker_pool *pool);
-/* Half as many as make a crowd are under way. From any loop. */
+/* Half of either. On the pool's loop. */
 bool worker_pool_is_filling(const struct worker_pool *pool);
 /* New settings for workers (a reload): idle ones go at once, those that work when they have answered.
  * Whoever asks for one of them after that, or waits for it, gets -ESTALE: its conversation begins anew. */

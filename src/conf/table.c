@@ -312,7 +312,7 @@ static const struct conf_key login_keys[] = {
 	{ .name = "waiting",
 	  .type = CONF_NUMBER,
 	  FIELD(conf_login, waiting),
-	  .preset = "256",
+	  .preset = "4096",
 	  .least = 1,
 	  .most = 65536,
 	  .help = "Logins that may wait for a free one, over all loops; more are answered 454" },

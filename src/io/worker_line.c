@@ -98,6 +98,26 @@ void worker_end_overdue(struct worker_pool *pool)
 	}
 }
 
+static int64_t waited_ms(const struct worker_pool *pool, const struct worker_ask *ask)
+{
+	return ask ? pool->conf.deadline_ms - worker_ask_left_ms(pool, ask) : 0;
+}
+
+int64_t worker_waited_ms(const struct worker_pool *pool)
+{
+	int64_t most = waited_ms(pool, first_of(&pool->waiting));
+
+	if (pool->lined == 0)
+		return most;
+	list_each (&pool->busy, n) {
+		struct worker *worker = list_entry(n, struct worker, node);
+		int64_t waited = waited_ms(pool, first_of(&worker->line));
+
+		most = waited > most ? waited : most;
+	}
+	return most;
+}
+
 struct worker_ask *worker_next_ask(struct worker *worker)
 {
 	struct worker_pool *pool = worker->pool;

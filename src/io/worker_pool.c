@@ -234,12 +234,14 @@ static unsigned crowd_of(const struct worker_pool *pool)
 
 bool worker_pool_is_crowded(const struct worker_pool *pool)
 {
-	return atomic_load(&pool->asks) >= crowd_of(pool);
+	return atomic_load(&pool->asks) >= crowd_of(pool) ||
+	       worker_waited_ms(pool) >= (pool->conf.deadline_ms + 1) / 2;
 }
 
 bool worker_pool_is_filling(const struct worker_pool *pool)
 {
-	return atomic_load(&pool->asks) >= (crowd_of(pool) + 1) / 2;
+	return atomic_load(&pool->asks) >= (crowd_of(pool) + 1) / 2 ||
+	       worker_waited_ms(pool) >= (pool->conf.deadline_ms + 3) / 4;
 }
 
 struct worker_pool *worker_pool_new(struct loop *loop, const struct worker_pool_conf *conf)

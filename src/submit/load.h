@@ -7,8 +7,8 @@
  * crowd of new sessions gathers: those that are logged in are served before. Beyond the limit nobody is
  * let in; from half of it on, nobody whose address has many sessions that have not logged in, so that one
  * client that connects without end does not keep the others out. Either ends at half of where it began.
- * Nobody is let in, too, while so many logins wait that they would soon be answered 454, which mail
- * programs take for a wrong password; and nobody from such an address from half as many on.
+ * Nobody is let in, too, while so many logins wait, or one so long, that they would soon be answered 454,
+ * which mail programs take for a wrong password; and nobody from such an address from half of either on.
  *
  * The log has one line where an episode begins and one where it has ended: when none was turned away for
  * ten seconds. The reference in a refusal is the sid of the line at the beginning.

@@ -347,6 +347,52 @@ static void full_queue_refuses_the_newest(void **state)
 	loop_free(&loop);
 }
 
+struct look {
+	struct timer again;
+	struct loop *loop;
+	const struct worker_pool *pool;
+	bool saw_crowd;
+};
+
+static void look(struct timer *timer)
+{
+	struct look *l = timer_entry(timer, struct look, again);
+
+	assert_true(worker_pool_is_filling(l->pool) || !worker_pool_is_crowded(l->pool));
+	l->saw_crowd |= worker_pool_is_crowded(l->pool);
+	timer_set(l->loop, timer, 5);
+}
+
+/* With places enough: for any worker, and for a certain one. */
+static void line_that_stands_still_is_a_crowd(void **state)
+{
+	struct loop *loop = loop_new("test");
+	struct worker_pool *pool = new_pool(loop, 1, 1000, 200);
+	struct look l = { .again.fire = look, .loop = loop, .pool = pool };
+	struct question first, q[2];
+	unsigned left;
+
+	(void)state;
+	for (int is_certain = 0; is_certain < 2; is_certain++) {
+		left = 2;
+		ask_until_answered(pool, loop, &first);
+		l.saw_crowd = false;
+		put_question(pool, loop, &q[0], "hang", &left);
+		if (is_certain)
+			put_next(pool, loop, &q[1], "x", &left, &first);
+		else
+			put_question(pool, loop, &q[1], "x", &left);
+		assert_false(worker_pool_is_filling(pool));
+		timer_set(loop, &l.again, 5);
+		loop_run(loop);
+		timer_clear(loop, &l.again);
+		assert_true(l.saw_crowd);
+		assert_false(worker_pool_is_filling(pool));
+	}
+	worker_pool_free(&pool);
+	loop_free(&loop);
+}
+
 static void broken_workers_cost_one_answer(void **state)
 {
 	static const char *const requests[] = { "die", "crash", "long", "liar", "twice" };
@@ -784,6 +830,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(waiting_ends_at_the_deadline_too),
 		cmocka_unit_test(who_is_not_waited_for_waits_no_longer),
 		cmocka_unit_test(full_queue_refuses_the_newest),
+		cmocka_unit_test(line_that_stands_still_is_a_crowd),
 		cmocka_unit_test(broken_workers_cost_one_answer),
 		cmocka_unit_test(renewed_pool_gives_the_new_hello),
 		cmocka_unit_test(a_certain_worker_answers),
