@@ -84,6 +84,7 @@ static void destroy(struct tls_identity *identity)
 	gnutls_certificate_free_credentials(identity->credentials);
 	gnutls_priority_deinit(identity->priorities[TLS_MODERN]);
 	gnutls_priority_deinit(identity->priorities[TLS_LEGACY]);
+	gnutls_priority_deinit(identity->p256_first);
 	gnutls_memset(identity->ticket_key.data, 0, identity->ticket_key.size);
 	gnutls_free(identity->ticket_key.data);
 	free(identity);
@@ -101,6 +102,7 @@ struct tls_identity *tls_identity_load(const struct tls_pair *pairs, size_t coun
 	require(gnutls_priority_init(&identity->priorities[TLS_MODERN], TLS_PRIORITY, NULL) == 0);
 	require(gnutls_priority_init(&identity->priorities[TLS_LEGACY], TLS_PRIORITY_LEGACY,
 				     NULL) == 0);
+	require(gnutls_priority_init(&identity->p256_first, TLS_PRIORITY_P256, NULL) == 0);
 	/* For old clients, which name no group; the modern profile has no such exchange. */
 	require(gnutls_certificate_set_known_dh_params(identity->credentials,
 						       GNUTLS_SEC_PARAM_MEDIUM) == 0);

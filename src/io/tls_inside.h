@@ -10,10 +10,14 @@
  * by the server's choice: suites with SHA-384 make a handshake dearer and nothing safer. ChaCha20 last:
  * it spares SHA-384, but an octet costs six times as much, which is dearer from 20 KiB of content on.
  * X25519 first: the exchange over P-256 costs half as much again. */
-#define TLS_PRIORITY                                                                               \
+#define TLS_PRIORITY TLS_PRIORITY_OF("+GROUP-X25519:+GROUP-SECP256R1")
+/* For a client whose hello brings a share of P-256 and none of X25519: to ask it for the latter takes a
+ * round trip, which costs it more than the dearer exchange costs us. */
+#define TLS_PRIORITY_P256 TLS_PRIORITY_OF("+GROUP-SECP256R1:+GROUP-X25519")
+#define TLS_PRIORITY_OF(groups)                                                                    \
 	"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:-DHE-RSA:-CIPHER-ALL:+AES-128-GCM:"       \
-	"+AES-256-GCM:+CHACHA20-POLY1305:-MAC-ALL:+AEAD:-GROUP-ALL:+GROUP-X25519:"                 \
-	"+GROUP-SECP256R1:+GROUP-SECP384R1:%SERVER_PRECEDENCE"
+	"+AES-256-GCM:+CHACHA20-POLY1305:-MAC-ALL:+AEAD:-GROUP-ALL:" groups                        \
+	":+GROUP-SECP384R1:%SERVER_PRECEDENCE"
 
 /* For mail programs of before 2008. Schannel of Windows XP knows no AES, hence 3DES (RC4 is forbidden by
  * RFC 7465); OpenSSL 0.9.7 knows no curves. Without signatures and exchanges of other keys, only pairs
@@ -31,6 +35,7 @@ struct tls_identity {
 	_Atomic unsigned refs;
 	gnutls_certificate_credentials_t credentials;
 	gnutls_priority_t priorities[2]; /* by enum tls_profile */
+	gnutls_priority_t p256_first;	 /* TLS_PRIORITY_P256 */
 	gnutls_datum_t ticket_key;
 	int64_t expires;
 	size_t pair_count;
@@ -66,6 +71,8 @@ struct tls {
 	enum tls_profile profile;
 	unsigned short offered; /* the client's newest version, as on the wire; 0: not known yet */
 	bool has_tickets, owes_ticket; /* TLS 1.3: given after the handshake */
+	bool has_hello;		       /* the client's first one came */
+	bool has_p256, has_x25519;     /* shares in it */
 	char description[96];
 };
 

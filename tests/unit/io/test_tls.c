@@ -111,6 +111,29 @@ static void handshake_cut_anywhere_is_an_end(void **state)
 	tls_identity_unref(&identity);
 }
 
+/* Whatever a hello lies about, the lengths of its lists and shares too. */
+static void hello_changed_anywhere_ends_no_handshake(void **state)
+{
+	struct tls_identity *identity = load(&certificates.ecdsa);
+	struct fault fault;
+	size_t hello;
+
+	(void)state;
+	for (size_t at = 0; at == 0 || at < 2 * hello; at++) {
+		struct pair p;
+
+		pair_open(&p, identity, NULL, "localhost");
+		assert_int_equal(tls_handshake(p.client, &fault), TLS_AGAIN);
+		hello = p.server_end.in.len;
+		p.server_end.in.at[p.server_end.in.from + at / 2] ^= at % 2 ? 0xFF : 0x10;
+		p.server_end.has_peer_ended = true;
+		assert_true(tls_handshake(p.server, &fault) != TLS_OK);
+		assert_int_equal(tls_handshake(p.server, &fault), TLS_ERROR);
+		pair_close(&p);
+	}
+	tls_identity_unref(&identity);
+}
+
 static void client_refuses_what_does_not_verify(void **state)
 {
 	static const struct {
@@ -579,6 +602,7 @@ int main(void)
 		cmocka_unit_test(handshakes_with_each_certificate),
 		cmocka_unit_test(handshake_comes_octet_by_octet),
 		cmocka_unit_test(handshake_cut_anywhere_is_an_end),
+		cmocka_unit_test(hello_changed_anywhere_ends_no_handshake),
 		cmocka_unit_test(client_refuses_what_does_not_verify),
 		cmocka_unit_test(nothing_is_verified_by_explicit_setting_only),
 		cmocka_unit_test(end_is_final),
