@@ -1,5 +1,6 @@
 """The order of things: which server, which workload, how often; what came of it."""
 
+import contextlib
 import os
 import shutil
 import statistics
@@ -24,6 +25,27 @@ def one_certificate(directory):
     return certificates
 
 
+class Opened:
+    """Servers, each started when it is first asked for; all are there until the end, the others at rest."""
+
+    def __init__(self, bench):
+        self.bench = bench
+        self.servers = {}
+
+    def __enter__(self):
+        return self
+
+    def get(self, *which):
+        if which not in self.servers:
+            self.servers[which] = self.bench.open(*which)
+        return self.servers[which][0]
+
+    def __exit__(self, *_):
+        with contextlib.ExitStack() as stack:
+            for server, place in self.servers.values():
+                stack.callback(self.bench.leave, server, place)
+
+
 class Bench:
     def __init__(self, args, directory):
         self.args = args
@@ -45,28 +67,30 @@ class Bench:
     def has(self, part):
         return part in self.args.parts
 
-    def opened(self, key, backend, workloads):
+    def open(self, key, backend, variant):
+        """The server, and the directory that is its own."""
         self.made += 1
         place = os.path.join(self.directory, "%d-%s" % (self.made, key))
         os.makedirs(place)
         try:
             return servers.open_one(key, place, self.args.build, self.certificates, self.sink, backend,
-                                    "resumed" in workloads)
+                                    variant == "resumed"), place
         except AssertionError as e:
             raise Trouble("%s does not start: %s" % (key, e)) from None
 
-    def visit(self, key, backend, what, workloads=()):
-        """A server for as long as what() takes. What it said is shown when something goes wrong."""
-        server = self.opened(key, backend, workloads)
+    def leave(self, server, place):
+        server.close()
+        if not self.args.keep:
+            shutil.rmtree(place, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def heard(self, server):
+        """What it said is shown when something goes wrong."""
         try:
-            what(server)
+            yield
         except (Trouble, AssertionError):
             sys.stderr.write(server.log()[-4000:])
             raise
-        finally:
-            server.close()
-            if not self.args.keep:
-                shutil.rmtree(os.path.join(self.directory, "%d-%s" % (self.made, key)), ignore_errors=True)
 
     def measure(self, server, key, backend, workload, is_first, label):
         row = {"server": key, "name": server.name, "login": server.login, "workload": workload,
@@ -83,22 +107,41 @@ class Bench:
             "".join("  %d %s" % (row[k], k) for k in ("failures", "lost", "twice") if row[k])))
         return row
 
-    def visit_whole(self, key, is_first, label):
-        """All that is asked of a server in one run."""
+    def entries(self, n):
+        """Who is measured in a run: server and login back end. Those that are compared stand side by side, and each run goes
+        through them the other way round, so that what drifts falls on all."""
+        main = self.args.backends[0]
+        some = [(key, main) for key in self.args.servers]
+        if "hybrid" in self.args.servers:
+            at = self.args.servers.index("hybrid") + 1
+            some[at:at] = [("hybrid", backend) for backend in self.args.backends[1:]]
+        return some[::-1] if n % 2 else some
+
+    def is_asked(self, backend, workload):
+        """Another login back end only where logins cost something."""
+        return backend == self.args.backends[0] or WORKLOADS[workload][3]
+
+    def tables(self, n, opened, label):
+        """Workload by workload, so that passes that are compared follow each other."""
+        for workload in self.args.workloads if self.has("table") else ():
+            for key, backend in self.entries(n):
+                if self.is_asked(backend, workload):
+                    server = opened.get(key, backend, servers.variant(key, workload))
+                    with self.heard(server):
+                        self.measure(server, key, backend, workload, n == 0, label)
+
+    def specials(self, opened, label):
         backend = self.args.backends[0]
-        rows = {}
-
-        def what(server, workloads):
-            for w in workloads:
-                rows[w] = self.measure(server, key, backend, w, is_first, label)
-            if key in RATED and self.has("rate") and "kept" in rows:
-                self.below_capacity(server, key, rows["kept"]["per_second"], label)
-            if key == "queue":
+        kept = {row["server"]: row for row in self.passes if row["workload"] == "kept" and row["is_main"]}
+        for key in RATED:
+            if key in self.args.servers and key in kept and self.has("rate"):
+                server = opened.get(key, backend, "")
+                with self.heard(server):
+                    self.below_capacity(server, key, kept[key]["per_second"], label)
+        if "queue" in self.args.servers and (self.has("commit") or self.has("written")):
+            server = opened.get("queue", backend, "")
+            with self.heard(server):
                 self.of_the_spool(server, label)
-
-        if self.has("table") or key == "queue":
-            for workloads in servers.visits(key, self.args.workloads if self.has("table") else ()):
-                self.visit(key, backend, lambda server, some=workloads: what(server, some), workloads)
 
     def below_capacity(self, server, key, capacity, label):
         out = special.at_rate(self.stand, server, self.amount, special.SHARE_OF_CAPACITY * capacity)
@@ -116,25 +159,19 @@ class Bench:
             self.written.append(out)
             progress("%s%-17s written  %8.3f octets for one" % (label, server.name, out.get("written_per_octet", 0)))
 
-    def visit_with(self, backend, is_first, label):
-        """Another login back end: only where logins cost something."""
-        some = [w for w in self.args.workloads if WORKLOADS[w][3]]
-        if some and "hybrid" in self.args.servers and self.has("table"):
-            self.visit("hybrid", backend, lambda server: [
-                self.measure(server, "hybrid", backend, w, is_first, label) for w in some])
-
     def run(self, n):
         label = "run %d of %d  " % (n + 1, self.args.runs)
-        for key in self.args.servers:
-            self.visit_whole(key, n == 0, label)
-            if key == "hybrid":
-                for backend in self.args.backends[1:]:
-                    self.visit_with(backend, n == 0, label)
+        with Opened(self) as opened:
+            self.tables(n, opened, label)
+            self.specials(opened, label)
 
     def draw_curve(self, rows):
         for row in rows:
             if row["server"] in RATED and row["workload"] == "kept":
-                self.visit(row["server"], self.args.backends[0], lambda server, row=row: self.curve_of(server, row))
+                with Opened(self) as opened:
+                    server = opened.get(row["server"], self.args.backends[0], "")
+                    with self.heard(server):
+                        self.curve_of(server, row)
 
     def curve_of(self, server, row):
         for percent in range(10, 101, 10):
