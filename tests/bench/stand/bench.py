@@ -108,8 +108,8 @@ class Bench:
         return row
 
     def entries(self, n):
-        """Who is measured in a run: server and login back end. Those that are compared stand side by side, and each run goes
-        through them the other way round, so that what drifts falls on all."""
+        """Who is measured in a run: server and login back end. Every second run goes through them the other way round, so
+        that what drifts falls on all."""
         main = self.args.backends[0]
         some = [(key, main) for key in self.args.servers]
         if "hybrid" in self.args.servers:
