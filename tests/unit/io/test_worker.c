@@ -593,7 +593,7 @@ static void all_lines_together_are_bounded(void **state)
 	unsigned left = 6;
 
 	(void)state;
-	ask_one(pool, loop, &first, "x");
+	ask_until_answered(pool, loop, &first);
 	put_question(pool, loop, &hang, "hang", &left);
 	for (int i = 0; i < 5; i++) {
 		if (certain[i])

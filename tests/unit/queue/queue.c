@@ -547,12 +547,14 @@ static void notice_that_is_refused_makes_no_other(void **state)
 static void time_runs_out(void **state)
 {
 	const struct fake_message *notice;
+	uint64_t qid;
 
 	(void)state;
 	fake.answer = refuses_some;
+	qid = submit("alice@example.com", "never@example.net");
+	rig_until(&rig, has_tried, &qid);
 	conf.expire_ms = 500;
 	queue_renew(queue, &conf);
-	submit("alice@example.com", "never@example.net");
 	rig_until(&rig, is_empty, NULL);
 	notice = message_to("alice@example.com");
 	assert_contains(notice->content, "Status: 4.4.7");
@@ -568,6 +570,14 @@ static bool has_bounced(void *user)
 	return rig.counters.bounces_made > 0;
 }
 
+static bool is_left_alone(void *user)
+{
+	struct relay_view view;
+
+	(void)user;
+	return relay_look(rig.relay, 0, &view) && view.reason;
+}
+
 static void nobody_reached_till_the_end(void **state)
 {
 	struct relay_smarthost to = rig_smarthost("dead", fake_closed_port(), limit);
@@ -576,9 +586,10 @@ static void nobody_reached_till_the_end(void **state)
 
 	(void)state;
 	relay_renew(rig.relay, &to, 1, "relay.example.com");
-	conf.expire_ms = 100;
-	queue_renew(queue, &conf);
 	submit("alice@example.com", "bob@example.net");
+	rig_until(&rig, is_left_alone, NULL);
+	conf.expire_ms = 500;
+	queue_renew(queue, &conf);
 	rig_until(&rig, has_bounced, NULL);
 	relay_renew(rig.relay, &alive, 1, "relay.example.com");
 	conf.expire_ms = 3600 * 1000;

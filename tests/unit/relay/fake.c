@@ -24,7 +24,7 @@ struct talk {
 	char sender[512], recipients[65536], mail[1024];
 	char *chunks; /* content that came by BDAT so far */
 	size_t chunks_octets;
-	bool has_sender, has_recipient;
+	bool has_sender, has_recipient, has_left;
 };
 
 static void must(int is_so, const char *what)
@@ -299,6 +299,14 @@ static bool on_ehlo(struct talk *t)
 	return say(t, text);
 }
 
+/* Before the peer can know, which then may begin another connection in its place. */
+static void leave(struct talk *t)
+{
+	if (!t->has_left)
+		atomic_fetch_sub(&t->seen.fake->open, 1);
+	t->has_left = true;
+}
+
 static bool on_command(struct talk *t, const char *line)
 {
 	const char *reply;
@@ -326,6 +334,7 @@ static bool on_command(struct talk *t, const char *line)
 		return say(t, "220 2.0.0 go on") && secure(t);
 	if (strcmp(line, "QUIT") == 0) {
 		atomic_fetch_add(&t->seen.fake->quits, 1);
+		leave(t);
 		say(t, "221 2.0.0 bye");
 		return false;
 	}
@@ -362,11 +371,11 @@ static void *run_talk(void *arg)
 		gnutls_deinit(t->tls);
 		gnutls_certificate_free_credentials(t->credentials);
 	}
+	leave(t);
 	pthread_mutex_lock(&f->lock);
 	f->talk_fds[t->place] = -1;
 	close(t->fd);
 	pthread_mutex_unlock(&f->lock);
-	atomic_fetch_sub(&f->open, 1);
 	free(t);
 	return NULL;
 }
@@ -389,8 +398,8 @@ static void start_talk(struct fake *f, int fd)
 		atomic_store(&f->most_open, open);
 	pthread_mutex_lock(&f->lock);
 	f->talk_fds[t->place] = fd;
-	must(pthread_create(&f->talks[t->place], NULL, run_talk, t) == 0, "thread");
 	atomic_fetch_add(&f->connections, 1);
+	must(pthread_create(&f->talks[t->place], NULL, run_talk, t) == 0, "thread");
 	pthread_mutex_unlock(&f->lock);
 }
 
@@ -404,7 +413,7 @@ static void *run_accept(void *arg)
 	return NULL;
 }
 
-static int listen_somewhere(int *port_out)
+static int bind_somewhere(int *port_out)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET,
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -419,17 +428,18 @@ static int listen_somewhere(int *port_out)
 
 void fake_start(struct fake *f)
 {
-	f->fd = listen_somewhere(&f->port);
+	f->fd = bind_somewhere(&f->port);
 	must(listen(f->fd, 128) == 0, "listen");
 	pthread_mutex_init(&f->lock, NULL);
 	must(pthread_create(&f->accepting, NULL, run_accept, f) == 0, "thread");
 }
 
+/* Bound until the program ends: otherwise the next who asks for a port might get it. */
 int fake_closed_port(void)
 {
-	int port, fd = listen_somewhere(&port);
+	int port;
 
-	close(fd);
+	bind_somewhere(&port);
 	return port;
 }
 

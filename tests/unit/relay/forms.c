@@ -328,6 +328,7 @@ static void dry_source_is_waited_for_twice(void **state)
 struct turns {
 	struct work work;
 	double began_ms, last_ms, longest_ms;
+	bool is_over;
 };
 
 static struct turns turns;
@@ -347,8 +348,27 @@ static void on_turn(struct work *work)
 	if (now - turns.last_ms > turns.longest_ms)
 		turns.longest_ms = now - turns.last_ms;
 	turns.last_ms = now;
-	if (!job.is_done)
+	turns.is_over = job.is_done;
+	if (!turns.is_over)
 		loop_post(rig.loop, work);
+}
+
+static bool turns_are_over(void *user)
+{
+	(void)user;
+	return turns.is_over;
+}
+
+static bool everybody_has_turns(const char *content)
+{
+	prepare(content, SMTP_FORM_8BIT_HEADER);
+	turns = (struct turns){ .work.run = on_turn, .began_ms = used_ms() };
+	turns.last_ms = turns.began_ms;
+	loop_post(rig.loop, &turns.work);
+	relay_send(rig.relay, &job.job);
+	rig_until(&rig, turns_are_over, NULL);
+	assert_outcome(RELAY_DELIVERED, 250);
+	return turns.longest_ms * 10 < turns.last_ms - turns.began_ms;
 }
 
 /* Each of these domains is converted: a field may be made to take thousands of times what a body does. */
@@ -356,20 +376,17 @@ static void slow_conversion_lets_others_have_their_turn(void **state)
 {
 	enum { FIELDS = 20, DOMAINS = 7000 };
 	struct buf slow = { 0 };
+	bool is_so = false;
 
 	(void)state;
 	for (int i = 0; i < FIELDS * DOMAINS; i++)
 		buf_put_text(&slow, i % DOMAINS ? " a@\xC3\xA9,\r\n" : "To: b@c.d,\r\n");
 	buf_put(&slow, "\r\n", 3);
 	one_smarthost(NULL, NULL);
-	prepare((const char *)buf_span(&slow).at, SMTP_FORM_8BIT_HEADER);
-	turns = (struct turns){ .work.run = on_turn, .began_ms = used_ms() };
-	turns.last_ms = turns.began_ms;
-	loop_post(rig.loop, &turns.work);
-	relay_send(rig.relay, &job.job);
-	rig_until(&rig, job_is_done, &job);
-	assert_outcome(RELAY_DELIVERED, 250);
-	assert_true(turns.longest_ms * 10 < turns.last_ms - turns.began_ms);
+	/* A virtual machine counts what others took of a turn as used by it. */
+	for (int tries = 0; tries < 3 && !is_so; tries++)
+		is_so = everybody_has_turns((const char *)buf_span(&slow).at);
+	assert_true(is_so);
 	buf_fini(&slow);
 }
 
@@ -615,7 +632,7 @@ static void every_fault_within_chunks(void **state)
 		answer_to = chunk_faults[i].to;
 		answer_with = chunk_faults[i].with;
 		one_smarthost(OFFER_BDAT "250-BINARYMIME\r\n", one_answer);
-		relay_scale_deadlines(rig.relay, 1);
+		rig_shorten_stall(&rig, chunk_faults[i].with);
 		send_whole(binary, SMTP_FORM_BINARY | SMTP_FORM_8BIT);
 		assert_outcome(chunk_faults[i].outcome, chunk_faults[i].code);
 		if (!strstr(job.verdicts[0].reason, chunk_faults[i].reason) ||
@@ -646,7 +663,7 @@ static void doubt_sends_by_data(void **state)
 		answer_to = strcmp(chunk_faults[i].to, ".") == 0 ? "." : "BDAT";
 		answer_with = chunk_faults[i].with;
 		one_smarthost(OFFER_BDAT, one_answer);
-		relay_scale_deadlines(rig.relay, 1);
+		rig_shorten_stall(&rig, chunk_faults[i].with);
 		send_open();
 		assert_outcome(chunk_faults[i].outcome, chunk_faults[i].code);
 		relay_scale_deadlines(rig.relay, 1000);

@@ -213,7 +213,7 @@ static void check_fault(const struct fault_case *c)
 	answer_to = c->to;
 	answer_with = c->with;
 	one_smarthost(one_answer);
-	relay_scale_deadlines(rig.relay, 1);
+	rig_shorten_stall(&rig, c->with);
 	begin("bob@example.net");
 	rig_until(&rig, c->is_early ? job_is_done : is_answered, &job);
 	if (!c->is_early)

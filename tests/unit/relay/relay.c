@@ -316,7 +316,7 @@ static void check_verdict(const struct verdict_case *c)
 	answer_with = c->with;
 	fake.answer = one_answer;
 	one_smarthost();
-	relay_scale_deadlines(rig.relay, 1);
+	rig_shorten_stall(&rig, c->with);
 	send_one(&job, "bob@example.net");
 	if (job.verdicts[0].outcome != c->outcome || job.verdicts[0].code != c->code ||
 	    !strstr(job.verdicts[0].reason, c->reason) || strchr(job.verdicts[0].text, '\x1b'))
@@ -357,7 +357,7 @@ static void a_failing_set_up_defers_with_its_reason(void **state)
 		answer_with = setup_cases[i].with;
 		fake.answer = one_answer;
 		one_smarthost();
-		relay_scale_deadlines(rig.relay, 1);
+		rig_shorten_stall(&rig, setup_cases[i].with);
 		send_one(&job, "bob@example.net carol@example.net");
 		assert_deferred(&job, 0, setup_cases[i].reason);
 		assert_deferred(&job, 1, setup_cases[i].reason);
@@ -423,14 +423,14 @@ static void hurry_makes_no_pause_longer(void **state)
 
 	(void)state;
 	to = rig_smarthost("dead", fake_closed_port(), limit);
-	to.pause_first_ms = 50;
+	to.pause_first_ms = 300;
 	to.pause_most_ms = 60 * 1000;
 	conf = rig_relay_conf(&rig, &to, 1);
 	rig.relay = relay_new(&conf);
 	for (size_t i = 0; i < 12; i++) {
 		send_one(&job, "bob@example.net");
 		assert_true(relay_look(rig.relay, 0, &view));
-		assert_true(view.paused_ms <= 50);
+		assert_true(view.paused_ms <= 300);
 		relay_hurry(rig.relay);
 	}
 	/* Left to itself it is given more time again. */
@@ -438,7 +438,7 @@ static void hurry_makes_no_pause_longer(void **state)
 	rig_until(&rig, is_not_paused, rig.relay);
 	send_one(&job, "bob@example.net");
 	assert_true(relay_look(rig.relay, 0, &view));
-	assert_true(view.paused_ms > 50 && view.paused_ms <= 100);
+	assert_true(view.paused_ms > 300 && view.paused_ms <= 600);
 }
 
 static void no_smarthost_at_all(void **state)
@@ -620,7 +620,6 @@ static void dry_source_is_waited_for(void **state)
 
 	(void)state;
 	one_smarthost();
-	relay_scale_deadlines(rig.relay, 1);
 	job_init(&job, "alice@example.com", "bob@example.net", content);
 	job.is_dry = true;
 	relay_send(rig.relay, &job.job);

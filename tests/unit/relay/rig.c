@@ -1,5 +1,6 @@
 #include "test.h"
 
+#include "pool.h"
 #include "rig.h"
 
 #include <errno.h>
@@ -66,6 +67,11 @@ void rig_relay(struct rig *rig, const struct relay_smarthost *to, size_t count)
 	struct relay_conf conf = rig_relay_conf(rig, to, count);
 
 	rig->relay = relay_new(&conf);
+}
+
+void rig_shorten_stall(struct rig *rig, const char *answer)
+{
+	relay_scale_deadlines(rig->relay, answer == FAKE_STALL ? 2 : 1000);
 }
 
 static void on_freed(void *user)

@@ -27,6 +27,9 @@ void rig_stop(struct rig *rig);
 /* Plain SMTP to that fake. */
 struct relay_smarthost rig_smarthost(const char *name, int port, struct relay_limit *limit);
 
+/* Deadlines are short where the fake answers by FAKE_STALL, and nowhere else: a busy machine is slow too. */
+void rig_shorten_stall(struct rig *rig, const char *answer);
+
 struct seen_verdict {
 	unsigned count;
 	enum relay_outcome outcome;
