@@ -1,5 +1,5 @@
-"""Puts a run before all else that the machine does, by a control group with 256 times the usual weight. Clients, server and
-smarthost are all in it, and share among themselves as they would on a machine of their own. Version 1 of control
+"""Puts a run before all else that the machine does, by a control group with 256 times the usual weight. Clients, server
+and smarthost are all in it, and share among themselves as they would on a machine of their own. Version 1 of control
 groups only: with version 2 a server's group, which counts its time, would be a neighbour of this one."""
 
 import contextlib
