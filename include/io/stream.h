@@ -46,8 +46,9 @@ struct stream *stream_accept(struct loop *loop, int fd, const struct stream_ops 
  * after stream_accept(). The user minds the time. */
 void stream_expect_proxy(struct stream *s);
 
-/* Queues a copy; everything is sent in order. Nothing happens on a closing stream. A burst written
- * within one turn of the loop leaves in one TLS record and one system call where it fits. */
+/* Takes all: what is not sent at once is queued as a copy; everything is sent in order. Nothing happens on a
+ * closing stream. A burst written within one turn of the loop leaves in one TLS record and one system call
+ * where it fits; from 16 KiB on it is enciphered, or without TLS given to the socket, at once. */
 void stream_write(struct stream *s, struct span octets);
 size_t stream_unsent(const struct stream *s);
 /* Gives unused octets again (in a later turn, not inside this call). */

@@ -14,7 +14,7 @@ struct smtp_body_decoder {
 	bool has_bare_cr, has_bare_lf, has_nul;
 	bool has_long_lines; /* a line above SMTP_LINE_MOST (smtp/content.h), after changes */
 	size_t line;	     /* private: octets of the line under way */
-	uint64_t octets; /* content so far, after changes */
+	uint64_t octets;     /* content so far, after changes */
 };
 
 enum smtp_body_step {
@@ -47,5 +47,10 @@ struct smtp_body_encoder {
 };
 
 void smtp_body_encode(struct smtp_body_encoder *e, struct span content, struct buf *out);
+/* The same, without a copy of what goes out as it stands: takes octets from the front of *content, and what
+ * they become is *out and behind it the span that is returned, which is empty or SMTP_BODY_RUN long at
+ * least, and points into the content. Call again until *content is empty. */
+struct span smtp_body_pass(struct smtp_body_encoder *e, struct span *content, struct buf *out);
+enum { SMTP_BODY_RUN = 2048 }; /* below, a copy is cheaper than another write */
 /* Appends what ends the data: ".CRLF", with a CRLF before it when the last line has none. */
 void smtp_body_encode_end(struct smtp_body_encoder *e, struct buf *out);

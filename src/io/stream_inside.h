@@ -45,6 +45,7 @@ struct stream {
 	enum stream_state state;
 	bool is_secured, is_reading, is_giving, is_full, wants_resume, has_peer_ended;
 	bool is_mute;	    /* the socket takes nothing any more */
+	bool is_corked;	    /* the kernel may hold octets back for more */
 	bool awaits_header; /* of a proxy: what has come of it is in `unused` */
 	bool lines_up;	   /* what comes of the client's handshake waits in `unused` for its turn */
 	bool has_had_turn; /* in that handshake */

@@ -50,23 +50,6 @@ static void write_secured(struct stream *s, struct span octets)
 	buf_put_span(&s->plain, octets);
 }
 
-void stream_write(struct stream *s, struct span octets)
-{
-	struct buf *to = s->tls ? &s->plain : &s->wire;
-
-	if (s->state != STREAM_OPEN || s->is_mute || octets.len == 0)
-		return;
-	if (s->is_secured) {
-		write_secured(s, octets);
-	} else {
-		loop_lend(s->loop, to);
-		buf_put_span(to, octets);
-	}
-	if (stream_unsent(s) >= STREAM_LOW)
-		s->is_full = true;
-	stream_due(s);
-}
-
 /* A peer that has gone may have said why: what it sent before is still there to be read, and behind it
  * the reader finds the end. */
 static void on_broken(struct stream *s, int code)
@@ -103,18 +86,16 @@ static void on_written(uv_write_t *request, int status)
 		stream_due(s);
 }
 
-/* Behind the last octets comes the FIN: with MSG_MORE one segment carries both. */
-static ssize_t try_send(struct stream *s)
+static ssize_t try_send(struct stream *s, struct span octets, int flags)
 {
-	const struct span all = buf_span(&s->wire);
-	int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (s->state == STREAM_FAREWELL ? MSG_MORE : 0);
 	ssize_t n;
 
 	do {
-		n = send(s->fd, all.at, all.len, flags);
+		n = send(s->fd, octets.at, octets.len, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EAGAIN || errno == ENOBUFS ? 0 : -errno;
+	s->is_corked = (flags & MSG_MORE) != 0;
 	return n;
 }
 
@@ -128,21 +109,27 @@ static void leave_to_uv(struct stream *s)
 	s->wire = (struct buf){ 0 };
 	part = uv_buf_init((char *)s->sending.at + s->sending.from, (unsigned)s->sending.len);
 	rc = uv_write(&s->write, (uv_stream_t *)&s->tcp, &part, 1, on_written);
+	s->is_corked = false;
 	if (rc != 0) {
 		give_back(s, &s->sending);
 		on_broken(s, rc);
 	}
 }
 
-void stream_send(struct stream *s)
+/* The kernel sends what it holds back for more when told again not to wait. */
+static void uncork(struct stream *s)
+{
+	s->is_corked = false;
+	uv_tcp_nodelay(&s->tcp, 1);
+}
+
+static void send_wire(struct stream *s, int flags)
 {
 	ssize_t n;
 
-	if (s->is_mute)
-		loop_return(s->loop, &s->wire);
 	if (s->sending.len || s->wire.len == 0)
 		return;
-	n = try_send(s);
+	n = try_send(s, buf_span(&s->wire), flags);
 	if (n < 0) {
 		on_broken(s, (int)n);
 	} else if ((size_t)n == s->wire.len) {
@@ -151,4 +138,56 @@ void stream_send(struct stream *s)
 		buf_drop(&s->wire, (size_t)n);
 		leave_to_uv(s);
 	}
+}
+
+void stream_send(struct stream *s)
+{
+	if (s->is_mute)
+		loop_return(s->loop, &s->wire);
+	/* Behind the last octets comes the FIN: with MSG_MORE one segment carries both. */
+	send_wire(s, s->state == STREAM_FAREWELL ? MSG_MORE : 0);
+	if (s->state == STREAM_OPEN && s->is_corked)
+		uncork(s);
+}
+
+/* What is long goes to the socket without a copy; the last segment of it waits for the end of this turn and
+ * what may be written until then. Returns what the socket does not take. */
+static struct span send_ahead(struct stream *s, struct span octets)
+{
+	ssize_t n;
+
+	send_wire(s, MSG_MORE);
+	if (s->state != STREAM_OPEN || s->is_mute || stream_unsent(s))
+		return octets;
+	n = try_send(s, octets, MSG_MORE);
+	if (n < 0) {
+		on_broken(s, (int)n);
+		return span_first(octets, 0);
+	}
+	return span_from(octets, (size_t)n);
+}
+
+static void write_plain(struct stream *s, struct span octets)
+{
+	struct buf *to = s->tls ? &s->plain : &s->wire;
+
+	if (s->tls == NULL && octets.len >= STREAM_RECORD)
+		octets = send_ahead(s, octets);
+	if (s->state != STREAM_OPEN || s->is_mute || octets.len == 0)
+		return;
+	loop_lend(s->loop, to);
+	buf_put_span(to, octets);
+}
+
+void stream_write(struct stream *s, struct span octets)
+{
+	if (s->state != STREAM_OPEN || s->is_mute || octets.len == 0)
+		return;
+	if (s->is_secured)
+		write_secured(s, octets);
+	else
+		write_plain(s, octets);
+	if (stream_unsent(s) >= STREAM_LOW)
+		s->is_full = true;
+	stream_due(s);
 }

@@ -6,21 +6,42 @@
 
 #include <errno.h>
 
-/* A part is handed on in pieces, so that a source that gives large parts fills no large buffer. */
-enum { PIECE_OCTETS = 16 * 1024 };
+/* A part is handed on in pieces, so that a source that gives large parts fills no large buffer, neither
+ * with what a conversion makes of it, nor with what the socket does not take at once. */
+enum { CONVERTED_OCTETS = 16 * 1024, PASSED_OCTETS = 128 * 1024 };
+
+/* Takes some octets from the front. */
+static void pass(struct conn *conn, struct span *content)
+{
+	struct span run = smtp_client_pass(conn->engine, content);
+
+	conn_flush(conn);
+	stream_write(conn->stream, run);
+}
+
+static void convert(struct conn *conn, struct span content)
+{
+	struct span converted;
+
+	mail_convert_feed(conn->convert, content, &conn->converted);
+	converted = buf_span(&conn->converted);
+	while (converted.len)
+		pass(conn, &converted);
+	buf_clear(&conn->converted);
+}
 
 static void send_piece(struct conn *conn)
 {
-	struct span piece = span_first(conn->part, PIECE_OCTETS);
+	const size_t most = conn->convert ? CONVERTED_OCTETS : PASSED_OCTETS;
+	struct span piece = span_first(conn->part, most), rest = piece;
 
-	conn->part = span_from(conn->part, piece.len);
 	if (conn->convert) {
-		mail_convert_feed(conn->convert, piece, &conn->converted);
-		piece = buf_span(&conn->converted);
+		convert(conn, piece);
+		rest.len = 0;
+	} else {
+		pass(conn, &rest);
 	}
-	smtp_client_body(conn->engine, piece);
-	buf_clear(&conn->converted);
-	conn_flush(conn);
+	conn->part = span_from(conn->part, piece.len - rest.len);
 }
 
 static void end_content(struct conn *conn)

@@ -158,23 +158,40 @@ static void put_octet(struct smtp_body_encoder *e, unsigned char c, struct buf *
 	buf_put_char(out, (char)c);
 }
 
+/* The octets from the front that go out as they stand. */
+static struct span take_run(struct smtp_body_encoder *e, struct span *content)
+{
+	bool is_start = e->state != TEXT;
+	struct span run = span_first(*content, 0);
+
+	if (e->state != CR || content->at[0] != '\n')
+		run = span_first(*content, smtp_run_length(*content, true, &is_start));
+	if (run.len)
+		e->state = is_start ? START : TEXT;
+	*content = span_from(*content, run.len);
+	return run;
+}
+
+struct span smtp_body_pass(struct smtp_body_encoder *e, struct span *content, struct buf *out)
+{
+	while (content->len) {
+		struct span run = take_run(e, content);
+
+		if (run.len >= SMTP_BODY_RUN)
+			return run;
+		buf_put_span(out, run);
+		if (run.len == 0) {
+			put_octet(e, content->at[0], out);
+			*content = span_from(*content, 1);
+		}
+	}
+	return span_first(*content, 0);
+}
+
 void smtp_body_encode(struct smtp_body_encoder *e, struct span content, struct buf *out)
 {
-	while (content.len) {
-		bool is_start = e->state != TEXT;
-		size_t n = 0;
-
-		if (e->state != CR || content.at[0] != '\n')
-			n = smtp_run_length(content, true, &is_start);
-		if (n) {
-			buf_put(out, content.at, n);
-			e->state = is_start ? START : TEXT;
-		} else {
-			put_octet(e, content.at[0], out);
-			n = 1;
-		}
-		content = span_from(content, n);
-	}
+	while (content.len)
+		buf_put_span(out, smtp_body_pass(e, &content, out));
 }
 
 void smtp_body_encode_end(struct smtp_body_encoder *e, struct buf *out)

@@ -10,6 +10,23 @@ void smtp_client_body(struct smtp_client *cl, struct span content)
 		smtp_body_encode(&cl->body, content, &cl->out);
 }
 
+/* Of content that goes by BDAT, before the caller looks whether more is wanted. */
+enum { HELD_AT_ONCE = 16 * 1024 };
+
+struct span smtp_client_pass(struct smtp_client *cl, struct span *content)
+{
+	struct span run = span_first(*content, 0);
+
+	if (cl->state == CLIENT_BODY) {
+		run = smtp_body_pass(&cl->body, content, &cl->out);
+		cl->sent += run.len;
+	} else {
+		smtp_client_body(cl, span_first(*content, HELD_AT_ONCE));
+		*content = span_from(*content, HELD_AT_ONCE);
+	}
+	return run;
+}
+
 bool smtp_client_wants_body(const struct smtp_client *cl)
 {
 	return cl->state == CLIENT_BODY || cl->state == CLIENT_CHUNKS;

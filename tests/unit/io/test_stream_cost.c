@@ -15,7 +15,8 @@ static struct tls_identity *identity;
 static struct tls_trust *trust;
 
 static int watched; /* the descriptor of which calls are counted */
-static unsigned sends, controls;
+static unsigned sends, controls, options;
+static bool was_for_more; /* the last of them */
 
 ssize_t send(int fd, const void *at, size_t n, int flags)
 {
@@ -23,8 +24,21 @@ ssize_t send(int fd, const void *at, size_t n, int flags)
 
 	if (theirs == NULL)
 		*(void **)&theirs = dlsym(RTLD_NEXT, "send");
-	sends += fd == watched;
+	if (fd == watched) {
+		sends++;
+		was_for_more = flags & MSG_MORE;
+	}
 	return theirs(fd, at, n, flags);
+}
+
+int setsockopt(int fd, int level, int name, const void *at, socklen_t n)
+{
+	static int (*theirs)(int, int, int, const void *, socklen_t);
+
+	if (theirs == NULL)
+		*(void **)&theirs = dlsym(RTLD_NEXT, "setsockopt");
+	options += fd == watched;
+	return theirs(fd, level, name, at, n);
 }
 
 int epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
@@ -184,6 +198,75 @@ static void last_reply_and_end_are_one_segment(void **state)
 	loop_free(&loop);
 }
 
+static unsigned char content[100 * 1024];
+
+static bool has_content(void *user)
+{
+	const struct side *side = user;
+
+	return side->got.len >= sizeof(content);
+}
+
+/* A content and, in the same turn, its end, or not. The socket has room for both. */
+static void send_content(struct loop *loop, const char *end, struct side *from, struct side *to)
+{
+	const int room = 4 * sizeof(content);
+	int fds[2];
+
+	*from = *to = (struct side){ 0 };
+	tcp_pair(fds);
+	setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	side_open(from, loop, fds[0]);
+	side_open(to, loop, fds[1]);
+	watched = fds[0];
+	sends = options = 0;
+	stream_write(from->stream, span_of(content, sizeof(content)));
+	stream_write(from->stream, span_text(end));
+}
+
+static void end_contents(struct loop *loop, struct side *from, struct side *to)
+{
+	stream_abort(from->stream);
+	stream_abort(to->stream);
+	run_until(loop, is_closed, from);
+	run_until(loop, is_closed, to);
+	side_fini(to);
+}
+
+static void content_goes_to_the_socket_uncopied(void **state)
+{
+	struct loop *loop = loop_new("test");
+	struct side from, to;
+
+	(void)state;
+	send_content(loop, ".\r\n", &from, &to);
+	assert_int_equal(sends, 1);
+	assert_int_equal(stream_unsent(from.stream), 3);
+	/* The end goes with the last segment. */
+	assert_true(was_for_more);
+	run_until(loop, has_content, &to);
+	assert_int_equal(sends, 2);
+	assert_false(was_for_more);
+	assert_int_equal(options, 0);
+	end_contents(loop, &from, &to);
+	loop_free(&loop);
+}
+
+static void content_without_an_end_is_not_held_back(void **state)
+{
+	struct loop *loop = loop_new("test");
+	struct side from, to;
+
+	(void)state;
+	send_content(loop, "", &from, &to);
+	assert_int_equal(stream_unsent(from.stream), 0);
+	run_until(loop, has_content, &to);
+	assert_int_equal(sends, 1);
+	assert_int_equal(options, 1);
+	end_contents(loop, &from, &to);
+	loop_free(&loop);
+}
+
 static int setup(void **state)
 {
 	struct fault fault = { 0 };
@@ -210,6 +293,8 @@ int main(void)
 		cmocka_unit_test(group_of_replies_is_one_record_and_one_call),
 		cmocka_unit_test(idle_stream_keeps_no_buffer),
 		cmocka_unit_test(last_reply_and_end_are_one_segment),
+		cmocka_unit_test(content_goes_to_the_socket_uncopied),
+		cmocka_unit_test(content_without_an_end_is_not_held_back),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -412,6 +412,68 @@ static void encodes_an_open_last_line(void **state)
 	buf_fini(&out);
 }
 
+/* As encode(), by passing; how many octets went into *out as a copy. */
+static size_t pass(struct span in, size_t cut, struct buf *wire)
+{
+	const struct span parts[] = { span_first(in, cut), span_from(in, cut) };
+	struct smtp_body_encoder e = { 0 };
+	struct buf out = { 0 };
+	size_t copied = 0;
+
+	for (int i = 0; i < 2; i++) {
+		struct span rest = parts[i];
+
+		while (rest.len) {
+			struct span run = smtp_body_pass(&e, &rest, &out);
+
+			assert_true(run.len == 0 || (run.at >= in.at && run.at < in.at + in.len));
+			copied += out.len;
+			buf_put_span(wire, buf_span(&out));
+			buf_put_span(wire, run);
+			buf_clear(&out);
+		}
+	}
+	smtp_body_encode_end(&e, wire);
+	buf_fini(&out);
+	return copied;
+}
+
+/* A content of `lines` lines; one in `every` begins with a dot. */
+static void make_lines(struct buf *content, unsigned lines, unsigned every)
+{
+	for (unsigned i = 0; i < lines; i++) {
+		buf_put_text(content, i % every == every - 1 ? "." : "x");
+		buf_put_text(content, "0123456789012345678901234567890123456789\r\n");
+	}
+}
+
+static void long_runs_are_not_copied(void **state)
+{
+	static const struct {
+		unsigned lines, every;
+		size_t copied_most;
+	} cases[] = { { 1000, 1001, 0 },
+		      { 1000, 100, 10 + 2 * SMTP_BODY_RUN },
+		      { 1000, 2, 44000 },
+		      { 10, 11, 1000 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buf content = { 0 }, encoded = { 0 }, passed = { 0 };
+
+		make_lines(&content, cases[i].lines, cases[i].every);
+		encode(buf_span(&content), content.len, &encoded);
+		for (size_t cut = 0; cut <= content.len; cut += 1 + content.len / 7) {
+			buf_clear(&passed);
+			assert_true(pass(buf_span(&content), cut, &passed) <= cases[i].copied_most);
+			assert_true(span_eq(buf_span(&passed), buf_span(&encoded)));
+		}
+		buf_fini(&content);
+		buf_fini(&encoded);
+		buf_fini(&passed);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -426,6 +488,7 @@ int main(void)
 		cmocka_unit_test(encodes_cleanly_however_split),
 		cmocka_unit_test(content_comes_back),
 		cmocka_unit_test(encodes_an_open_last_line),
+		cmocka_unit_test(long_runs_are_not_copied),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
