@@ -118,6 +118,8 @@ struct queue_sight {
 	int64_t wall_ms;
 };
 
+enum { QUEUE_SPARES = 32, QUEUE_SPARE_OCTETS = 128 * 1024 };
+
 struct queue {
 	struct queue_conf conf;
 	char *hostname, *company;
@@ -129,8 +131,10 @@ struct queue {
 	struct heap due;
 	struct list walks;
 	struct pack_scratch scratch; /* of the last view */
-	struct queue_sight found;    /* by queue_find() */
-	char *reasons;		     /* of the last view: why no smarthost can be asked */
+	struct buf spare[QUEUE_SPARES];
+	unsigned spares;
+	struct queue_sight found; /* by queue_find() */
+	char *reasons;		  /* of the last view: why no smarthost can be asked */
 	struct timer timer;
 	struct work turn;
 	bool is_turn_posted;
@@ -176,6 +180,13 @@ uint64_t queue_random(struct queue *queue);
 /* Octets of the budget. False: there are not so many left. */
 bool queue_reserve(struct queue *queue, size_t octets);
 void queue_release(struct queue *queue, int64_t octets);
+
+/* spare.c */
+/* To an empty buf: QUEUE_SPARE_OCTETS of memory, where there are some to spare. */
+void queue_lend(struct queue *queue, struct buf *memory);
+/* Its content is not needed any more. */
+void queue_take_back(struct queue *queue, struct buf *memory);
+void queue_spares_fini(struct queue *queue);
 
 /* queued.c */
 /* Copies the envelope. It stands nowhere yet. */

@@ -99,6 +99,7 @@ static void end(struct queue *queue)
 	queue_index_fini(&queue->index);
 	queue_lines_fini(queue);
 	pack_scratch_fini(&queue->scratch);
+	queue_spares_fini(queue);
 	free(queue->reasons);
 	free(queue->hostname);
 	free(queue->company);

@@ -179,7 +179,7 @@ void queued_forget_content(struct queued *q)
 
 	if (w == NULL || !w->is_kept)
 		return;
-	buf_fini(&w->memory);
+	queue_take_back(q->queue, &w->memory);
 	queue_release(q->queue, w->reserved);
 	w->reserved = 0;
 	w->is_kept = false;

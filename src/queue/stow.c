@@ -107,12 +107,12 @@ static struct outgoing *outgoing_of(struct stow *st)
 	return st->out;
 }
 
-static void free_outgoing(struct outgoing *out)
+static void free_outgoing(struct queue *queue, struct outgoing *out)
 {
 	if (out == NULL)
 		return;
 	for (unsigned i = 0; i < WRITES_MOST; i++)
-		buf_fini(&out->chunks[i].octets);
+		queue_take_back(queue, &out->chunks[i].octets);
 	buf_fini(&out->record);
 	envelope_fini(&out->envelope);
 	free(out);
@@ -122,8 +122,8 @@ static void free_stow(struct stow *st)
 {
 	struct queue *queue = st->queue;
 
-	free_outgoing(st->out);
-	buf_fini(&st->memory);
+	free_outgoing(queue, st->out);
+	queue_take_back(queue, &st->memory);
 	queue_release(queue, st->reserved);
 	free(st);
 	queue_unpend(queue);
@@ -155,7 +155,8 @@ static void end_chunk(struct work *work)
 	struct stow *st = chunk->st;
 
 	chunk->is_busy = false;
-	buf_fini(&chunk->octets); /* the client may be slow to fill another one */
+	/* The client may be slow to fill another one. */
+	queue_take_back(st->queue, &chunk->octets);
 	if (chunk->write.status && st->status == 0) {
 		st->status = chunk->write.status;
 		st->out->fault = chunk->write.fault;
@@ -242,18 +243,29 @@ static void keep_no_longer(struct stow *st)
 	}
 }
 
-/* Each new size is a new block and a copy. The pages of what is not used yet are not there. */
-static void make_room(struct buf *memory, size_t octets)
+static size_t room_for(size_t octets)
 {
-	size_t needed = memory->len + octets;
+	if (octets <= FIRST_OCTETS)
+		return FIRST_OCTETS;
+	if (octets <= FIRST_OCTETS * 4)
+		return FIRST_OCTETS * 4;
+	return octets <= QUEUE_SPARE_OCTETS ? QUEUE_SPARE_OCTETS : octets;
+}
 
-	if (memory->at && needed <= memory->cap)
+/* Each new size is a new block and a copy. */
+static void make_room(struct stow *st, size_t octets)
+{
+	struct buf *memory = &st->memory, larger = { 0 };
+	size_t room = room_for(memory->len + octets);
+
+	if (memory->at && memory->len + octets <= memory->cap)
 		return;
-	if (needed < memory->cap * 4)
-		needed = memory->cap * 4;
-	if (needed > CHUNK_OCTETS)
-		needed = memory->len + octets;
-	buf_room(memory, (needed < FIRST_OCTETS ? FIRST_OCTETS : needed) - memory->len);
+	if (room == QUEUE_SPARE_OCTETS)
+		queue_lend(st->queue, &larger);
+	buf_room(&larger, room);
+	buf_put_span(&larger, buf_span(memory));
+	queue_take_back(st->queue, memory);
+	*memory = larger;
 }
 
 bool stow_put(struct stow *st, struct span content)
@@ -263,7 +275,7 @@ bool stow_put(struct stow *st, struct span content)
 	st->is_waited_for = false;
 	if (!may_keep(st, content.len))
 		keep_no_longer(st);
-	make_room(&st->memory, content.len);
+	make_room(st, content.len);
 	buf_put_span(&st->memory, content);
 	stream(st);
 	st->is_waited_for = is_full(st);

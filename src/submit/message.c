@@ -390,12 +390,8 @@ void message_on_chunk(struct session *s, const struct smtp_event *ev)
 
 	buf_clear(out);
 	body = mail_scan_feed(&m->scan, ev->data, out);
-	if (out->len == 0) {
-		put(m, body);
-		return;
-	}
-	buf_put_span(out, body);
 	put(m, buf_span(out));
+	put(m, body);
 }
 
 /* What the scan found that forbids the message; NULL: nothing. */

@@ -546,6 +546,7 @@ void hall_close(void)
 		assert_true(hall.queued.is_ended);
 	envelope_fini(&hall.queued.envelope);
 	buf_fini(&hall.queued.memory);
+	queue_spares_fini(&queue);
 	buf_fini(&hall.sent);
 	heap_fini(&timers);
 	timers = (struct heap){ 0 };
