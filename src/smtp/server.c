@@ -102,7 +102,9 @@ void smtp_server_greet(struct smtp_server *srv, const struct smtp_reply *refusal
 		server_close(srv, SMTP_EVENT_CLOSE, refusal->code, refusal->text);
 		return;
 	}
-	buf_printf(&line, "220 %s ESMTP Postern\r\n", srv->conf.hostname);
+	buf_put_text(&line, "220 ");
+	buf_put_text(&line, srv->conf.hostname);
+	buf_put_text(&line, " ESMTP Postern\r\n");
 	server_say_octets(srv, "-", 220, buf_span(&line));
 	buf_fini(&line);
 }

@@ -141,7 +141,9 @@ bool server_run_mail(struct smtp_server *srv, const struct verb *verb, struct sp
 
 void server_offer_rcpt(const struct smtp_server *srv, struct buf *lines)
 {
-	buf_printf(lines, "LIMITS RCPTMAX=%u\n", srv->conf.recipients);
+	buf_put_text(lines, "LIMITS RCPTMAX=");
+	buf_put_number(lines, srv->conf.recipients);
+	buf_put_char(lines, '\n');
 }
 
 static void settle_rcpt(struct smtp_server *srv, const struct smtp_reply *reply)

@@ -67,7 +67,8 @@ bool server_run_ehlo(struct smtp_server *srv, const struct verb *verb, struct sp
 		return false;
 	if (ev->type != SMTP_EVENT_EHLO)
 		return true;
-	buf_printf(&lines, "%s\n", srv->conf.hostname);
+	buf_put_text(&lines, srv->conf.hostname);
+	buf_put_char(&lines, '\n');
 	server_put_offers(srv, &lines);
 	put_multiline(buf_span(&lines), &out);
 	server_say_octets(srv, verb->name, 250, buf_span(&out));

@@ -8,14 +8,21 @@ enum {
 	FAILURE_MOST = 200,
 };
 
+static void put_line(struct buf *lines, const char *keyword, const char *rest)
+{
+	buf_put_text(lines, keyword);
+	buf_put_text(lines, rest);
+	buf_put_char(lines, '\n');
+}
+
 /* "AUTH=" is for clients of before RFC 2554, and a keyword of its own to all others. */
 void server_offer_auth(const struct smtp_server *srv, struct buf *lines)
 {
 	if (!server_is_safe(srv) || srv->tls.is_authenticated || !srv->conf.mechanisms[0])
 		return;
-	buf_printf(lines, "AUTH %s\n", srv->conf.mechanisms);
+	put_line(lines, "AUTH ", srv->conf.mechanisms);
 	if (srv->conf.auth_line)
-		buf_printf(lines, "AUTH=%s\n", srv->conf.mechanisms);
+		put_line(lines, "AUTH=", srv->conf.mechanisms);
 }
 
 /* Some clients hide the 535 from their users and go on to MAIL; what is said there they show. */

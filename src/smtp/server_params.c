@@ -27,18 +27,23 @@ static bool offers_future(const struct smtp_server *srv)
 
 void server_offer_mail(const struct smtp_server *srv, struct buf *lines)
 {
-	if (srv->conf.message_octets)
-		buf_printf(lines, "SIZE %llu\n", (unsigned long long)srv->conf.message_octets);
-	else
-		buf_put_text(lines, "SIZE\n");
-	buf_put_text(lines, "8BITMIME\nDSN\n");
+	buf_put_text(lines, "SIZE");
+	if (srv->conf.message_octets) {
+		buf_put_char(lines, ' ');
+		buf_put_number(lines, srv->conf.message_octets);
+	}
+	buf_put_text(lines, "\n8BITMIME\nDSN\n");
 	if (offers_utf8(srv))
 		buf_put_text(lines, "SMTPUTF8\n");
 	if (offers_require_tls(srv))
 		buf_put_text(lines, "REQUIRETLS\n");
-	if (offers_future(srv))
-		buf_printf(lines, "FUTURERELEASE %llu %s\n", (unsigned long long)srv->conf.future_s,
-			   srv->conf.future_until);
+	if (offers_future(srv)) {
+		buf_put_text(lines, "FUTURERELEASE ");
+		buf_put_number(lines, srv->conf.future_s);
+		buf_put_char(lines, ' ');
+		buf_put_text(lines, srv->conf.future_until);
+		buf_put_char(lines, '\n');
+	}
 }
 
 /* NULL: the value is taken. A parameter comes once at most. */
