@@ -42,7 +42,7 @@ static void harden(void)
 	signal(SIGHUP, SIG_IGN);
 }
 
-/* Meanwhile the cache forgets what has expired. */
+/* Meanwhile the cache forgets what has expired. With nothing to forget, the read itself waits. */
 static void wait_for_frame(const struct wire *w, struct checker *c)
 {
 	struct pollfd p = { .fd = w->fd, .events = POLLIN };
@@ -52,7 +52,7 @@ static void wait_for_frame(const struct wire *w, struct checker *c)
 		return;
 	do
 		ms = checker_expire(c);
-	while (poll(&p, 1, ms < 0 ? -1 : (int)(ms > 60000 ? 60000 : ms + 1)) == 0);
+	while (ms >= 0 && poll(&p, 1, (int)(ms > 60000 ? 60000 : ms + 1)) == 0);
 }
 
 /* `out` is kept from one answer to the next. */
