@@ -23,7 +23,8 @@
  *	-f ID		the first message's X-Load-Id (1); they count up
  *	-u USER		(alice); with -U N: %d in it is 1 to N, in turn
  *	-a FILE		trusts the certificates in it; otherwise any certificate
- *	-k PRIORITY	of GnuTLS
+ *	-k PRIORITY	of GnuTLS; by itself a share of X25519 comes with the hello, as from OpenSSL, NSS and
+ *			Apple's programs
  *	-b N		source addresses 127.0.0.1 to N, in turn
  *
  * The password comes from the environment, LOAD_PASSWORD. Prints one line of JSON at its end; exits
@@ -57,7 +58,9 @@ struct settings set = { .connections = 50,
 			.pause_ms = 100,
 			.mix_count = 1,
 			.mix = { { 4096, 1 } },
-			.user = "alice" };
+			.user = "alice",
+			.priority = "NORMAL:-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:"
+				    "+GROUP-SECP384R1" };
 struct everything all;
 
 static struct worker *workers;

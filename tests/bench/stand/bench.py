@@ -56,7 +56,7 @@ class Bench:
         self.sink = Sink(args.build)
         self.stand = Stand(self.sink, Load(args.build, self.certificates.ca.file))
         self.passes = []
-        self.at_70 = {}
+        self.at_70, self.at_peers_70 = {}, {}
         self.commits, self.written, self.curve = [], [], []
 
     def close(self):
@@ -137,15 +137,17 @@ class Bench:
             if key in self.args.servers and key in kept and self.has("rate"):
                 server = opened.get(key, backend, "")
                 with self.heard(server):
-                    self.below_capacity(server, key, kept[key]["per_second"], label)
+                    self.below_capacity(server, key, kept[key]["per_second"], self.at_70, label)
+                    if key != "postfix" and "postfix" in kept:
+                        self.below_capacity(server, key, kept["postfix"]["per_second"], self.at_peers_70, label)
         if "queue" in self.args.servers and (self.has("commit") or self.has("written")):
             server = opened.get("queue", backend, "")
             with self.heard(server):
                 self.of_the_spool(server, label)
 
-    def below_capacity(self, server, key, capacity, label):
+    def below_capacity(self, server, key, capacity, found, label):
         out = special.at_rate(self.stand, server, self.amount, special.SHARE_OF_CAPACITY * capacity)
-        self.at_70.setdefault(key, []).append(out)
+        found.setdefault(key, []).append(out)
         progress("%s%-17s 70 %%     %8.0f messages/s %8.1f ms p99" % (label, server.name, out["rate"],
                                                                       out["p99_us"] / 1e3))
 
@@ -183,9 +185,9 @@ class Bench:
 
     def special(self):
         out = {}
-        if self.at_70:
-            out["at_70"] = {key: middle(some, ("rate", "p50_us", "p99_us", "cpu_us"))
-                            for key, some in self.at_70.items()}
+        for name, found in (("at_70", self.at_70), ("at_peers_70", self.at_peers_70)):
+            if found:
+                out[name] = {key: middle(some, ("rate", "p50_us", "p99_us", "cpu_us")) for key, some in found.items()}
         if self.commits:
             out["group_commit"] = middle(self.commits, ("messages_per_sync", "messages_per_sync_own"), ("clients",))
         if self.written:
