@@ -42,7 +42,8 @@ int64_t worker_ask_left_ms(const struct worker_pool *pool, const struct worker_a
 struct worker *worker_find(struct worker_pool *pool, uint64_t number);
 /* Puts the ask into the worker's line, or ends it with -EAGAIN where too many wait. */
 void worker_line_join(struct worker *worker, struct worker_ask *ask);
-/* How long the first of all that wait has waited; 0: nobody waits. */
+/* How long the first of all that wait has waited, but for those who wait for one worker while another is
+ * free; 0: nobody waits. */
 int64_t worker_waited_ms(const struct worker_pool *pool);
 /* Who is next at this worker, taken out of where it waited: of the first in its line and the first that
  * waits for any the one that came first, so that neither starves the other. NULL: nobody. */

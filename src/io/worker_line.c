@@ -103,11 +103,17 @@ static int64_t waited_ms(const struct worker_pool *pool, const struct worker_ask
 	return ask ? pool->conf.deadline_ms - worker_ask_left_ms(pool, ask) : 0;
 }
 
+static bool has_free_worker(const struct worker_pool *pool)
+{
+	return pool->idle.count || pool->busy.count < pool->conf.most;
+}
+
+/* A line at one worker, while another is free, holds up nobody who comes. */
 int64_t worker_waited_ms(const struct worker_pool *pool)
 {
 	int64_t most = waited_ms(pool, first_of(&pool->waiting));
 
-	if (pool->lined == 0)
+	if (pool->lined == 0 || has_free_worker(pool))
 		return most;
 	list_each (&pool->busy, n) {
 		struct worker *worker = list_entry(n, struct worker, node);

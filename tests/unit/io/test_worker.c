@@ -393,6 +393,28 @@ static void line_that_stands_still_is_a_crowd(void **state)
 	loop_free(&loop);
 }
 
+static void line_beside_a_free_worker_is_no_crowd(void **state)
+{
+	struct loop *loop = loop_new("test");
+	struct worker_pool *pool = new_pool(loop, 2, 1000, 200);
+	struct look l = { .again.fire = look, .loop = loop, .pool = pool };
+	struct question first, q[2];
+	unsigned left = 2;
+
+	(void)state;
+	ask_until_answered(pool, loop, &first);
+	put_next(pool, loop, &q[0], "hang", &left, &first);
+	put_next(pool, loop, &q[1], "x", &left, &first);
+	timer_set(loop, &l.again, 5);
+	loop_run(loop);
+	timer_clear(loop, &l.again);
+	assert_int_equal(q[0].ask.status, -ETIMEDOUT);
+	assert_int_not_equal(q[1].ask.status, 0);
+	assert_false(l.saw_crowd);
+	worker_pool_free(&pool);
+	loop_free(&loop);
+}
+
 static void broken_workers_cost_one_answer(void **state)
 {
 	static const char *const requests[] = { "die", "crash", "long", "liar", "twice" };
@@ -831,6 +853,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(who_is_not_waited_for_waits_no_longer),
 		cmocka_unit_test(full_queue_refuses_the_newest),
 		cmocka_unit_test(line_that_stands_still_is_a_crowd),
+		cmocka_unit_test(line_beside_a_free_worker_is_no_crowd),
 		cmocka_unit_test(broken_workers_cost_one_answer),
 		cmocka_unit_test(renewed_pool_gives_the_new_hello),
 		cmocka_unit_test(a_certain_worker_answers),
