@@ -531,10 +531,10 @@ static const struct conf_key limits_keys[] = {
 	  .preset = "2s",
 	  .most = MINUTE,
 	  .help = "How long a TLS handshake may wait for its turn behind the sessions there are. "
-		  "While it would be longer, or so many logins wait that more would be refused, "
-		  "new connections are answered 421, or closed where tls = implicit; from half "
-		  "of either on, those from an address with eight sessions that have not logged "
-		  "in. 0: all are let in" },
+		  "While it would be longer, or so many logins wait, or so long, that more would "
+		  "soon be refused, new connections are answered 421, or closed where tls = "
+		  "implicit; from half of either on, those from an address with eight sessions that "
+		  "have not logged in. 0: all are let in" },
 	{ .name = "greeting_timeout",
 	  .type = CONF_DURATION,
 	  FIELD(conf_limits, greeting_ms),

@@ -30,7 +30,7 @@ static void print_logins(const json_t *down)
 static void print_overload(const json_t *overload)
 {
 	if (json_is_object(overload))
-		printf("overload      since %s, %lld connections got 421; see limits.overload\n",
+		printf("overload      since %s, %lld turned away; see limits.overload\n",
 		       ctl_field(overload, "since"), ctl_number(overload, "refused"));
 }
 

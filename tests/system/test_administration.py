@@ -113,7 +113,7 @@ alice@example.com         eve@example.org           451 4.2.2 full \\x1B[2J of \
         self.assertIn("\n               offers: no extension\n", told)
         self.assertIn("\nlogins        down since 2026-11-21T22:11:54Z, new sessions get 421: saslauthd: \\x1B no\n\n", told)
         crowd = self.ask([dict(status, overload={"since": "2026-11-21T22:11:54Z", "refused": 12})], "status").out
-        self.assertIn("\noverload      since 2026-11-21T22:11:54Z, 12 connections got 421; see limits.overload\n\n", crowd)
+        self.assertIn("\noverload      since 2026-11-21T22:11:54Z, 12 turned away; see limits.overload\n\n", crowd)
         self.assertNotIn("\noverload", told)
         full = self.ask([dict(status, refusing="/spool: 3 octets are free")], "status").out
         self.assertIn("\nspool         takes no new mail: /spool: 3 octets are free\n\n", full)
