@@ -536,6 +536,55 @@ static void waits(void **state)
 	}
 }
 
+static void send_one(size_t octets)
+{
+	hall.contents_sent = 0; /* of the message before */
+	client_open(true);
+	client_play("r +0");
+	client_send(octets);
+}
+
+static void memory_of_large_contents_is_used_again(void **state)
+{
+	const unsigned char *block;
+
+	(void)state;
+	hall_open();
+	send_one(1000);
+	client_play(".+");
+	assert_int_equal(hall.queue->spares, 0);
+	send_one(60000);
+	client_play(".+");
+	assert_int_equal(hall.queue->spares, 1);
+	block = hall.queue->spare[0].at;
+	send_one(60000);
+	assert_int_equal(hall.queue->spares, 0);
+	client_play(".+");
+	assert_int_equal(hall.queue->spares, 1);
+	assert_ptr_equal(hall.queue->spare[0].at, block);
+	hall_close();
+}
+
+static void few_blocks_are_kept_and_of_one_size(void **state)
+{
+	struct buf block = { 0 };
+
+	(void)state;
+	hall_open();
+	for (unsigned i = 0; i < 2 * QUEUE_SPARES; i++) {
+		buf_room(&block, QUEUE_SPARE_OCTETS);
+		queue_take_back(hall.queue, &block);
+		assert_null(block.at);
+		buf_room(&block, 2 * QUEUE_SPARE_OCTETS);
+		queue_take_back(hall.queue, &block);
+		assert_null(block.at);
+		assert_true(hall.queue->spares <= QUEUE_SPARES);
+		assert_int_equal(hall.queue->spare[hall.queue->spares - 1].cap, QUEUE_SPARE_OCTETS);
+	}
+	assert_int_equal(hall.queue->spares, QUEUE_SPARES);
+	hall_close();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -551,6 +600,8 @@ int main(void)
 		cmocka_unit_test(waits),
 		cmocka_unit_test(a_connection_is_held_for_three_seconds_in_all),
 		cmocka_unit_test(an_account_has_few_open_asks),
+		cmocka_unit_test(memory_of_large_contents_is_used_again),
+		cmocka_unit_test(few_blocks_are_kept_and_of_one_size),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
