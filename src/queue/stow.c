@@ -218,12 +218,25 @@ static void stream_on(struct stow *st)
 		st->conf.room(st->conf.user);
 }
 
+/* What a content is to the budget: where it may stand in a spare block, all of that, since its pages are
+ * there, whatever is used of them. */
+static size_t cost_of(size_t octets)
+{
+	bool is_in_spare = octets > FIRST_OCTETS * 4 && octets < QUEUE_SPARE_OCTETS;
+
+	return is_in_spare ? QUEUE_SPARE_OCTETS : octets;
+}
+
 static bool may_keep(struct stow *st, size_t octets)
 {
-	if (st->is_streaming || st->memory.len + octets > st->queue->conf.keep_octets ||
-	    !queue_reserve(st->queue, octets))
+	size_t all = st->memory.len + octets, more;
+
+	if (st->is_streaming || all > st->queue->conf.keep_octets)
 		return false;
-	st->reserved += (int64_t)octets;
+	more = cost_of(all) - (size_t)st->reserved;
+	if (!queue_reserve(st->queue, more))
+		return false;
+	st->reserved += (int64_t)more;
 	return true;
 }
 

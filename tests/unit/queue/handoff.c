@@ -565,6 +565,21 @@ static void memory_of_large_contents_is_used_again(void **state)
 	hall_close();
 }
 
+/* Many senders that hold what others have filled before must not hold more than the budget allows. */
+static void budget_covers_the_whole_block(void **state)
+{
+	(void)state;
+	hall_open();
+	send_one(60000);
+	client_play(".+");
+	send_one(40000);
+	assert_int_equal(hall.queue->spares, 0);
+	assert_int_equal(hall.budget - hall.left, QUEUE_SPARE_OCTETS);
+	client_play(".+");
+	assert_int_equal(hall.left, hall.budget);
+	hall_close();
+}
+
 static void few_blocks_are_kept_and_of_one_size(void **state)
 {
 	struct buf block = { 0 };
@@ -601,6 +616,7 @@ int main(void)
 		cmocka_unit_test(a_connection_is_held_for_three_seconds_in_all),
 		cmocka_unit_test(an_account_has_few_open_asks),
 		cmocka_unit_test(memory_of_large_contents_is_used_again),
+		cmocka_unit_test(budget_covers_the_whole_block),
 		cmocka_unit_test(few_blocks_are_kept_and_of_one_size),
 	};
 
