@@ -144,6 +144,26 @@ static void one_message_arrives(void **state)
 	assert_false(relay_look(rig.relay, 1, &view));
 }
 
+/* What is copied and what is not, in turn: dots at a line's start, and long runs without. */
+static void long_content_arrives_as_it_is(void **state)
+{
+	struct buf long_one = { 0 };
+	struct test_job job;
+
+	(void)state;
+	for (int i = 0; i < 2000; i++)
+		buf_printf(&long_one, "%sline %d of a content\r\n", i % 150 < 3 ? "." : "", i);
+	buf_put(&long_one, "", 1);
+	one_smarthost();
+	job_init(&job, "alice@example.com", "bob@example.net",
+		 (const char *)buf_span(&long_one).at);
+	relay_send(rig.relay, &job.job);
+	rig_until(&rig, job_is_done, &job);
+	assert_delivered(&job, 0);
+	assert_string_equal(fake.messages[0].content, (const char *)buf_span(&long_one).at);
+	buf_fini(&long_one);
+}
+
 static void one_connection_serves_many(void **state)
 {
 	struct test_job jobs[8];
@@ -1212,6 +1232,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(one_message_arrives),
+		TEST(long_content_arrives_as_it_is),
 		TEST(one_connection_serves_many),
 		TEST(no_more_connections_than_the_limit),
 		TEST(no_more_connections_than_jobs),
