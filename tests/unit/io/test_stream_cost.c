@@ -7,6 +7,7 @@
 #include "stream_inside.h"
 
 #include <dlfcn.h>
+#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -267,6 +268,62 @@ static void content_without_an_end_is_not_held_back(void **state)
 	loop_free(&loop);
 }
 
+enum { PAIRS = 40, SHORT = 7, LONG = 20000, MIXED = PAIRS * (SHORT + LONG) };
+
+struct reader {
+	int fd;
+	struct buf got;
+};
+
+/* All that has come. */
+static bool has_mixed(void *user)
+{
+	struct reader *peer = user;
+	const int on = 1;
+	ssize_t n;
+
+	/* What was read makes room at once. */
+	setsockopt(peer->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
+	while ((n = recv(peer->fd, buf_room(&peer->got, LONG), LONG, MSG_DONTWAIT)) > 0)
+		buf_grew(&peer->got, (size_t)n);
+	return peer->got.len == MIXED;
+}
+
+/* The socket takes some of it at once; the rest waits here and with libuv, also when there is room again. */
+static void long_and_short_writes_keep_their_order(void **state)
+{
+	struct loop *loop = loop_new("test");
+	const int room = 4096;
+	struct buf sent = { 0 };
+	struct side from = { 0 };
+	struct reader peer = { 0 };
+	int fds[2];
+
+	(void)state;
+	tcp_pair(fds);
+	setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	side_open(&from, loop, fds[0]);
+	peer.fd = fds[1];
+	for (unsigned i = 0; i < MIXED; i++)
+		buf_put_char(&sent, (char)(i * 7 % 251));
+	for (struct span left = buf_span(&sent); left.len; left = span_from(left, SHORT + LONG)) {
+		if (left.len == MIXED / 2) {
+			assert_true(stream_unsent(from.stream) > 0);
+			assert_false(has_mixed(&peer));
+		}
+		stream_write(from.stream, span_first(left, SHORT));
+		stream_write(from.stream, span_first(span_from(left, SHORT), LONG));
+	}
+	run_until(loop, has_mixed, &peer);
+	assert_true(span_eq(buf_span(&peer.got), buf_span(&sent)));
+	stream_abort(from.stream);
+	run_until(loop, is_closed, &from);
+	close(peer.fd);
+	buf_fini(&peer.got);
+	buf_fini(&sent);
+	loop_free(&loop);
+}
+
 static int setup(void **state)
 {
 	struct fault fault = { 0 };
@@ -295,6 +352,7 @@ int main(void)
 		cmocka_unit_test(last_reply_and_end_are_one_segment),
 		cmocka_unit_test(content_goes_to_the_socket_uncopied),
 		cmocka_unit_test(content_without_an_end_is_not_held_back),
+		cmocka_unit_test(long_and_short_writes_keep_their_order),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
