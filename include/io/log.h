@@ -18,7 +18,8 @@ enum log_to {
 };
 
 struct log *log_new(enum log_to to, enum log_level most);
-/* Writes what is left, then ends. */
+/* Writes what is left, then ends; after five seconds it ends all the same, since a reader that takes
+ * nothing must not keep the daemon from ending. */
 void log_free(struct log **log);
 void log_put(struct log *log, const struct logline *line);
 /* Until every line put so far is written; false: the reader took none within this time. It waits, so

@@ -14,6 +14,7 @@ enum {
 	HALF_OCTETS = 512 * 1024,	 /* two of them: one fills while the other is written */
 	GATHER_MS = 20,			 /* the writer lets lines gather so long, */
 	GATHER_OCTETS = HALF_OCTETS / 4, /* or until there are so many */
+	END_MS = 5000,			 /* what is left at the end has so long to be written */
 };
 
 struct log {
@@ -21,12 +22,13 @@ struct log {
 	bool is_journal;
 	pthread_mutex_t lock;
 	pthread_cond_t more;	/* for the writer */
-	pthread_cond_t written; /* for those in log_flush() */
+	pthread_cond_t written; /* for those who wait for it */
 	/* Guarded by lock. */
 	struct buf filling;
 	uint64_t dropped;
 	uint64_t batches_taken, batches_written;
-	bool is_ending, is_asleep, is_gathering, is_urgent;
+	bool is_ending, is_ended, is_asleep, is_gathering, is_urgent;
+	bool is_left; /* to its writer, to be destroyed */
 	/* The writer's own. */
 	struct buf writing, lines;
 	struct log_second second;
@@ -76,7 +78,8 @@ static struct timespec in_ms(int64_t ms)
 	struct timespec at;
 
 	clock_gettime(CLOCK_MONOTONIC, &at);
-	at.tv_nsec += ms * 1000000;
+	at.tv_sec += ms / 1000;
+	at.tv_nsec += ms % 1000 * 1000000;
 	at.tv_sec += at.tv_nsec / 1000000000;
 	at.tv_nsec %= 1000000000;
 	return at;
@@ -156,6 +159,32 @@ static void write_dropped(struct log *log, uint64_t dropped)
 	write_entry(log, &entry, line.text);
 }
 
+static void destroy(struct log *log)
+{
+	buf_fini(&log->filling);
+	buf_fini(&log->writing);
+	buf_fini(&log->lines);
+	pthread_cond_destroy(&log->more);
+	pthread_cond_destroy(&log->written);
+	pthread_mutex_destroy(&log->lock);
+	free(log);
+}
+
+static void end_writer(struct log *log)
+{
+	bool is_left;
+
+	pthread_mutex_lock(&log->lock);
+	log->is_ended = true;
+	is_left = log->is_left;
+	pthread_cond_broadcast(&log->written);
+	pthread_mutex_unlock(&log->lock);
+	if (is_left) {
+		pthread_detach(pthread_self());
+		destroy(log);
+	}
+}
+
 static void *writer_main(void *arg)
 {
 	struct log *log = arg;
@@ -169,6 +198,7 @@ static void *writer_main(void *arg)
 		buf_clear(&log->lines);
 		tell_written(log);
 	}
+	end_writer(log);
 	return NULL;
 }
 
@@ -216,23 +246,30 @@ struct log *log_new(enum log_to to, enum log_level most)
 	return log;
 }
 
+/* Whether the writer came to its end in time; else it is left to itself. */
+static bool end(struct log *log)
+{
+	struct timespec until = in_ms(END_MS);
+	bool is_ended;
+
+	pthread_mutex_lock(&log->lock);
+	log->is_ending = true;
+	pthread_cond_signal(&log->more);
+	while (!log->is_ended && pthread_cond_timedwait(&log->written, &log->lock, &until) == 0)
+		;
+	is_ended = log->is_ended;
+	log->is_left = !is_ended;
+	pthread_mutex_unlock(&log->lock);
+	return is_ended;
+}
+
 void log_free(struct log **log_at)
 {
 	struct log *log = *log_at;
 
 	*log_at = NULL;
-	if (log == NULL)
+	if (log == NULL || !end(log))
 		return;
-	pthread_mutex_lock(&log->lock);
-	log->is_ending = true;
-	pthread_cond_signal(&log->more);
-	pthread_mutex_unlock(&log->lock);
 	require(pthread_join(log->writer, NULL) == 0);
-	buf_fini(&log->filling);
-	buf_fini(&log->writing);
-	buf_fini(&log->lines);
-	pthread_cond_destroy(&log->more);
-	pthread_cond_destroy(&log->written);
-	pthread_mutex_destroy(&log->lock);
-	free(log);
+	destroy(log);
 }

@@ -233,6 +233,26 @@ static void a_flush_ends_though_nobody_reads(void **state)
 	free(capture_end(&c));
 }
 
+/* Nobody reads; what is written when somebody does at last is whole. */
+static void an_end_does_not_wait_for_ever(void **state)
+{
+	struct capture c;
+	struct log *log;
+	char *text;
+
+	(void)state;
+	capture_start(&c);
+	log = log_new(LOG_TO_STDERR, LOG_LEVEL_INFO);
+	for (int i = 0; i < 1500; i++)
+		put(log, LOG_LEVEL_INFO, "more-than-a-pipe-holds", i);
+	log_free(&log);
+	assert_null(log);
+	capture_read(&c);
+	text = capture_end(&c);
+	assert_non_null(strstr(text, "more-than-a-pipe-holds n=0\n"));
+	free(text);
+}
+
 /* JOURNAL_STREAM that names another file: stderr is not the journal. */
 static void auto_is_stderr_without_a_journal(void **state)
 {
@@ -314,6 +334,7 @@ int main(void)
 		cmocka_unit_test(threads_share_one_log),
 		cmocka_unit_test(all_is_written_after_a_flush),
 		cmocka_unit_test(a_flush_ends_though_nobody_reads),
+		cmocka_unit_test(an_end_does_not_wait_for_ever),
 		cmocka_unit_test(fields_of_the_journal_are_our_own),
 		cmocka_unit_test(auto_is_stderr_without_a_journal),
 	};
