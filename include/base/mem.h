@@ -19,5 +19,9 @@ char *mem_text(const char *text);
 char *mem_text_n(const void *at, size_t n);
 /* Clears n octets so that the compiler cannot leave it out. */
 void mem_wipe(void *p, size_t n);
+/* Memory that is kept to be used again: AddressSanitizer, where it is built in, tells of any use between
+ * the two. */
+void mem_poison(void *p, size_t n);
+void mem_unpoison(void *p, size_t n);
 
 #define mem_new(type) ((type *)mem_alloc(sizeof(type)))

@@ -5,6 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifndef __has_feature /* gcc */
+#define __has_feature(what) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
+#define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
+#endif
+
 /* The C library keeps small blocks at hand for each thread, but gives them to malloc() only. Of larger
  * ones calloc() knows which are new from the kernel and zero already. */
 enum { SMALL = 1024 };
@@ -52,4 +62,14 @@ void mem_wipe(void *p, size_t n)
 {
 	if (p)
 		explicit_bzero(p, n);
+}
+
+void mem_poison(void *p, size_t n)
+{
+	ASAN_POISON_MEMORY_REGION(p, n);
+}
+
+void mem_unpoison(void *p, size_t n)
+{
+	ASAN_UNPOISON_MEMORY_REGION(p, n);
 }

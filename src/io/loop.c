@@ -104,8 +104,10 @@ void loop_post_home(void *loop, struct work *work)
 
 void loop_lend(struct loop *loop, struct buf *b)
 {
-	if (b->at == NULL && loop->spares)
-		*b = loop->spare[--loop->spares];
+	if (b->at || loop->spares == 0)
+		return;
+	*b = loop->spare[--loop->spares];
+	mem_unpoison(b->at, b->cap);
 }
 
 void loop_return(struct loop *loop, struct buf *b)
@@ -118,10 +120,12 @@ void loop_return(struct loop *loop, struct buf *b)
 	held = b->from + b->len;
 	mem_wipe(b->at, held < SMALL ? held : SMALL);
 	buf_clear(b);
-	if (loop->spares < LOOP_SPARE_BUFS && b->cap <= LOOP_SPARE_OCTETS)
+	if (loop->spares < LOOP_SPARE_BUFS && b->cap <= LOOP_SPARE_OCTETS) {
+		mem_poison(b->at, b->cap);
 		loop->spare[loop->spares++] = *b;
-	else
+	} else {
 		buf_fini(b);
+	}
 	*b = (struct buf){ 0 };
 }
 

@@ -3,10 +3,14 @@
  */
 #include "inside.h"
 
+#include "base/mem.h"
+
 void queue_lend(struct queue *queue, struct buf *memory)
 {
-	if (queue->spares)
-		*memory = queue->spare[--queue->spares];
+	if (queue->spares == 0)
+		return;
+	*memory = queue->spare[--queue->spares];
+	mem_unpoison(memory->at, memory->cap);
 }
 
 void queue_take_back(struct queue *queue, struct buf *memory)
@@ -16,6 +20,7 @@ void queue_take_back(struct queue *queue, struct buf *memory)
 		return;
 	}
 	buf_clear(memory);
+	mem_poison(memory->at, memory->cap);
 	queue->spare[queue->spares++] = *memory;
 	*memory = (struct buf){ 0 };
 }
