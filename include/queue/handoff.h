@@ -84,7 +84,7 @@ void handoff_recipient(struct handoff *h, struct span mailbox,
 		       const struct smtp_rcpt_params *params);
 /* DATA: every recipient has its answer, and one at least was not refused. */
 void handoff_begin(struct handoff *h);
-/* Takes all of it; false: wait for room() before the next call. */
+/* Takes all of it; false: read no more from the client until room(); what was read already may still come. */
 bool handoff_put(struct handoff *h, struct span content);
 void handoff_finish(struct handoff *h, int64_t arrived_ms, uint64_t header_octets, unsigned form);
 /* Nobody waits any more: no callback comes. Before handoff_finish() nothing is sent or kept; after it

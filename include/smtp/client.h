@@ -175,7 +175,7 @@ void smtp_client_body(struct smtp_client *cl, struct span content);
 void smtp_client_body_end(struct smtp_client *cl);
 /* As body(), but long runs of octets that go out as they stand are not copied: takes octets from the front
  * of *content; the span that is returned, which may be empty, is to be sent at once, behind output() as it
- * is then. Call again, while it wants_body(), until *content is empty. */
+ * is then. Call again until *content is empty; more content waits until it wants_body(). */
 struct span smtp_client_pass(struct smtp_client *cl, struct span *content);
 /* QUIT; only while READY. Octets that come later are ignored. */
 void smtp_client_quit(struct smtp_client *cl);

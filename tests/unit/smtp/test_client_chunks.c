@@ -378,12 +378,38 @@ static void test_held_content_is_bounded(void **state)
 	}
 }
 
+/* By BDAT nothing is passed uncopied, and little is taken before the caller looks at wants_body(). */
+static void test_chunks_take_little_at_once(void **state)
+{
+	static char content[256 * 1024];
+	struct span left = span_of(content, sizeof(content));
+	struct run r;
+
+	(void)state;
+	memset(content, 'x', sizeof(content));
+	run_begin(&r, SMTP_CLIENT_TLS_NONE, false, "CHUNKING");
+	run_message(&r, "1 large");
+	run_turn(&r);
+	run_feed(&r, span_text("250 ok\r\n"));
+	run_feed(&r, span_text("250 ok\r\n"));
+	while (smtp_client_wants_body(r.cl) && left.len) {
+		size_t before = left.len;
+
+		assert_int_equal(smtp_client_pass(r.cl, &left).len, 0);
+		assert_in_range(before - left.len, 1, 16384);
+		run_turn(&r);
+	}
+	assert_true(left.len > sizeof(content) - CHUNK_MOST - 2 * 16384);
+	run_end(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dialogues),
 		cmocka_unit_test(test_counted),
 		cmocka_unit_test(test_held_content_is_bounded),
+		cmocka_unit_test(test_chunks_take_little_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,8 @@
 /* Messages, and all that can end a connection. */
 #include "client_dialogue.h"
 
+#include "smtp/body.h"
+
 #include "test.h"
 
 static const struct dialogue messages[] = {
@@ -323,10 +325,69 @@ static void test_messages(void **state)
 	dialogue_run_everywhere(messages, sizeof(messages) / sizeof(messages[0]));
 }
 
+/* Up to the point where content is wanted, by DATA. */
+static void begin_content(struct run *r)
+{
+	run_begin(r, SMTP_CLIENT_TLS_NONE, false, "PIPELINING");
+	run_message(r, "1");
+	run_turn(r);
+	run_feed(r, span_text("250 ok\r\n250 ok\r\n354 go\r\n"));
+	run_turn(r);
+	buf_clear(&r->output);
+}
+
+static void end_content(struct run *r)
+{
+	smtp_client_body_end(r->cl);
+	run_turn(r);
+}
+
+/* What is not copied stands in the content, and comes behind the output as it is then. */
+static void test_long_content_is_passed_on(void **state)
+{
+	struct buf content = { 0 };
+	struct run copied, passed;
+	size_t uncopied = 0, pieces = 0;
+	struct span left;
+
+	(void)state;
+	buf_put_text(&content, ".first\r\nbare\nend\r\n");
+	for (int i = 0; i < 1000; i++)
+		buf_put_text(&content, i % 200 ? "seventy octets or so\r\n" : ".dot\r\n");
+	begin_content(&copied);
+	smtp_client_body(copied.cl, buf_span(&content));
+	end_content(&copied);
+	begin_content(&passed);
+	left = buf_span(&content);
+	while (left.len) {
+		struct span run = smtp_client_pass(passed.cl, &left);
+
+		run_turn(&passed);
+		if (run.len) {
+			assert_true(run.at >= content.at &&
+				    run.at + run.len <= content.at + content.len);
+			assert_true(run.len >= SMTP_BODY_RUN);
+		}
+		buf_put_span(&passed.output, run);
+		uncopied += run.len;
+		pieces++;
+	}
+	end_content(&passed);
+	assert_true(uncopied > content.len * 9 / 10);
+	assert_true(pieces <= 12);
+	assert_int_equal(passed.output.len, copied.output.len);
+	assert_memory_equal(buf_span(&passed.output).at, buf_span(&copied.output).at,
+			    copied.output.len);
+	run_end(&copied);
+	run_end(&passed);
+	buf_fini(&content);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_messages),
+		cmocka_unit_test(test_long_content_is_passed_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
