@@ -5,7 +5,7 @@ import resource
 import socket
 import ssl
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 from rig.base import LOCAL, PATIENCE, wait_for
 from rig.case import SIMPLE, Case
@@ -72,13 +72,13 @@ class Slow(Case):
     def test_a_command_that_does_not_end(self):
         """Whole commands keep a known client's session, octets of one do not."""
         daemon = self.short()
+        slow, client = self.session(daemon), self.session(daemon)
         with ThreadPoolExecutor(1) as pool:
-            held = pool.submit(self.held, self.session(daemon), b"N")
-            client = self.session(daemon)
-            for _ in range(16):
+            held = pool.submit(self.held, slow, b"N")
+            while not wait([held], 0.2).done:
                 self.assertReply(client.ask("NOOP"), 250)
-                time.sleep(0.2)
             held.result()
+        self.assertReply(client.ask("NOOP"), 250)
 
 
 class Gone(Case):
