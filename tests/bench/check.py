@@ -161,6 +161,57 @@ def open_loop(stand):
     stand.deliver(10, "-q", "200", "-1", "-c", "5", "-t", "2")
 
 
+def each_slice_of_time_by_itself(stand):
+    """A connection that takes 5 ms a message, of which 400 a second are due, falls behind from slice to slice."""
+    slow = stand.start(SINK, "--delay", "5")
+    floor = stand.floor("-f", "127.0.0.1:%d" % slow.port)
+    out = stand.load(floor.port, 250, "-q", "400", "-c", "1")
+    equal((out["slice_messages"], len(out["slices_p50_us"]), len(out["slices_p99_us"])), (100, 2, 2), out)
+    true(out["slices_p50_us"][1] - out["slices_p99_us"][0] > 50000, out)
+    true(out["slices_p99_us"][1] <= out["max_us"], out)
+    for i in (0, 1):
+        true(0 < out["slices_p50_us"][i] < out["slices_p99_us"][i], out)
+
+
+def a_slice_has_as_many_messages_as_it_needs(stand):
+    for messages, rate, in_one in ((500, 1000, 250), (60, 2000, 60)):
+        out = stand.deliver(messages, "-q", str(rate), "-c", "5", "-t", "2")
+        equal((out["slice_messages"], len(out["slices_p99_us"])), (in_one, messages // in_one), out)
+    true("slices_p99_us" not in stand.deliver(10, "-c", "5"))
+
+
+def few_connections_to_the_smarthost(stand):
+    before = stand.sink.counts()["connections"]
+    stand.deliver(60, "-c", "20", floor=stand.floor("-c", "2", "-t", "2", "-f", "127.0.0.1:%d" % stand.sink.port))
+    true(1 <= stand.sink.counts()["connections"] - before <= 4)
+
+
+def who_waits_for_a_smarthost_may_leave(stand):
+    slow = stand.start(SINK, "--delay", "300")
+    floor = stand.floor("-c", "1", "-f", "127.0.0.1:%d" % slow.port)
+    talks = [Talk(floor.port) for _ in range(3)]
+    for talk in talks:
+        talk.expect("220")
+        talk.send("MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n")
+        talk.expect("250", "250")
+    talks[0].expect("354")
+    talks[1].close()
+    talks[0].send("first\r\n.\r\n")
+    talks[0].expect("250")
+    # The hop goes on to who still waits; its client's early end passes it on as well.
+    talks[2].expect("354")
+    other = Talk(floor.port)
+    other.send("MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n")
+    other.expect("220", "250", "250")
+    talks[2].close()
+    other.expect("354")
+    other.send("last\r\n.\r\n")
+    other.expect("250")
+    equal((slow.counts()["messages"], slow.counts()["connections"]), (2, 2))
+    for talk in (talks[0], other):
+        talk.close()
+
+
 def latency_counts_from_when_it_was_due(stand):
     slow = stand.start(SINK, "--delay", "60")
     floor = stand.floor("-f", "127.0.0.1:%d" % slow.port)
@@ -345,9 +396,10 @@ def sink_refuses_every_second(stand):
 
 CASES = [kept_open, threads, one_each, one_each_resumed, one_ticket_resumed, no_ticket_not_resumed,
          tls_from_the_first_octet, pipelined, recipients, sizes, mixed_sizes, open_loop,
-         latency_counts_from_when_it_was_due, delay_holds_up_nobody_else, slow_clients, idle, waits_for_the_word,
-         for_some_time, refused_and_tried_again, writes_that_must_wait, refused_for_good, not_trusted, nobody_there,
-         sink_finds_the_final_dot, sink_takes_chunks, sink_refuses_every_second]
+         each_slice_of_time_by_itself, a_slice_has_as_many_messages_as_it_needs, few_connections_to_the_smarthost,
+         who_waits_for_a_smarthost_may_leave, latency_counts_from_when_it_was_due, delay_holds_up_nobody_else,
+         slow_clients, idle, waits_for_the_word, for_some_time, refused_and_tried_again, writes_that_must_wait,
+         refused_for_good, not_trusted, nobody_there, sink_finds_the_final_dot, sink_takes_chunks, sink_refuses_every_second]
 
 
 def main():

@@ -1,9 +1,11 @@
 /* floor: what a submission server costs at the least: SMTP over epoll and GnuTLS, and nothing else.
  *
- *	floor [-t THREADS] [-f HOST:PORT] [-i] [-T] [-r] CERTIFICATE KEY
+ *	floor [-t THREADS] [-f HOST:PORT] [-c N] [-i] [-T] [-r] CERTIFICATE KEY
  *
  *	-f  passes each message on to this smarthost, over plain connections that are kept, and answers
  *	    when the smarthost has; otherwise drops it
+ *	-c  at most so many connections to the smarthost in each thread: clients wait for one at DATA,
+ *	    in their order; otherwise as many as there are clients
  *	-i  TLS from the first octet; otherwise STARTTLS
  *	-T  has a ticket key, so that sessions are resumed, and sends tickets as GnuTLS does by itself
  *	-r  the same with one ticket for each handshake
@@ -81,8 +83,10 @@ static void start(void)
 	pthread_t thread;
 
 	threads = need(calloc((size_t)set.threads, sizeof(*threads)));
-	for (int i = 0; i < set.threads; i++)
+	for (int i = 0; i < set.threads; i++) {
 		threads[i].epoll = epoll_create1(EPOLL_CLOEXEC);
+		TAILQ_INIT(&threads[i].waiting);
+	}
 	if (epoll_ctl(threads[0].epoll, EPOLL_CTL_ADD, listener, &e) < 0)
 		die("epoll", strerror(errno));
 	for (int i = 1; i < set.threads; i++)
@@ -118,11 +122,13 @@ static bool parse(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "t:f:iTr")) != -1) {
+	while ((c = getopt(argc, argv, "t:f:c:iTr")) != -1) {
 		if (c == 't')
 			set.threads = atoi(optarg);
 		else if (c == 'f' && !parse_smarthost(optarg))
 			return false;
+		else if (c == 'c')
+			set.hops_most = (unsigned)atoi(optarg);
 		else if (c == 'i')
 			set.is_implicit = true;
 		else if (c == 'T')
@@ -140,7 +146,7 @@ int main(int argc, char **argv)
 	int port = 0;
 
 	if (!parse(argc, argv)) {
-		fprintf(stderr, "usage: floor [-t THREADS] [-f HOST:PORT] [-i] [-T] [-r] "
+		fprintf(stderr, "usage: floor [-t THREADS] [-f HOST:PORT] [-c N] [-i] [-T] [-r] "
 				"CERTIFICATE KEY\n");
 		return 64;
 	}

@@ -26,8 +26,9 @@ enum client_state { CLIENT_COMMANDS, CLIENT_SHAKING, CLIENT_LOGIN, CLIENT_CONTEN
 struct client {
 	struct party party;
 	struct hop *hop; /* from DATA to the answer */
+	TAILQ_ENTRY(client) entry;
 	enum client_state state;
-	bool is_over;
+	bool is_over, is_waiting; /* for a hop */
 	unsigned dot, recipients;
 	struct line line;
 	size_t envelope_len, early_len;
@@ -46,10 +47,13 @@ struct hop {
 };
 
 LIST_HEAD(hops, hop);
+TAILQ_HEAD(clients, client);
 
 struct thread {
 	int epoll;
 	struct hops idle;
+	struct clients waiting; /* each for a hop */
+	unsigned hops;
 	struct wire_room room;
 	size_t said;
 	char says[4096], part[PART_OCTETS];
@@ -57,6 +61,7 @@ struct thread {
 
 struct settings {
 	int threads;
+	unsigned hops_most; /* of a thread; 0: no limit */
 	bool passes_on, is_implicit, has_tickets, has_one_ticket;
 	struct sockaddr_storage smarthost;
 	gnutls_certificate_credentials_t own;
@@ -81,4 +86,5 @@ void client_go_on(struct client *c, const char *reply);
 
 /* Begins the transaction of this client; then client_go_on(), or client_close() if it fails. */
 void hop_take(struct client *c);
+void hop_forget(struct client *c); /* it waits for one no longer */
 void hop_close(struct hop *h);

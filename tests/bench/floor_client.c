@@ -32,6 +32,7 @@ void client_close(struct client *c)
 {
 	if (c->hop)
 		hop_close(c->hop);
+	hop_forget(c);
 	wire_fini(&c->party.wire);
 	free(c->early);
 	free(c);

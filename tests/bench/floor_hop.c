@@ -4,12 +4,35 @@
 #include <stdlib.h>
 #include <string.h>
 
+void hop_forget(struct client *c)
+{
+	if (c->is_waiting)
+		TAILQ_REMOVE(&c->party.thread->waiting, c, entry);
+	c->is_waiting = false;
+}
+
+/* Who waits longest, and waits no more; or NULL. */
+static struct client *next_waiting(struct thread *t)
+{
+	struct client *c = TAILQ_FIRST(&t->waiting);
+
+	if (c)
+		hop_forget(c);
+	return c;
+}
+
 void hop_close(struct hop *h)
 {
+	struct thread *t = h->party.thread;
+	struct client *next = next_waiting(t);
+
 	if (h->client == NULL)
 		LIST_REMOVE(h, entry);
 	wire_fini(&h->party.wire);
 	free(h);
+	t->hops--;
+	if (next)
+		hop_take(next);
 }
 
 static void hop_fail(struct hop *h)
@@ -34,14 +57,24 @@ static void hop_begin(struct hop *h)
 	wire_flush(&h->party.wire);
 }
 
+static void hop_give(struct hop *h, struct client *c)
+{
+	h->client = c;
+	c->hop = h;
+	hop_begin(h);
+}
+
 static void hop_done(struct hop *h)
 {
-	struct client *c = h->client;
+	struct client *c = h->client, *next = next_waiting(h->party.thread);
 
 	h->state = HOP_READY;
 	h->client = NULL;
-	LIST_INSERT_HEAD(&h->party.thread->idle, h, entry);
 	c->hop = NULL;
+	if (next)
+		hop_give(h, next);
+	else
+		LIST_INSERT_HEAD(&h->party.thread->idle, h, entry);
 	client_go_on(c, "250 2.0.0 passed on\r\n");
 }
 
@@ -105,27 +138,36 @@ static void hop_event(struct party *p, uint32_t events)
 		hop_fail(h);
 }
 
-void hop_take(struct client *c)
+static void hop_dial(struct client *c)
 {
 	struct thread *t = c->party.thread;
-	struct hop *h = LIST_FIRST(&t->idle);
-	int fd;
+	struct hop *h;
+	int fd = wire_dial(&set.smarthost, NULL);
 
-	if (h) {
-		LIST_REMOVE(h, entry);
-		h->client = c;
-		c->hop = h;
-		hop_begin(h);
-		return;
-	}
-	fd = wire_dial(&set.smarthost, NULL);
 	if (fd < 0)
 		die("smarthost", strerror(-fd));
 	c->hop = h = need(calloc(1, sizeof(*h)));
 	h->client = c;
 	h->party.event = hop_event;
 	h->party.thread = t;
+	t->hops++;
 	wire_init(&h->party.wire, &t->room, fd);
 	if (wire_watch(&h->party.wire, t->epoll, h) < 0)
 		die("epoll", strerror(errno));
+}
+
+void hop_take(struct client *c)
+{
+	struct thread *t = c->party.thread;
+	struct hop *h = LIST_FIRST(&t->idle);
+
+	if (h) {
+		LIST_REMOVE(h, entry);
+		hop_give(h, c);
+	} else if (set.hops_most && t->hops >= set.hops_most) {
+		TAILQ_INSERT_TAIL(&t->waiting, c, entry);
+		c->is_waiting = true;
+	} else {
+		hop_dial(c);
+	}
 }

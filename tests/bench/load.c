@@ -35,6 +35,8 @@
  *	refuse_...	from connecting to the 421
  *	cpu_us		what a message cost the generator itself
  *	late		with -q: messages that began more than 100 ms after they were due
+ *	slices_...	with -q: p50 and p99 of each slice of time, by when messages were due. A slice is
+ *			250 ms, or as long as slice_messages, 100, take: fewer have no p99
  */
 #include "load.h"
 
@@ -201,6 +203,7 @@ static void prepare(void)
 	prepare_filler();
 	prepare_tls();
 	prepare_workers();
+	slices_init();
 	prctl(PR_SET_TIMERSLACK, 1000);
 }
 
@@ -288,6 +291,7 @@ static bool report(int64_t used_us)
 	       sum->messages ? (double)used_us / sum->messages : 0);
 	if (set.rate > 0)
 		printf(", \"late\": %u", sum->late);
+	slices_print();
 	if (all.first_failure[0]) {
 		printf(", \"first_failure\": ");
 		print_text(all.first_failure);
@@ -345,6 +349,7 @@ static void release(void)
 	free(all.envelope);
 	free(all.filler);
 	free(workers);
+	slices_fini();
 	gnutls_priority_deinit(all.priority);
 	gnutls_certificate_free_credentials(all.trust);
 }

@@ -4,6 +4,7 @@
  *	load_work.c	a thread: its epoll, what it begins when
  *	load_link.c	a connection: its SMTP and TLS
  *	load_time.c	the clock, and percentiles
+ *	load_slices.c	the same for each slice of time
  *
  * A link belongs to one worker (thread) for all its life. Times are in us of the monotonic clock.
  */
@@ -31,6 +32,19 @@ struct figures {
 void figures_add(struct figures *f, int64_t us);
 void figures_merge(struct figures *into, const struct figures *f);
 uint32_t figures_at(const struct figures *f, double share);
+
+/* load_slices.c
+ *
+ * A processor that is taken away for some ms spoils the p99 of all messages and that of one slice:
+ * the median over slices is what the server does. Only where messages are due at even times.
+ */
+
+enum { SLICE_US = 250000, SLICE_MESSAGES = 100 };
+
+void slices_init(void);
+void slices_fini(void);
+void slices_add(unsigned number, int64_t us);
+void slices_print(void);
 
 /* load.c */
 

@@ -85,8 +85,10 @@ void work_sent(struct link *l)
 	w->last_us = now_us();
 	w->messages++;
 	/* What a slow client waits is its own doing. */
-	if (!l->is_slow)
+	if (!l->is_slow) {
 		figures_add(&w->latency, w->last_us - l->message_us);
+		slices_add(l->number, w->last_us - l->message_us);
+	}
 	message_over(l);
 }
 
