@@ -16,9 +16,10 @@ from rig.case import BUILD, Case
 BENCH = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "bench")
 sys.path.append(BENCH)
 
-from stand import usage  # noqa: E402
+from stand import bars, report, special, usage  # noqa: E402
 
-FIGURES = ("per_second", "accepted_per_second", "cpu_us", "p50_us", "p99_us", "max_us", "cpu_of_load_us",
+CONDITIONS = ("steal", "others")
+FIGURES = ("per_second", "accepted_per_second", "cpu_us", "p50_us", "p99_us", "max_us", "cpu_of_load_us", *CONDITIONS,
            "memory_octets")
 COUNTS = ("syncs", "switches", "calls")
 MESSAGES = 60
@@ -78,8 +79,12 @@ class Small(Case):
             self.assertEqual(rows["hybrid", "kept"]["syncs"], 0)
             self.assertGreater(rows["queue", "kept"]["syncs"], 0)
         special = figures["special"]
-        for server in ("hybrid", "queue"):
-            self.assertWhole(special["at_70"][server], ("p50_us", "p99_us", "rate"))
+        for server in ("hybrid", "queue", "floor-pass"):
+            found = special["at_70"][server]
+            self.assertWhole(found, ("p50_us", "p99_us", "slice_p50_us", "slice_p99_us", "rate", *CONDITIONS))
+            # One pass, and so few messages that one slice has them all.
+            self.assertEqual((found["slices"], found["slice_p99_us"]), (1, found["p99_us"]), found)
+        self.assertEqual(special["at_70"]["floor-pass"]["rate"], special["at_70"]["hybrid"]["rate"])
         self.assertWhole(special["group_commit"], ("messages_per_sync_own",))
         self.assertWhole(special["amplification"], ())
         self.assertLess(special["amplification"].get("written_per_octet", 1), 1.2)
@@ -96,6 +101,39 @@ class Small(Case):
         self.assertEqual(sorted(rows), sorted((s, w) for s in peers for w in ("kept", "each")))
         for row in rows.values():
             self.assertWhole(row, FIGURES[:-1])
+
+
+class Latency(unittest.TestCase):
+    """What is said of latency, from figures that are given."""
+
+    def passes(self, *slices):
+        return [{"slices_p50_us": [us // 10 for us in some], "slices_p99_us": list(some)} for some in slices]
+
+    def test_a_stolen_slice_is_one_of_many(self):
+        found = special.over_slices(self.passes((1000, 2000, 900000), (3000, 2500)))
+        self.assertEqual(found, {"slice_p50_us": 250, "slice_p99_us": 2500, "slices": 5})
+        self.assertEqual(special.over_slices([{}]), {})
+
+    def test_bars_of_latency(self):
+        def at(p50_us, p99_us):
+            return {"slice_p50_us": p50_us, "slice_p99_us": p99_us, "p50_us": 1, "p99_us": 10 ** 7}
+
+        table = [{"workload": "kept", "server": "postfix", "is_main": True, "login": "sasldb", "p50_us": 47000}]
+        rates = {"at_70": {"hybrid": at(900, 5000), "postfix": at(4000, 9000)}, "at_peers_70": {"hybrid": at(500, 3000)}}
+
+        def said(rows, found):
+            return [(bar.value, bar.bar, bar.is_met) for bar in bars.of_latency(bars.Measured(rows), found)]
+
+        self.assertEqual(said(table, rates), [(5, 4, False), (3, 4, True), (5, 47, True)])
+        self.assertEqual(said([], rates), [(5, 4, False), (3, 4, True)])
+        self.assertEqual(said(table, {"at_70": {"hybrid": at(900, 5000)}}), [(5, 47, True)])
+        self.assertEqual(said(table, {}), [])
+
+    def test_conditions_are_medians(self):
+        rows = [{"server": "hybrid", "name": "", "login": "", "workload": "kept", "passes_on": True, "is_main": True,
+                 "steal": steal, "others": 0.1} for steal in (0.7, 0.01, 0.02)]
+        row = report.medians(rows)[0]
+        self.assertEqual((row["steal"], row["steal_spread"], row["others"]), (0.02, [0.01, 0.7], 0.1))
 
 
 class Early(Case):
@@ -148,6 +186,13 @@ class Early(Case):
 
 
 class Usage(Case):
+    def test_what_else_runs_on_the_machine(self):
+        machine = usage.Machine()
+        wait_for(lambda: sum(i * i for i in range(100000)) and machine.shares(0)["others"] > 0, "the kernel to notice")
+        shares = machine.shares(10 ** 9)
+        self.assertEqual(shares["others"], 0)
+        self.assertTrue(0 <= shares["steal"] <= 1, shares)
+
     @unittest.skipUnless(usage.has_groups(), "needs root and control groups of version 2")
     def test_what_is_orphaned_counts(self):
         group = usage.new("postern-test-%d" % os.getpid())

@@ -15,6 +15,8 @@ from .work import WORKLOADS, Amount, Stand
 
 PARTS = ("table", "counts", "rate", "commit", "written", "curve")
 RATED = ("hybrid", "queue", "postfix")
+REFERENCE = "floor-pass"
+CURVE = ("rate", "p50_us", "p99_us", "cpu_us", "steal", "others", "failures", "lost", "twice")
 
 
 def one_certificate(directory):
@@ -102,8 +104,8 @@ class Bench:
             for k in ("failures", "lost", "twice"):
                 row[k] += counts[k]
         self.passes.append(row)
-        progress("%s%-17s %-8s %8.0f messages/s %8.0f CPU us/message%s" % (
-            label, server.name, workload, row["per_second"], row["cpu_us"],
+        progress("%s%-17s %-8s %8.0f messages/s %8.0f CPU us/message%s%s" % (
+            label, server.name, workload, row["per_second"], row["cpu_us"], conditions(row),
             "".join("  %d %s" % (row[k], k) for k in ("failures", "lost", "twice") if row[k])))
         return row
 
@@ -132,24 +134,36 @@ class Bench:
 
     def specials(self, opened, label):
         backend = self.args.backends[0]
-        kept = {row["server"]: row for row in self.passes if row["workload"] == "kept" and row["is_main"]}
-        for key in RATED:
-            if key in self.args.servers and key in kept and self.has("rate"):
-                server = opened.get(key, backend, "")
-                with self.heard(server):
-                    self.below_capacity(server, key, kept[key]["per_second"], self.at_70, label)
-                    if key != "postfix" and "postfix" in kept:
-                        self.below_capacity(server, key, kept["postfix"]["per_second"], self.at_peers_70, label)
+        if self.has("rate"):
+            self.rates(opened, label)
         if "queue" in self.args.servers and (self.has("commit") or self.has("written")):
             server = opened.get("queue", backend, "")
             with self.heard(server):
                 self.of_the_spool(server, label)
 
+    def rates(self, opened, label):
+        """Each at 70 % of what it has just done; Postern at 70 % of what Postfix did; and the floor at both rates,
+        which shows how long clients, smarthost and machine alone make a message wait."""
+        backend = self.args.backends[0]
+        capacity = {row["server"]: row["per_second"] for row in self.passes
+                    if row["workload"] == "kept" and row["is_main"]}
+        for key in (*RATED, REFERENCE):
+            own = capacity.get("hybrid" if key == REFERENCE else key)
+            if key not in self.args.servers:
+                continue
+            server = opened.get(key, backend, "")
+            with self.heard(server):
+                if own:
+                    self.below_capacity(server, key, own, self.at_70, label)
+                if key != "postfix" and "postfix" in capacity:
+                    self.below_capacity(server, key, capacity["postfix"], self.at_peers_70, label)
+
     def below_capacity(self, server, key, capacity, found, label):
         out = special.at_rate(self.stand, server, self.amount, special.SHARE_OF_CAPACITY * capacity)
-        found.setdefault(key, []).append(out)
-        progress("%s%-17s 70 %%     %8.0f messages/s %8.1f ms p99" % (label, server.name, out["rate"],
-                                                                      out["p99_us"] / 1e3))
+        found.setdefault(key, []).append(dict(out, name=server.name))
+        progress("%s%-17s 70 %%     %8.0f messages/s %8.1f ms p99, of slices %.1f%s" % (
+            label, server.name, out["rate"], out["p99_us"] / 1e3, special.over_slices([out])["slice_p99_us"] / 1e3,
+            conditions(out)))
 
     def of_the_spool(self, server, label):
         if self.has("commit"):
@@ -178,16 +192,18 @@ class Bench:
     def curve_of(self, server, row):
         for percent in range(10, 101, 10):
             out = special.at_rate(self.stand, server, self.amount.part(0.75), row["per_second"] * percent / 100)
-            self.curve.append({"server": row["server"], "name": row["name"], "percent": percent, "rate": out["rate"],
-                               "p50_us": out["p50_us"], "p99_us": out["p99_us"], "cpu_us": out["cpu_us"],
-                               "failures": out["failures"], "lost": out["lost"], "twice": out["twice"]})
+            point = {key: out[key] for key in CURVE}
+            point.update(special.over_slices([out]), server=row["server"], name=row["name"], percent=percent)
+            self.curve.append(point)
         progress("curve  %s" % server.name)
 
     def special(self):
         out = {}
         for name, found in (("at_70", self.at_70), ("at_peers_70", self.at_peers_70)):
             if found:
-                out[name] = {key: middle(some, ("rate", "p50_us", "p99_us", "cpu_us")) for key, some in found.items()}
+                out[name] = {key: dict(middle(some, ("rate", "p50_us", "p99_us", "cpu_us", "steal", "others"),
+                                              ("name",)),
+                                       **special.over_slices(some), passes=some) for key, some in found.items()}
         if self.commits:
             out["group_commit"] = middle(self.commits, ("messages_per_sync", "messages_per_sync_own"), ("clients",))
         if self.written:
@@ -195,6 +211,10 @@ class Bench:
         if self.curve:
             out["curve"] = self.curve
         return out
+
+
+def conditions(out):
+    return "  %2.0f %% stolen, %2.0f %% others" % (100 * out["steal"], 100 * out["others"])
 
 
 def middle(some, medians, same=()):

@@ -5,6 +5,8 @@ import os
 import subprocess
 import time
 
+from . import usage
+
 
 class Trouble(Exception):
     """The run cannot go on; says what a person needs to know."""
@@ -19,6 +21,9 @@ class Sink:
         self.process = subprocess.Popen([os.path.join(build, "tests", "bench", "sink")], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True)
         self.port = int(self.process.stdout.readline().split()[1])
+
+    def processor_seconds(self):
+        return usage.processor_seconds(self.process.pid)
 
     def counts(self):
         self.process.stdin.write("?\n")
@@ -94,7 +99,7 @@ class Sending:
         # More than were begun: what was under way when a run by time ended has a number too.
         self.load.next_id += out["messages"] + out["failures"] + out.get("refused", 0) + self.connections + 1
         out["said"] = errors.strip() or out.get("first_failure") or ""
-        out["cpu_of_load_us"] = out.pop("cpu_us", None)
+        out["cpu_of_load_us"] = out.pop("cpu_us")
         return out
 
     def fail(self, errors):

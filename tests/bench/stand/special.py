@@ -1,12 +1,14 @@
 """Passes for one question each: latency below capacity, group commit, what reaches the disk."""
 
 import os
+import statistics
 
 from . import usage
 from .work import WORKLOADS
 
 COMMIT_CLIENTS = 200
 SHARE_OF_CAPACITY = 0.7
+RATED_SECONDS = 5
 
 
 def find(answer, key):
@@ -24,10 +26,23 @@ def find(answer, key):
 
 
 def at_rate(stand, server, amount, rate):
-    """An open loop: messages begin when they are due, whether or not earlier ones have ended."""
+    """An open loop: messages begin when they are due, whether or not earlier ones have ended. Long enough for some
+    slices of time, of which each has percentiles of its own."""
     _, octets, more, _ = WORKLOADS["kept"]
-    out = stand.send(server, amount, octets, tuple(more) + ("-q", "%.1f" % max(rate, 1)))
+    out = stand.send(server, amount.at_least(RATED_SECONDS), octets, tuple(more) + ("-q", "%.1f" % max(rate, 1)))
     out["rate"] = rate
+    return out
+
+
+def over_slices(passes):
+    """Medians over the slices of all these passes: a processor that is taken away for some ms spoils the p99 of all,
+    but of one slice only."""
+    out = {}
+    for share in ("p50", "p99"):
+        values = [us for one in passes for us in one.get("slices_%s_us" % share, ())]
+        if values:
+            out["slice_%s_us" % share] = statistics.median(values)
+            out["slices"] = len(values)
     return out
 
 

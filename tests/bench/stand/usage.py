@@ -5,6 +5,7 @@ Group    a control group of version 2 of its own. Whatever a server starts stays
 Tree     without one: a process and its descendants in /proc. Times have the grain of a clock tick; what
          is orphaned is lost, so that Exim cannot be measured by it.
 Counted  counts of the kernel's events in a group, by perf(1).
+Machine  under what conditions: what the hypervisor took meanwhile, and what else ran.
 """
 
 import contextlib
@@ -207,6 +208,27 @@ class Counted:
                 counts[fields[2]] = int(fields[0])
         return {figure: sum(counts[e] for e in events) for figure, events in EVENTS.items()
                 if all(e in counts for e in events)}
+
+
+class Machine:
+    """Processor time of the whole machine since it was made: all there is, what the hypervisor gave to others while
+    something here wanted to run, and what ran here."""
+
+    def __init__(self):
+        self.begun = self.now()
+
+    @staticmethod
+    def now():
+        with open("/proc/stat") as f:
+            # user nice system idle iowait irq softirq steal; what follows is counted in user already.
+            fields = [int(n) / TICK for n in f.readline().split()[1:9]]
+        return sum(fields), fields[7], sum(fields) - fields[3] - fields[4] - fields[7]
+
+    def shares(self, ours, end=None):
+        """Of all until now, or until another look: what was stolen, and what ran here beside the processor seconds that
+        are ours."""
+        whole, stolen, busy = (b - a for a, b in zip(self.begun, end.begun if end else self.now()))
+        return {"steal": stolen / max(whole, 1 / TICK), "others": max(busy - ours, 0) / max(whole, 1 / TICK)}
 
 
 def written_octets(pid):

@@ -30,6 +30,9 @@ class Amount:
         return Amount(self.connections, max(int(self.messages * share), 1) if self.messages else None,
                       max(self.seconds * share, 0.5) if self.seconds else None)
 
+    def at_least(self, seconds):
+        return Amount(self.connections, self.messages, max(self.seconds, seconds) if self.seconds else None)
+
     def over(self, connections):
         return Amount(connections, self.messages, self.seconds)
 
@@ -45,8 +48,10 @@ class Stand:
         """Load and delivery: what the load says, what came, what it cost."""
         before = self.sink.counts()
         sending = self.load.start(server, amount, octets, more)
-        begun = server.group.processor_seconds()
+        begun, sink_begun, machine = server.group.processor_seconds(), self.sink.processor_seconds(), usage.Machine()
         out = sending.finish()
+        ours = server.group.processor_seconds() - begun + self.sink.processor_seconds() - sink_begun
+        out.update(machine.shares(ours + out["cpu_of_load_us"] * out["messages"] / 1e6))
         drain = 0
         different = before["messages"] - before["duplicates"]
         if server.passes_on:
