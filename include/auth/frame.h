@@ -33,8 +33,9 @@ enum {
 	AUTH_CHALLENGE_OCTETS_MAX = 9216,   /* one challenge, not in base64 */
 	AUTH_BINDING_OCTETS_MAX = 256,	    /* name and data, each */
 	AUTH_CERTIFICATE_OCTETS_MAX = 4096, /* all names of a client certificate */
-	AUTH_ANSWER_OCTETS_MAX = 12288,	    /* what an encoded answer never exceeds */
-	AUTH_FRAME_OCTETS_MAX = 65536,	    /* what no frame exceeds */
+	AUTH_FILE_STATE_OCTETS_MAX = 64,
+	AUTH_ANSWER_OCTETS_MAX = 12288, /* what an encoded answer never exceeds */
+	AUTH_FRAME_OCTETS_MAX = 65536,	/* what no frame exceeds */
 };
 
 /* Beside the account's own password, none, or in its place: then that one gets AUTH_APP_REQUIRED, and so
@@ -61,7 +62,7 @@ struct auth_hello {
 	struct span domains[AUTH_NAMES_MAX], nt_domains[AUTH_NAMES_MAX];
 	size_t domain_count, nt_domain_count;
 	bool ignore_case;
-	uint32_t cache_seconds; /* users file and sasldb; 0: nothing is remembered */
+	uint32_t cache_seconds; /* users file, app passwords and sasldb; 0: nothing is remembered */
 	/* GSSAPI: the Kerberos keys, that of smtp/hostname among them; empty: the system's. A
 	 * principal's realm is taken for a domain: "alice@EXAMPLE.COM" is alice where example.com is
 	 * among domains (or is the realm), and where it is this machine's own. With
@@ -113,6 +114,11 @@ struct auth_answer {
 	struct span detail;	/* for the log only, never for the client */
 	struct span challenge;	/* CONTINUE */
 	struct span credential; /* OK: the id of the app password that was used; empty: none was */
+	/* OK by an app password, of a whole login: until when (seconds since the epoch) the same login
+	 * would be answered so again, as long as the users file is in this state (auth/recent.h). 0:
+	 * nobody knows, or cache_seconds are 0. */
+	uint64_t good_until_s;
+	struct span file_state;
 };
 
 /* Whether every field keeps its bound: ask this of what a configuration says before it is used. */

@@ -25,8 +25,8 @@
  */
 #pragma once
 
+#include "base/buf.h"
 #include "base/fault.h"
-#include "base/span.h"
 
 struct auth_users;
 
@@ -36,6 +36,10 @@ void auth_users_free(struct auth_users **users);
 /* Reads the file again when it has changed on disk; on failure the old table stays: -EINVAL says
  * that it has a flaw, any other error that it could not be read. */
 int auth_users_refresh(struct auth_users *users, struct fault *fault);
+/* Appends what names the state of the file that the table was read from, another one after each change.
+ * False, and nothing: the file has changed since into one with a flaw, or so short a while ago that another
+ * change might go unseen. */
+bool auth_users_state(const struct auth_users *users, struct buf *out);
 /* All names, those known by app passwords only too. */
 size_t auth_users_count(const struct auth_users *users);
 /* NULL: no such user, or one known by app passwords only. Lives until the next refresh. */

@@ -3,14 +3,12 @@
  * Shape    an account and an HMAC-SHA-256, keyed by a random key of this process, over password
  *          and basis, which is what the check stood on: the stored hash, or the state of a file.
  *          Neither can be had from it, and a changed basis misses by itself
- * Owns     its entries, bounded in number; wiped when they expire
+ * Owns     its entries, in a memo.h
  * Units    ms of any clock that does not go back
  */
 #pragma once
 
 #include "base/span.h"
-
-enum { CACHE_ENTRIES_MAX = 4096 };
 
 struct cache;
 

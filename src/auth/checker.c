@@ -84,6 +84,7 @@ void checker_stop(struct checker *c)
 	auth_users_free(&c->users);
 	cache_free(&c->cache);
 	buf_fini(&c->account);
+	buf_fini(&c->file_state);
 	buf_wipe(&c->challenge);
 	settings_fini(&c->settings);
 }
@@ -237,6 +238,8 @@ void checker_check(struct checker *c, const struct auth_request *request,
 	buf_clear(&c->account);
 	buf_wipe(&c->challenge);
 	memset(c->credential, 0, sizeof(c->credential));
+	c->good_until_s = 0;
+	buf_clear(&c->file_state);
 	c->detail[0] = '\0';
 	c->is_file_asked = false;
 	*answer = (struct auth_answer){ .verdict = check(c, request) };
@@ -244,6 +247,9 @@ void checker_check(struct checker *c, const struct auth_request *request,
 	answer->detail = span_text(c->detail);
 	if (answer->verdict == AUTH_CONTINUE)
 		answer->challenge = buf_span(&c->challenge);
-	if (answer->verdict == AUTH_OK)
-		answer->credential = span_text(c->credential);
+	if (answer->verdict != AUTH_OK)
+		return;
+	answer->credential = span_text(c->credential);
+	answer->good_until_s = c->good_until_s;
+	answer->file_state = buf_span(&c->file_state);
 }

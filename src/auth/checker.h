@@ -54,6 +54,8 @@ struct checker {
 	/* Of the present answer. */
 	struct buf account, challenge;
 	char credential[AUTH_APP_ID_MAX];
+	uint64_t good_until_s;
+	struct buf file_state;
 	char detail[AUTH_DETAIL_OCTETS_MAX + 1];
 	/* The users file: accounts of checker_users, app passwords of all. */
 	struct auth_users *users;

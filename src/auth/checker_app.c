@@ -26,6 +26,22 @@ static enum auth_verdict without_file(struct checker *c, int code)
 	return code == -ENOENT && c->backend != &checker_users ? AUTH_WRONG : AUTH_UNAVAILABLE;
 }
 
+/* It is random enough to be remembered by the process that faces the network, in a form that tells
+ * nothing of it. */
+static void let_remember(struct checker *c, const struct auth_app_password *app)
+{
+	struct timespec now;
+	int64_t until_s;
+
+	if (c->settings.cache_seconds == 0 || !auth_users_state(c->users, &c->file_state))
+		return;
+	clock_gettime(CLOCK_REALTIME, &now);
+	until_s = now.tv_sec + (int64_t)c->settings.cache_seconds;
+	if (app->expires_s != 0 && app->expires_s < until_s)
+		until_s = app->expires_s;
+	c->good_until_s = (uint64_t)until_s;
+}
+
 enum auth_verdict checker_app_check(struct checker *c, struct span password)
 {
 	const struct auth_app_password *app;
@@ -42,6 +58,7 @@ enum auth_verdict checker_app_check(struct checker *c, struct span password)
 	if (checker_is_expired(app))
 		return checker_say_expired(c, app->id);
 	memcpy(c->credential, app->id, strnlen(app->id, sizeof(c->credential) - 1));
+	let_remember(c, app);
 	return AUTH_OK;
 }
 

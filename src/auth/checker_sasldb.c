@@ -27,20 +27,12 @@ static int ready(struct checker *c, struct fault *fault)
 				   "(Debian's group is sasl)");
 }
 
-/* It belongs to the mark that it was settled: a change within the same tick of the kernel's clock would
- * leave the same times. */
 static bool state(const struct checker *c, struct buf *out)
 {
 	struct fault fault = { 0 };
 	struct users_mark m;
 
-	if (users_file_mark(file(c), &m, &fault) < 0 || !m.is_settled)
-		return false;
-	buf_printf(out, "%lld.%ld %lld.%ld %llu %llu %llu", (long long)m.changed.tv_sec,
-		   m.changed.tv_nsec, (long long)m.written.tv_sec, m.written.tv_nsec,
-		   (unsigned long long)m.octets, (unsigned long long)m.inode,
-		   (unsigned long long)m.device);
-	return true;
+	return users_file_mark(file(c), &m, &fault) == 0 && users_mark_put(&m, out);
 }
 
 static enum auth_verdict judge(struct checker *c, int code)

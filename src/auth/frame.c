@@ -268,17 +268,30 @@ void auth_answer_encode(const struct auth_answer *answer, struct buf *out)
 	require(answer->account.len <= AUTH_NAME_OCTETS_MAX);
 	require(answer->challenge.len <= AUTH_CHALLENGE_OCTETS_MAX);
 	require(answer->credential.len <= AUTH_NAME_OCTETS_MAX);
+	require(answer->file_state.len <= AUTH_FILE_STATE_OCTETS_MAX);
 	put_octet(out, KIND_ANSWER);
 	put_octet(out, answer->verdict);
 	put_span(out, answer->account);
 	put_span(out, span_first(answer->detail, AUTH_DETAIL_OCTETS_MAX));
 	put_span(out, answer->challenge);
 	put_span(out, answer->credential);
+	put_long_number(out, answer->good_until_s);
+	put_span(out, answer->file_state);
+}
+
+/* What one of our encoders would not have made, and what nobody may remember. */
+static bool answer_makes_sense(const struct auth_answer *answer)
+{
+	if (answer->good_until_s == 0)
+		return answer->file_state.len == 0;
+	return answer->verdict == AUTH_OK && answer->account.len && answer->credential.len &&
+	       answer->file_state.len;
 }
 
 int auth_answer_decode(struct span in, struct auth_answer *out)
 {
 	struct reader r = { in, false };
+	int result;
 
 	*out = (struct auth_answer){ 0 };
 	take_kind(&r, KIND_ANSWER);
@@ -287,8 +300,11 @@ int auth_answer_decode(struct span in, struct auth_answer *out)
 	out->detail = take_span(&r, AUTH_DETAIL_OCTETS_MAX);
 	out->challenge = take_span(&r, AUTH_CHALLENGE_OCTETS_MAX);
 	out->credential = take_span(&r, AUTH_NAME_OCTETS_MAX);
-	if (finish(&r) < 0)
+	out->good_until_s = take_long_number(&r);
+	out->file_state = take_span(&r, AUTH_FILE_STATE_OCTETS_MAX);
+	result = finish(&r) < 0 || !answer_makes_sense(out) ? -EINVAL : 0;
+	if (result < 0)
 		/* Whoever forgets to look at what is returned must not find a login accepted. */
 		*out = (struct auth_answer){ .verdict = AUTH_UNAVAILABLE };
-	return finish(&r);
+	return result;
 }

@@ -295,6 +295,11 @@ int auth_users_refresh(struct auth_users *users, struct fault *fault)
 	return 0;
 }
 
+bool auth_users_state(const struct auth_users *users, struct buf *out)
+{
+	return users->flaw.code == 0 && users_mark_put(&users->seen, out);
+}
+
 size_t auth_users_count(const struct auth_users *users)
 {
 	return users->table.users.count;

@@ -61,6 +61,23 @@ bool users_mark_eq(const struct users_mark *a, const struct users_mark *b)
 	       a->device == b->device;
 }
 
+bool users_mark_put(const struct users_mark *m, struct buf *out)
+{
+	const uint64_t numbers[USERS_MARK_NUMBERS] = {
+		(uint64_t)m->changed.tv_sec,
+		(uint64_t)m->changed.tv_nsec,
+		(uint64_t)m->written.tv_sec,
+		(uint64_t)m->written.tv_nsec,
+		m->octets,
+		m->inode,
+		m->device,
+	};
+
+	if (m->is_settled)
+		buf_put(out, numbers, sizeof(numbers));
+	return m->is_settled;
+}
+
 int users_file_mark(const char *path, struct users_mark *mark, struct fault *fault)
 {
 	struct stat st;

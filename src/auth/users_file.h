@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-enum { USERS_FILE_OCTETS_MAX = 64 << 20 };
+enum { USERS_FILE_OCTETS_MAX = 64 << 20, USERS_MARK_NUMBERS = 7 };
 
 /* Tells one state of the file from another without reading it. */
 struct users_mark {
@@ -27,6 +27,9 @@ int users_file_read(const char *path, struct buf *out, struct users_mark *mark,
 		    struct fault *fault);
 int users_file_mark(const char *path, struct users_mark *mark, struct fault *fault);
 bool users_mark_eq(const struct users_mark *a, const struct users_mark *b);
+/* Appends octets that are equal where the mark is. False, and nothing: it is not settled, and is equal to
+ * none. */
+bool users_mark_put(const struct users_mark *mark, struct buf *out);
 
 /* Under the lock of users_edit.c. Replaces the file (`now`: its present mark, NULL when there is
  * none): the old one or the new one stands there at any moment, and after a power cut too. */

@@ -328,7 +328,7 @@ static const struct conf_key login_keys[] = {
 	  FIELD(conf_login, cache_ms),
 	  .preset = "5m",
 	  .most = DAY,
-	  .help = "How long a worker remembers that a password was right; 0: not at all" },
+	  .help = "How long it is remembered that a password was right; 0: not at all" },
 	{ .name = NULL },
 };
 

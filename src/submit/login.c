@@ -16,6 +16,7 @@ static void wipe_responses(struct login *login)
 static void login_free(struct login *login)
 {
 	wipe_responses(login);
+	mem_wipe(&login->key, sizeof(login->key));
 	buf_wipe(&login->ask.request);
 	buf_wipe(&login->ask.answer);
 	free(login->name);
@@ -107,11 +108,34 @@ static void challenge(struct session *s, unsigned ticket, struct span octets)
 	smtp_server_answer(s->engine, ticket, &(struct smtp_reply){ .code = 334, .text = octets });
 }
 
+/* What a verdict comes to: for the session, the log, the counters. */
+static const struct smtp_reply *conclude(struct session *s, const struct auth_answer *a)
+{
+	struct login *login = s->login;
+	struct auth_answer answer = *a;
+	const struct smtp_reply *reply = login_reply(answer.verdict);
+
+	mem_wipe(&login->key, sizeof(login->key));
+	free(login->name);
+	login->name = answer.account.len ? mem_text_n(answer.account.at, answer.account.len) : NULL;
+	if (answer.verdict == AUTH_OK) {
+		const struct smtp_reply *refusal = admit(s, login, &answer);
+
+		if (refusal) {
+			answer.verdict = AUTH_WRONG;
+			answer.detail = span_text("not among the users of this listener");
+			reply = refusal;
+		}
+	}
+	login_log(s, login, &answer);
+	login_count(s->submit->conf.counters, answer.verdict);
+	return reply;
+}
+
 static void on_answer(struct worker_ask *ask)
 {
 	struct login *login = work_entry(ask, struct login, ask);
 	struct session *s = login->session;
-	const struct smtp_reply *reply;
 	struct auth_answer answer;
 
 	login->is_asked = false;
@@ -128,21 +152,9 @@ static void on_answer(struct worker_ask *ask)
 		session_resume(s);
 		return;
 	}
-	free(login->name);
-	login->name = answer.account.len ? mem_text_n(answer.account.at, answer.account.len) : NULL;
-	reply = login_reply(answer.verdict);
-	if (answer.verdict == AUTH_OK) {
-		const struct smtp_reply *refusal = admit(s, login, &answer);
-
-		if (refusal) {
-			answer.verdict = AUTH_WRONG;
-			answer.detail = span_text("not among the users of this listener");
-			reply = refusal;
-		}
-	}
-	login_log(s, login, &answer);
-	login_count(s->submit->conf.counters, answer.verdict);
-	session_answer(s, login->ticket, reply);
+	auth_recent_keep(s->submit->recent, &login->key, loop_now_ms(s->submit->conf.loop),
+			 wall_now_ms(), &answer);
+	session_answer(s, login->ticket, conclude(s, &answer));
 }
 
 static void ask_worker(struct session *s, const struct auth_request *request)
@@ -157,7 +169,22 @@ static void ask_worker(struct session *s, const struct auth_request *request)
 	worker_ask(s->submit->conf.logins, &login->ask);
 }
 
-/* The next prompt, or, with all responses here, the question to a worker. */
+/* Whether a worker said yes to this a short while ago: then that is the answer. */
+static bool is_answered_again(struct session *s, const struct auth_request *request)
+{
+	struct auth_recent *recent = s->submit->recent;
+	struct login *login = s->login;
+	struct auth_answer answer;
+
+	auth_recent_key(recent, request, &login->key);
+	if (!auth_recent_find(recent, &login->key, loop_now_ms(s->submit->conf.loop), wall_now_ms(),
+			      &answer))
+		return false;
+	smtp_server_answer(s->engine, login->ticket, conclude(s, &answer));
+	return true;
+}
+
+/* The next prompt, or, with all responses here, the verdict, for which a worker may have to be asked. */
 static void go_on_whole(struct session *s, unsigned ticket)
 {
 	struct login *login = s->login;
@@ -172,7 +199,8 @@ static void go_on_whole(struct session *s, unsigned ticket)
 	for (unsigned i = 0; i < login->response_count; i++)
 		request.responses[i] = buf_span(&login->responses[i]);
 	request.response_count = login->response_count;
-	ask_worker(s, &request);
+	if (!is_answered_again(s, &request))
+		ask_worker(s, &request);
 	wipe_responses(login);
 }
 
@@ -231,8 +259,10 @@ void login_on_auth(struct session *s, const struct smtp_event *ev)
 	s->login->session = s;
 	s->login->mech = mech;
 	s->login->withdrawn = s->submit->withdrawn.count;
-	random_fill(&s->login->conversation, sizeof(s->login->conversation));
-	s->login->conversation |= 1; /* 0 means none */
+	if (mech->kind == AUTH_MECH_CONVERSATION) {
+		random_fill(&s->login->conversation, sizeof(s->login->conversation));
+		s->login->conversation |= 1; /* 0 means none */
+	}
 	go_on(s, ev->ticket, ev->has_data ? &ev->data : NULL);
 }
 

@@ -9,6 +9,7 @@
 
 #include "auth/frame.h"
 #include "auth/mech.h"
+#include "auth/recent.h"
 
 /* Lives until the worker's answer is here, also when the session is gone before. */
 struct login {
@@ -22,7 +23,8 @@ struct login {
 	uint64_t withdrawn;			  /* how many logins had been when it began */
 	struct buf responses[AUTH_RESPONSES_MAX]; /* of a whole login */
 	unsigned response_count;
-	char *name; /* as the worker read it, for the log */
+	struct auth_recent_key key; /* of a whole login, until its verdict */
+	char *name;		    /* as the worker read it, for the log */
 };
 
 /* Whether a -PLUS stands among what this session is offered. */

@@ -21,6 +21,7 @@
 /* More unsent output than this and the client's commands wait (a client that never reads). */
 enum { SESSION_OUTPUT_MARK = 64 * 1024 };
 
+struct auth_recent;
 struct login;
 struct message;
 struct probe;
@@ -40,7 +41,8 @@ struct submit {
 	uint64_t salts[32]; /* for Message-IDs; nobody can guess them */
 	unsigned salt_count;
 	struct withdrawn withdrawn;
-	struct probe *probe; /* whether logins can be checked: this loop asks. NULL: not */
+	struct auth_recent *recent; /* of conf.settings */
+	struct probe *probe;	    /* whether logins can be checked: this loop asks. NULL: not */
 	struct load_gauge load;
 	struct timer quiet; /* until the overload that this loop saw begin may be over */
 	bool saw_overload;

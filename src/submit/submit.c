@@ -1,5 +1,6 @@
 #include "session.h"
 
+#include "auth/recent.h"
 #include "backend.h"
 
 #include "base/mem.h"
@@ -19,6 +20,7 @@ static void finish(struct work *work)
 	buf_fini(&submit->scratch);
 	message_free_spares(submit);
 	withdrawn_fini(&submit->withdrawn);
+	auth_recent_free(&submit->recent);
 	free(submit);
 	freed(user);
 }
@@ -33,11 +35,21 @@ static void on_grace_over(struct timer *timer)
 			     "stopping");
 }
 
+/* What was right by other settings need not be by these. */
+static void forget_logins(struct submit *submit)
+{
+	const struct conf_login *login = &submit->conf.settings->conf->login;
+
+	auth_recent_free(&submit->recent);
+	submit->recent = auth_recent_new(login->users_file, (uint32_t)(login->cache_ms / 1000));
+}
+
 struct submit *submit_new(const struct submit_conf *conf)
 {
 	struct submit *submit = mem_new(struct submit);
 
 	submit->conf = *conf;
+	forget_logins(submit);
 	atomic_fetch_add(&conf->settings->refs, 1);
 	list_init(&submit->sessions);
 	submit->free_work.run = finish;
@@ -52,6 +64,7 @@ void submit_renew(struct submit *submit, struct submit_settings *settings)
 
 	atomic_fetch_add(&settings->refs, 1);
 	submit->conf.settings = settings;
+	forget_logins(submit);
 	if (atomic_fetch_sub(&old->refs, 1) == 1)
 		old->freed(old);
 }

@@ -5,12 +5,15 @@ import base64
 import json
 import os
 import re
+import select
+import signal
 import stat
 import time
 
-from rig.base import wait_for
+from rig.base import children_of, wait_for
 from rig.case import Case, letter
 from rig.sasl import Scram, encoded
+from rig.smtp import b64, plain
 
 LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 SHAPE = re.compile("^([%s]{4}-){4}[%s]{4}$" % (LETTERS, LETTERS))
@@ -361,3 +364,152 @@ class Sessions(Case):
         # Its socket is still there.
         self.assertTrue(os.path.exists(daemon.control))
         daemon.ctl("user", "rm", "alice")
+
+
+class Remembered(Case):
+    """The same app password again: the loop knows the answer, as long as it is the answer."""
+
+    def one_loop(self, **login):
+        daemon = self.postern()
+        daemon.config.top["loops"] = 1
+        daemon.config.section("login").update(login)
+        return daemon
+
+    def let_rest(self, daemon):
+        """So young that a second change might go unseen, no state of the file is built upon."""
+        wait_for(lambda: time.time() - os.stat(daemon.users_file).st_ctime > 0.2, "a users file that rests")
+
+    def remembered(self, daemon):
+        """An app password of alice's that the daemon's loop remembers, as JSON."""
+        made = json.loads(daemon.ctl("--json", "app-password", "add", "alice").out)
+        self.let_rest(daemon)
+        self.assertReply(self.stranger(daemon).login("alice", made["password"]), 235)
+        return made
+
+    def stranger(self, daemon, listener="starttls"):
+        """Before its login."""
+        client = self.client(daemon, listener)
+        client.ehlo()
+        client.starttls()
+        client.ehlo()
+        return client
+
+    def try_without_workers(self, daemon, password, mechanism="PLAIN"):
+        """Whether the login has its answer while nothing but the daemon itself runs; and that answer."""
+        client, other = self.stranger(daemon), self.stranger(daemon)
+        stopped = children_of(daemon.pid)
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            if mechanism == "LOGIN":
+                client.want(334, "AUTH LOGIN " + b64("alice"))
+                client.send(b64(password) + "\r\n")
+            else:
+                client.send("AUTH PLAIN %s\r\n" % plain("alice", password))
+            # The loop has taken up what came before these.
+            for _ in range(2):
+                other.want(250, "NOOP")
+            is_answered = bool(select.select([client.sock], [], [], 0)[0])
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+        return is_answered, client.reply().code
+
+    def test_the_second_login_asks_no_worker(self):
+        daemon = self.one_loop().start()
+        made = self.remembered(daemon)
+        password = made["password"]
+        before = daemon.status()["counters"]["logins_ok"]
+        self.assertEqual(self.try_without_workers(daemon, password), (True, 235))
+        self.assertEqual(daemon.status()["counters"]["logins_ok"], before + 1)
+        # It reads the same in the log, and is used like the first.
+        first, second = daemon.events("login", app_password=made["id"])
+        for key in ("level", "verdict", "account", "mech", "address", "detail"):
+            self.assertEqual(first.get(key), second.get(key))
+        # Each form of it is asked about once.
+        self.assertEqual(self.try_without_workers(daemon, password, "LOGIN"), (False, 235))
+        self.assertEqual(self.try_without_workers(daemon, password, "LOGIN"), (True, 235))
+        self.assertEqual(self.try_without_workers(daemon, password.replace("-", "")), (False, 235))
+        # The account's own never is, nor one that is wrong.
+        self.assertEqual(self.try_without_workers(daemon, "secret"), (False, 235))
+        self.assertEqual(self.try_without_workers(daemon, "secret"), (False, 235))
+        self.assertEqual(self.try_without_workers(daemon, password[:-1] + "1"), (False, 535))
+        self.assertEqual(self.try_without_workers(daemon, password[:-1] + "1"), (False, 535))
+        # Its session is one like any other.
+        client = self.session(daemon, password=password)
+        daemon.ctl("app-password", "rm", "alice", made["id"])
+        self.assertReply(client.reply(), 421)
+        self.assertTrue(client.ended())
+
+    def test_a_change_of_the_file_counts_at_once(self):
+        """By posternctl, by an editor that writes it in place, by one that writes it anew."""
+        daemon = self.one_loop().start()
+
+        def by_us(made):
+            daemon.ctl("app-password", "rm", "alice", made["id"])
+
+        def in_place(made):
+            with open(daemon.users_file, "r+") as f:
+                rest = [line for line in f if ":+%s:" % made["id"] not in line]
+                f.seek(0)
+                f.truncate()
+                f.write("".join(rest))
+
+        def anew(made):
+            os.rename(daemon.users_file, daemon.users_file + "~")
+            with open(daemon.users_file + "~") as old, \
+                    open(os.open(daemon.users_file, os.O_WRONLY | os.O_CREAT, 0o600), "w") as f:
+                f.write("".join(line for line in old if ":+%s:" % made["id"] not in line))
+
+        def in_one_octet(made):
+            with open(daemon.users_file, "r+") as f:
+                text = f.read().replace(":0:", ":2:", 1)
+                f.seek(0)
+                f.write(text)
+
+        for change in (by_us, in_place, anew, in_one_octet):
+            made = self.remembered(daemon)
+            self.assertEqual(self.try_without_workers(daemon, made["password"]), (True, 235), change.__name__)
+            client = self.stranger(daemon)
+            change(made)
+            reply = client.login("alice", made["password"])
+            self.assertEqual(reply.code, 535, change.__name__)
+
+    def test_a_file_that_may_not_be_read_counts_at_once(self):
+        daemon = self.one_loop().start()
+        made = self.remembered(daemon)
+        clients = [self.stranger(daemon) for _ in range(4)]
+
+        def login():
+            return clients.pop().login("alice", made["password"]).code
+
+        os.chmod(daemon.users_file, 0o666)
+        self.assertEqual(login(), 454)
+        os.chmod(daemon.users_file, 0o600)
+        self.let_rest(daemon)
+        self.assertEqual([login(), login()], [235, 235])
+        os.unlink(daemon.users_file)
+        self.assertEqual(login(), 454)
+
+    def test_new_settings_forget_it(self):
+        daemon = self.one_loop().start()
+        made = self.remembered(daemon)
+        daemon.reload()
+        self.assertEqual(self.try_without_workers(daemon, made["password"]), (False, 235))
+        self.assertEqual(self.try_without_workers(daemon, made["password"]), (True, 235))
+        daemon.config.section("login")["app_passwords"] = "none"
+        daemon.reload()
+        self.assertReply(self.stranger(daemon).login("alice", made["password"]), 535)
+
+    def test_nothing_is_remembered_with_a_cache_of_0(self):
+        daemon = self.one_loop(cache=0).start()
+        made = self.remembered(daemon)
+        self.assertEqual(self.try_without_workers(daemon, made["password"]), (False, 235))
+
+    def test_a_listener_keeps_its_users(self):
+        daemon = self.one_loop()
+        daemon.config.section("listen", "submit25")["users"] = ["bob"]
+        daemon.start()
+        made = self.remembered(daemon)
+        self.assertReply(self.stranger(daemon, "submit25").login("alice", made["password"]), 535)
+        self.assertReply(self.stranger(daemon).login("alice", made["password"]), 235)

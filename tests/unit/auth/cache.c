@@ -1,6 +1,7 @@
 #include "test.h"
 
 #include "cache.h"
+#include "memo.h"
 
 #include <stdio.h>
 
@@ -82,15 +83,15 @@ static void is_bounded(void **state)
 	unsigned known = 0;
 
 	(void)state;
-	for (int i = 0; i < CACHE_ENTRIES_MAX + 100; i++) {
+	for (int i = 0; i < MEMO_ENTRIES_MAX + 100; i++) {
 		snprintf(name, sizeof(name), "user%d", i);
 		keep(c, name, "x", i);
 	}
-	for (int i = 0; i < CACHE_ENTRIES_MAX + 100; i++) {
+	for (int i = 0; i < MEMO_ENTRIES_MAX + 100; i++) {
 		snprintf(name, sizeof(name), "user%d", i);
 		known += has(c, name, HASH, "x", 5000);
 	}
-	assert_int_equal(known, CACHE_ENTRIES_MAX);
+	assert_int_equal(known, MEMO_ENTRIES_MAX);
 	assert_false(has(c, "user99", HASH, "x", 5000));
 	assert_true(has(c, "user100", HASH, "x", 5000));
 	cache_free(&c);

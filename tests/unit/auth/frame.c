@@ -71,6 +71,14 @@ static const struct auth_answer sample_answer = {
 	.detail = { (const unsigned char *)"no such user", 12 },
 };
 
+static const struct auth_answer sample_yes = {
+	.verdict = AUTH_OK,
+	.account = S("alice"),
+	.credential = S("k3fz"),
+	.good_until_s = 0xFEDCBA9876543210,
+	.file_state = S("\0\1\2"),
+};
+
 static int decode_hello(struct span in)
 {
 	struct auth_hello hello;
@@ -99,11 +107,9 @@ static const struct kind {
 	const char *name;
 	int (*decode)(struct span in);
 	const char *family; /* what its first octet says */
-} kinds[] = { { "hello", decode_hello, "hello" },
-	      { "request", decode_request, "request" },
-	      { "answer", decode_answer, "answer" },
-	      { "step", decode_request, "request" },
-	      { "challenge", decode_answer, "answer" } };
+} kinds[] = { { "hello", decode_hello, "hello" },	{ "request", decode_request, "request" },
+	      { "answer", decode_answer, "answer" },	{ "step", decode_request, "request" },
+	      { "challenge", decode_answer, "answer" }, { "yes", decode_answer, "answer" } };
 
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 
@@ -116,7 +122,10 @@ static void encode_sample(size_t kind, struct buf *out)
 	else if (kind == 1 || kind == 3)
 		auth_request_encode(kind == 1 ? &sample_request : &sample_step, out);
 	else
-		auth_answer_encode(kind == 2 ? &sample_answer : &sample_challenge, out);
+		auth_answer_encode(kind == 2   ? &sample_answer
+				   : kind == 4 ? &sample_challenge
+					       : &sample_yes,
+				   out);
 }
 
 static void assert_spans_eq(struct span a, struct span b)
@@ -377,15 +386,58 @@ static void a_challenge_comes_back(void **state)
 	buf_fini(&frame);
 }
 
+static void what_may_be_remembered_comes_back(void **state)
+{
+	struct auth_answer out;
+	struct buf frame = { 0 };
+
+	(void)state;
+	auth_answer_encode(&sample_yes, &frame);
+	assert_int_equal(auth_answer_decode(buf_span(&frame), &out), 0);
+	assert_true(out.good_until_s == sample_yes.good_until_s);
+	assert_spans_eq(out.file_state, sample_yes.file_state);
+	buf_fini(&frame);
+}
+
+/* Only a yes to a password that is known to be an app password, and in a state that can be told. */
+static void what_must_not_be_remembered_is_no_answer(void **state)
+{
+	static const struct span nothing;
+	struct auth_answer cases[6];
+
+	(void)state;
+	for (size_t i = 0; i < 6; i++)
+		cases[i] = sample_yes;
+	cases[0].verdict = AUTH_WRONG;
+	cases[1].verdict = AUTH_CONTINUE;
+	cases[2].account = nothing;
+	cases[3].credential = nothing;
+	cases[4].file_state = nothing;
+	cases[5].good_until_s = 0;
+	for (size_t i = 0; i < 6; i++) {
+		struct auth_answer out;
+		struct buf frame = { 0 };
+
+		auth_answer_encode(&cases[i], &frame);
+		assert_int_equal(auth_answer_decode(buf_span(&frame), &out), -EINVAL);
+		assert_int_equal(out.verdict, AUTH_UNAVAILABLE);
+		assert_true(out.good_until_s == 0);
+		buf_fini(&frame);
+	}
+}
+
 static void a_long_detail_is_cut(void **state)
 {
 	struct auth_answer in = sample_answer, out;
 	struct buf frame = { 0 };
 
 	(void)state;
+	in.verdict = AUTH_OK;
 	in.account = in.credential = letters(AUTH_NAME_OCTETS_MAX);
 	in.challenge = letters(AUTH_CHALLENGE_OCTETS_MAX);
 	in.detail = letters(5000);
+	in.good_until_s = UINT64_MAX;
+	in.file_state = letters(AUTH_FILE_STATE_OCTETS_MAX);
 	auth_answer_encode(&in, &frame);
 	assert_true(frame.len <= AUTH_ANSWER_OCTETS_MAX);
 	assert_int_equal(auth_answer_decode(buf_span(&frame), &out), 0);
@@ -538,6 +590,8 @@ int main(void)
 		cmocka_unit_test(a_request_beyond_its_bounds_goes_without_responses),
 		cmocka_unit_test(an_answer_comes_back),
 		cmocka_unit_test(a_challenge_comes_back),
+		cmocka_unit_test(what_may_be_remembered_comes_back),
+		cmocka_unit_test(what_must_not_be_remembered_is_no_answer),
 		cmocka_unit_test(a_long_detail_is_cut),
 		cmocka_unit_test(every_truncation_is_refused),
 		cmocka_unit_test(what_is_left_over_is_refused),

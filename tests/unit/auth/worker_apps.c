@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* App passwords beside each back end. */
 static struct desk desk;
+static uint32_t cache_seconds;
 static char users[128], sasldb[128], nowhere[128];
 static char id[AUTH_APP_ID_MAX], app[AUTH_APP_PASSWORD_TEXT_MAX];
 static char lost_id[AUTH_APP_ID_MAX], lost[AUTH_APP_PASSWORD_TEXT_MAX];
@@ -19,6 +21,7 @@ static int set_up(void **state)
 
 	(void)state;
 	desk_open(&desk);
+	cache_seconds = 0;
 	snprintf(users, sizeof(users), "%s", desk_path(&desk, "users"));
 	snprintf(sasldb, sizeof(sasldb), "%s", desk_path(&desk, "sasldb2"));
 	snprintf(nowhere, sizeof(nowhere), "%s", desk_path(&desk, "nowhere"));
@@ -54,6 +57,7 @@ static void hire(enum auth_backend backend, enum auth_app_passwords apps, const 
 		.domains = { span_text("example.com") },
 		.domain_count = 1,
 		.app_passwords = apps,
+		.cache_seconds = cache_seconds,
 	};
 
 	if (desk.fd >= 0)
@@ -198,6 +202,91 @@ static void a_user_may_have_app_passwords_alone(void **state)
 	desk_expect(&desk, desk_plain(&desk, "alice", "carol", other), AUTH_WRONG, "as alice");
 }
 
+/* Until a change would show in its times. */
+static void let_settle(const char *file)
+{
+	struct timespec now;
+	struct stat st;
+
+	assert_int_equal(stat(file, &st), 0);
+	do
+		clock_gettime(CLOCK_REALTIME, &now);
+	while (now.tv_sec * 1000 + now.tv_nsec / 1000000 <=
+	       st.st_ctim.tv_sec * 1000 + st.st_ctim.tv_nsec / 1000000 + 101);
+}
+
+static bool may_remember(const char *password, enum auth_verdict expected)
+{
+	desk_expect(&desk, desk_plain(&desk, "", "alice", password), expected, password);
+	assert_int_equal(desk.answer.good_until_s == 0, desk.answer.file_state.len == 0);
+	return desk.answer.good_until_s != 0;
+}
+
+static void only_an_app_password_may_be_remembered(void **state)
+{
+	const uint64_t soon = (uint64_t)time(NULL) + 1000;
+	char brief_id[AUTH_APP_ID_MAX], brief[AUTH_APP_PASSWORD_TEXT_MAX];
+	uint64_t before;
+
+	(void)state;
+	assert_int_equal(auth_users_app_add(users, "alice", "brief", 1, (int64_t)soon, true,
+					    brief_id, brief, NULL),
+			 0);
+	cache_seconds = 3600;
+	let_settle(users);
+	for (int i = 0; i < 2; i++) {
+		hire(i ? AUTH_BACKEND_SASLDB : AUTH_BACKEND_USERS, AUTH_APP_PASSWORDS_OPTIONAL,
+		     users);
+		before = (uint64_t)time(NULL);
+		assert_true(may_remember(app, AUTH_OK));
+		assert_in_range(desk.answer.good_until_s, before + 3600,
+				(uint64_t)time(NULL) + 3600);
+		/* No longer than it is good. */
+		assert_true(may_remember(brief, AUTH_OK));
+		assert_true(desk.answer.good_until_s == soon);
+		desk_expect(&desk, desk_login(&desk, "alice", app), AUTH_OK, "LOGIN");
+		assert_true(desk.answer.good_until_s != 0);
+		assert_false(may_remember("wonderland", AUTH_OK));
+		assert_false(may_remember("wonderland", AUTH_OK));
+		assert_false(may_remember("Wonderland", AUTH_WRONG));
+		assert_false(may_remember(lost, AUTH_EXPIRED));
+	}
+	cache_seconds = 0;
+	hire(AUTH_BACKEND_USERS, AUTH_APP_PASSWORDS_OPTIONAL, users);
+	assert_false(may_remember(app, AUTH_OK));
+}
+
+/* In each state of the file by another name, and by none where it cannot be told from the next. */
+static void it_is_remembered_by_the_state_of_the_file(void **state)
+{
+	struct buf before = { 0 };
+	FILE *f;
+
+	(void)state;
+	cache_seconds = 3600;
+	let_settle(users);
+	hire(AUTH_BACKEND_USERS, AUTH_APP_PASSWORDS_OPTIONAL, users);
+	assert_true(may_remember(app, AUTH_OK));
+	buf_put_span(&before, desk.answer.file_state);
+	assert_true(may_remember(app, AUTH_OK));
+	assert_true(span_eq(desk.answer.file_state, buf_span(&before)));
+
+	assert_int_equal(auth_users_app_rm(users, "alice", lost_id, NULL), 0);
+	let_settle(users);
+	assert_true(may_remember(app, AUTH_OK));
+	assert_false(span_eq(desk.answer.file_state, buf_span(&before)));
+
+	f = fopen(users, "a");
+	assert_non_null(f);
+	fputs("a flaw\n", f);
+	fclose(f);
+	let_settle(users);
+	assert_false(may_remember(app, AUTH_OK));
+	desk_detail_has(&desk, "a flaw");
+	assert_false(may_remember(app, AUTH_OK));
+	buf_fini(&before);
+}
+
 #define in_directory(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -208,6 +297,8 @@ int main(void)
 		in_directory(what_looks_like_one_is_not_shown_to_the_back_end),
 		in_directory(where_they_are_required_no_back_end_is),
 		in_directory(a_user_may_have_app_passwords_alone),
+		in_directory(only_an_app_password_may_be_remembered),
+		in_directory(it_is_remembered_by_the_state_of_the_file),
 	};
 
 	return cmocka_run_group_tests_name("auth/worker-apps", tests, NULL, NULL);
