@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import unittest
 
 from rig import dovecot, postfix
@@ -17,6 +18,7 @@ BENCH = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.append(BENCH)
 
 from stand import bars, report, special, usage  # noqa: E402
+from stand.look import Look  # noqa: E402
 
 CONDITIONS = ("steal", "others")
 FIGURES = ("per_second", "accepted_per_second", "cpu_us", "p50_us", "p99_us", "max_us", "cpu_of_load_us", *CONDITIONS,
@@ -183,6 +185,45 @@ class Early(Case):
             if shutil.which("gnuplot"):
                 self.assertIn(why, done.err)
             self.assertNotEqual(done.returncode, 0)
+
+
+class Sink:
+    """Has so many messages each time that it is asked; its last word stands."""
+
+    def __init__(self, *messages):
+        self.messages = list(messages)
+
+    def counts(self):
+        return {"messages": self.messages.pop(0) if self.messages[1:] else self.messages[0]}
+
+    def processor_seconds(self):
+        return 0
+
+
+class Load:
+    def __init__(self, has_ended):
+        self.pid, self.has_ended = 1 << 30, has_ended
+
+    def poll(self):
+        return 0 if self.has_ended else None
+
+
+class Looks(unittest.TestCase):
+    def test_each_waits_for_its_messages(self):
+        sink = Sink(0, 3, 12, 15, 40)
+        looks = [Look(sink, os.getpid(), Load(False), at) for at in (10, 40)]
+        self.assertEqual([look.messages for look in looks], [12, 40])
+        self.assertEqual(Look(Sink(5), os.getpid(), Load(True), 10).messages, 5)
+
+    def test_what_lies_between_has_its_price(self):
+        first = Look(Sink(100), os.getpid(), Load(False), 100)
+        end = time.process_time() + 0.1
+        while time.process_time() < end:
+            pass
+        found = first.until(Look(Sink(110), os.getpid(), Load(False), 110))
+        self.assertGreaterEqual(found["cpu_us"], 0.08 * 1e6 / 10)
+        self.assertEqual((found["cpu_of_load_us"], found["cpu_of_sink_us"]), (0, 0))
+        self.assertAlmostEqual(found["daemon"] * os.cpu_count() / found["per_second"], found["cpu_us"] / 1e6)
 
 
 class Usage(Case):

@@ -1,0 +1,47 @@
+"""What a message costs within a pass: between two looks at the processors, without its beginning and its end."""
+
+import os
+import time
+
+from . import usage
+
+# The three that a pass needs, and what a message cost each.
+COSTS = {"daemon": "cpu_us", "load": "cpu_of_load_us", "sink": "cpu_of_sink_us"}
+
+
+class Look:
+    """At the processor time of all three, once the sink has so many messages, or the load has ended."""
+
+    def __init__(self, sink, pid, load, messages):
+        while True:
+            self.messages = sink.counts()["messages"]
+            if self.messages >= messages or load.poll() is not None:
+                break
+            time.sleep(0.005)
+        self.at = time.monotonic()
+        self.cpu = [usage.processor_seconds(one) for one in (pid, load.pid)] + [sink.processor_seconds()]
+        self.machine = usage.Machine()
+        self.loops = loop_seconds(pid)
+
+    def until(self, end):
+        """What was done from here to there: costs a message, shares of all processors, what loops did of the time."""
+        seconds, messages = max(end.at - self.at, 1e-6), max(end.messages - self.messages, 1)
+        used = [b - a for a, b in zip(self.cpu, end.cpu)]
+        out = {"per_second": messages / seconds, **self.machine.shares(sum(used), end.machine)}
+        for name, one in zip(COSTS, used):
+            out[COSTS[name]] = one * 1e6 / messages
+            out[name] = one / seconds / os.cpu_count()
+        for i, name in enumerate(("ran", "waited")):
+            out[name] = [(end.loops[task][i] - self.loops[task][i]) / seconds for task in sorted(end.loops)]
+        return out
+
+
+def loop_seconds(pid):
+    """Of each loop of the daemon: seconds that it ran, and that it waited for a processor."""
+    found = {}
+    for task in os.listdir("/proc/%d/task" % pid):
+        base = "/proc/%d/task/%s/" % (pid, task)
+        with open(base + "comm") as name, open(base + "schedstat") as figures:
+            if name.read().startswith("sessions-"):
+                found[task] = [int(n) / 1e9 for n in figures.read().split()[:2]]
+    return found
