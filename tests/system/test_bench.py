@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -121,7 +122,8 @@ class Latency(unittest.TestCase):
             return {"slice_p50_us": p50_us, "slice_p99_us": p99_us, "p50_us": 1, "p99_us": 10 ** 7}
 
         table = [{"workload": "kept", "server": "postfix", "is_main": True, "login": "sasldb", "p50_us": 47000}]
-        rates = {"at_70": {"hybrid": at(900, 5000), "postfix": at(4000, 9000)}, "at_peers_70": {"hybrid": at(500, 3000)}}
+        rates = {"at_70": {"hybrid": at(900, 5000), "postfix": at(4000, 9000)},
+                 "at_peers_70": {"hybrid": at(500, 3000)}}
 
         def said(rows, found):
             return [(bar.value, bar.bar, bar.is_met) for bar in bars.of_latency(bars.Measured(rows), found)]
@@ -130,6 +132,19 @@ class Latency(unittest.TestCase):
         self.assertEqual(said([], rates), [(5, 4, False), (3, 4, True)])
         self.assertEqual(said(table, {"at_70": {"hybrid": at(900, 5000)}}), [(5, 47, True)])
         self.assertEqual(said(table, {}), [])
+
+    def test_a_bar_that_runs_do_not_decide_is_close(self):
+        def bar(*ours):
+            rows = [{"workload": "kept", "server": server, "name": server, "login": "", "is_main": True, "lost": 0,
+                     "cpu_us": statistics.median(runs), "cpu_us_runs": runs}
+                    for server, runs in (("hybrid", ours), ("floor-pass", [100] * len(ours)))]
+            return [(one.value, one.between, one.is_met, one.is_close) for one in bars.of_cost(bars.Measured(rows))]
+
+        self.assertEqual(bar(140, 140, 140), [(1.4, (1.4, 1.4), True, False)])
+        self.assertEqual(bar(140, 160), [(1.5, None, True, False)])
+        value, between, is_met, is_close = bar(120, 130, 140, 155, 170)[0]
+        self.assertEqual((value, is_met, is_close), (1.4, True, True))
+        self.assertTrue(1.2 <= between[0] < 1.4 < between[1] <= 1.7, between)
 
     def test_conditions_are_medians(self):
         rows = [{"server": "hybrid", "name": "", "login": "", "workload": "kept", "passes_on": True, "is_main": True,

@@ -1,5 +1,8 @@
 """What the requirement asks for, beside what was measured."""
 
+import random
+import statistics
+
 # Workload, server, to what, at least how many times cheaper.
 CHEAPER = (
     ("kept", "hybrid", "postfix", 20),
@@ -19,23 +22,42 @@ FLOORS = (
 FASTER = (("kept", "hybrid", "postfix", 8),)
 COMMIT_LEAST = 20
 WRITTEN_MOST = 1.1
+SERIES = 1000
 
 
 class Bar:
-    """One figure of the requirement: what it is, what came out, what it must be."""
+    """One figure of the requirement: what it is, what came out, what it must be; and between which values it may come
+    out in other series like this one."""
 
-    def __init__(self, what, value, bar, is_most=False, form="%.1f"):
-        self.what, self.value, self.bar, self.form = what, value, bar, form
+    def __init__(self, what, value, bar, is_most=False, form="%.1f", between=None):
+        self.what, self.value, self.bar, self.form, self.between = what, value, bar, form, between
         self.is_most = is_most
         self.is_met = value <= bar if is_most else value >= bar
+        self.is_close = bool(between) and between[0] < bar < between[1]
 
     def line(self):
-        return "%-95s%8s  %-8s %6s  %s" % (self.what, self.form % self.value,
-                                           "at most" if self.is_most else "at least", self.form % self.bar,
-                                           "pass" if self.is_met else "short")
+        between = "(%s-%s)" % tuple(self.form % value for value in self.between) if self.between else ""
+        return "%-95s%8s %-13s %-8s %6s  %s" % (self.what, self.form % self.value, between,
+                                                "at most" if self.is_most else "at least", self.form % self.bar,
+                                                ("pass" if self.is_met else "short") + ", closely" * self.is_close)
 
     def record(self):
-        return {"what": self.what, "value": self.value, "bar": self.bar, "is_most": self.is_most, "pass": self.is_met}
+        return {"what": self.what, "value": self.value, "bar": self.bar, "is_most": self.is_most, "pass": self.is_met,
+                "between": self.between, "close": self.is_close}
+
+
+def between(over, under, key):
+    """The ratio of medians in nine of ten series of as many runs, drawn at random from these."""
+    runs = list(zip(over.get(key + "_runs", ()), under.get(key + "_runs", ())))
+    if len(runs) < 3 or not all(low for _, low in runs):
+        return None
+    chance = random.Random(1)
+    ratios = []
+    for _ in range(SERIES):
+        series = [chance.choice(runs) for _ in runs]
+        ratios.append(statistics.median(a for a, _ in series) / statistics.median(b for _, b in series))
+    ratios.sort()
+    return ratios[SERIES // 20], ratios[-SERIES // 20]
 
 
 class Measured:
@@ -58,11 +80,11 @@ def of_cost(measured):
     for workload, server, other, bar in CHEAPER:
         for a, b in measured.pairs(workload, server, other):
             what = "%s: %s (%s), times cheaper than %s (%s)" % (workload, a["name"], a["login"], b["name"], b["login"])
-            yield Bar(what, b["cpu_us"] / a["cpu_us"], bar)
+            yield Bar(what, b["cpu_us"] / a["cpu_us"], bar, between=between(b, a, "cpu_us"))
     for workload, server, other, bar in FLOORS:
         for a, b in measured.pairs(workload, server, other):
             yield Bar("%s: %s (%s), CPU to %s" % (workload, a["name"], a["login"], b["name"]),
-                      a["cpu_us"] / b["cpu_us"], bar, True, "%.2f")
+                      a["cpu_us"] / b["cpu_us"], bar, True, "%.2f", between(a, b, "cpu_us"))
 
 
 def of_latency(measured, special):
@@ -87,7 +109,7 @@ def of_speed(measured):
     for workload, server, other, bar in FASTER:
         for a, b in measured.pairs(workload, server, other):
             yield Bar("%s: %s, messages/s to %s" % (workload, a["name"], b["name"]), a["per_second"] / b["per_second"],
-                      bar)
+                      bar, between=between(a, b, "per_second"))
             yield Bar("%s: %s, messages lost" % (workload, a["name"]), a["lost"], 0, True, "%d")
 
 

@@ -7,6 +7,8 @@ from .work import WORKLOADS
 # Of a measured pass: each becomes its median, and its least and most are kept beside it.
 FIGURES = ("per_second", "accepted_per_second", "cpu_us", "p50_us", "p90_us", "p99_us", "p999_us", "max_us",
            "connect_p50_us", "connect_p99_us", "cpu_of_load_us", "steal", "others")
+# Of these all are kept, in the order of the runs.
+RUNS = ("cpu_us", "per_second")
 SUMS = ("messages", "failures", "refused", "lost", "twice", "resumed")
 COUNTS = ("syncs", "switches", "calls", "memory_octets")
 
@@ -20,6 +22,8 @@ def median_row(passes):
         if values:
             row[key] = statistics.median(values)
             row[key + "_spread"] = [min(values), max(values)]
+    for key in RUNS:
+        row[key + "_runs"] = [p[key] for p in passes if key in p]
     for key in SUMS:
         row[key] = sum(p.get(key) or 0 for p in passes)
     for key in COUNTS:
