@@ -78,14 +78,16 @@ struct tls *tls_new_client(struct tls_trust *trust, const char *host, const stru
 void tls_free(struct tls **tls);
 
 enum tls_result {
-	TLS_OK,	   /* done: the handshake, or the octets in *n */
+	TLS_OK,	   /* done: the handshake, or there are octets */
 	TLS_AGAIN, /* more octets must come from the peer first */
 	TLS_END,   /* the peer closed: with close_notify or without */
 	TLS_ERROR, /* fault says what */
 };
 
 enum tls_result tls_handshake(struct tls *tls, struct fault *fault);
-enum tls_result tls_read(struct tls *tls, void *at, size_t cap, size_t *n, struct fault *fault);
+/* The octets of one record, where they were deciphered: there until the next call, which wipes them if they
+ * are few enough to hold a password. */
+enum tls_result tls_read(struct tls *tls, struct span *plain_out, struct fault *fault);
 /* Always takes all: at most 16 KiB a call. */
 enum tls_result tls_write(struct tls *tls, struct span plain, struct fault *fault);
 /* Sends close_notify; no answer is awaited. */

@@ -200,7 +200,6 @@ struct loop *loop_new(const char *thread_name)
 	snprintf(loop->name, sizeof(loop->name), "%s", thread_name);
 	loop->stop.run = stop_here;
 	loop->read_at = mem_alloc(LOOP_READ_OCTETS);
-	loop->plain_at = mem_alloc(LOOP_READ_OCTETS);
 	list_init(&loop->streams);
 	list_init(&loop->due);
 	start_handles(loop);
@@ -257,7 +256,6 @@ void loop_free(struct loop **loop_at)
 		buf_fini(&loop->spare[--loop->spares]);
 	heap_fini(&loop->timers);
 	free(loop->read_at);
-	free(loop->plain_at);
 	free(loop);
 }
 

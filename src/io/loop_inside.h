@@ -44,8 +44,7 @@ struct loop {
 	uv_idle_t line_turn; /* active while there are any */
 	int64_t line_served_ms,
 		line_waited_ms; /* when the last had its turn, and after what wait */
-	/* Shared by all streams: what one read call brings, and its deciphered form. */
-	unsigned char *read_at, *plain_at;
+	unsigned char *read_at; /* what one read call brings, of any stream */
 	struct buf spare[LOOP_SPARE_BUFS];
 	size_t spares;
 };

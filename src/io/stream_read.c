@@ -88,27 +88,18 @@ void stream_resume(struct stream *s)
 
 /* Octets from the socket */
 
-/* One read brings at most LOOP_READ_OCTETS; all of it is deciphered here, so that nothing is ever
- * left over in two places. */
+/* All that a read brings is deciphered here, so that nothing is ever left over in two places. */
 static void decipher(struct stream *s)
 {
 	struct fault fault = { 0 };
 	enum tls_result result;
-	size_t n, len;
+	struct span plain;
 
-	do {
-		len = 0;
-		do {
-			result = tls_read(s->tls, s->loop->plain_at + len, LOOP_READ_OCTETS - len,
-					  &n, &fault);
-			len += n;
-		} while (result == TLS_OK && len < LOOP_READ_OCTETS);
-		if (len)
-			give(s, span_of(s->loop->plain_at, len));
-		mem_wipe(s->loop->plain_at, len < SMALL ? len : 0);
+	while ((result = tls_read(s->tls, &plain, &fault)) == TLS_OK) {
+		give(s, plain);
 		if (s->state != STREAM_OPEN)
 			return;
-	} while (result == TLS_OK);
+	}
 	if (result != TLS_AGAIN)
 		stream_tls_over(s, result, &fault);
 }

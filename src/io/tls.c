@@ -19,6 +19,7 @@ enum {
 	 * only when it is whole, and keeps up to 16 MiB until then; a chain of certificates has some
 	 * KiB. */
 	BARREN_MOST = 64 * 1024,
+	SMALL = 4096, /* what may hold a password */
 };
 
 /* The wire */
@@ -60,6 +61,18 @@ static int on_pull_timeout(gnutls_transport_ptr_t user, unsigned ms)
 	(void)user;
 	(void)ms;
 	return 1;
+}
+
+static void drop_packet(struct tls *tls)
+{
+	gnutls_datum_t plain;
+
+	if (tls->packet == NULL)
+		return;
+	gnutls_packet_get(tls->packet, &plain, NULL);
+	mem_wipe(plain.data, plain.size < SMALL ? plain.size : 0);
+	gnutls_packet_deinit(tls->packet);
+	tls->packet = NULL;
 }
 
 /* Life */
@@ -177,6 +190,7 @@ void tls_free(struct tls **tls_at)
 	*tls_at = NULL;
 	if (tls == NULL)
 		return;
+	drop_packet(tls);
 	gnutls_deinit(tls->session);
 	if (tls->no_credentials)
 		gnutls_certificate_free_credentials(tls->no_credentials);
@@ -278,22 +292,25 @@ static bool is_dry(const struct tls *tls)
 	       gnutls_record_check_pending(tls->session) == 0;
 }
 
-enum tls_result tls_read(struct tls *tls, void *at, size_t cap, size_t *n, struct fault *fault)
+enum tls_result tls_read(struct tls *tls, struct span *plain_out, struct fault *fault)
 {
+	gnutls_datum_t plain;
 	ssize_t rc;
 
-	*n = 0;
+	*plain_out = span_of(NULL, 0);
+	drop_packet(tls);
 	if (tls->state != TLS_OPEN)
 		return dead(fault);
 	if (is_dry(tls))
 		return TLS_AGAIN;
 	tls->retries = 0;
 	do {
-		rc = gnutls_record_recv(tls->session, at, cap);
+		rc = gnutls_record_recv_packet(tls->session, &tls->packet);
 	} while (rc < 0 && is_chore(tls, (int)rc));
 	if (rc <= 0)
 		return rc ? result_of(tls, (int)rc, fault) : end(tls);
-	*n = (size_t)rc;
+	gnutls_packet_get(tls->packet, &plain, NULL);
+	*plain_out = span_of(plain.data, plain.size);
 	tls->barren = 0;
 	return TLS_OK;
 }

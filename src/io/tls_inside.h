@@ -65,6 +65,7 @@ struct tls {
 	gnutls_priority_t own_priority;			 /* likewise */
 	char *host;					 /* GnuTLS keeps a pointer to it */
 	char *why; /* the client's certificate is not believed; NULL until one was asked about */
+	gnutls_packet_t packet; /* what tls_read() gave; NULL: nothing is lent */
 	unsigned chores, retries;
 	size_t barren; /* octets pulled since the last plain text */
 	enum tls_wire_state wire_state;
