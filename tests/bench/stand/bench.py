@@ -169,11 +169,13 @@ class Bench:
         if self.has("commit"):
             out = special.group_commit(self.stand, server, self.amount)
             self.commits.append(out)
-            progress("%s%-17s commit   %8.1f messages a sync" % (label, server.name, out["messages_per_sync_own"]))
+            progress("%s%-17s commit   %8.1f messages a sync%s" % (label, server.name, out["messages_per_sync_own"],
+                                                                   conditions(out)))
         if self.has("written"):
             out = special.amplification(self.stand, server, self.amount)
             self.written.append(out)
-            progress("%s%-17s written  %8.3f octets for one" % (label, server.name, out.get("written_per_octet", 0)))
+            progress("%s%-17s written  %8.3f octets for one%s" % (label, server.name, out.get("written_per_octet", 0),
+                                                                  conditions(out)))
 
     def run(self, n):
         label = "run %d of %d  " % (n + 1, self.args.runs)
@@ -205,9 +207,10 @@ class Bench:
                                               ("name",)),
                                        **special.over_slices(some), passes=some) for key, some in found.items()}
         if self.commits:
-            out["group_commit"] = middle(self.commits, ("messages_per_sync", "messages_per_sync_own"), ("clients",))
+            syncs = ("messages_per_sync", "messages_per_sync_own", "steal", "others")
+            out["group_commit"] = middle(self.commits, syncs, ("clients",))
         if self.written:
-            out["amplification"] = middle(self.written, ("written_per_octet",), ("octets",))
+            out["amplification"] = middle(self.written, ("written_per_octet", "steal", "others"), ("octets",))
         if self.curve:
             out["curve"] = self.curve
         return out

@@ -53,7 +53,8 @@ def group_commit(stand, server, amount):
     out = stand.counted(server, amount.over(COMMIT_CLIENTS), octets, more)
     syncs = find(server.daemon.status(), "spool_syncs")["spool_syncs"] - before
     figures = {"clients": COMMIT_CLIENTS, "messages": out["messages"], "failures": out["failures"],
-               "lost": out["lost"], "twice": out["twice"], "messages_per_sync_own": out["messages"] / max(syncs, 1)}
+               "lost": out["lost"], "twice": out["twice"], "steal": out["steal"], "others": out["others"],
+               "messages_per_sync_own": out["messages"] / max(syncs, 1)}
     if out.get("syncs"):
         figures["messages_per_sync"] = 1 / out["syncs"]
     return figures
@@ -67,7 +68,7 @@ def amplification(stand, server, amount):
     out = stand.send(server, amount, octets, more)
     written = usage.written_octets(server.pid) - os.path.getsize(log) - before
     figures = {"octets": octets, "written_octets": written}
-    figures.update({key: out[key] for key in ("messages", "failures", "lost", "twice")})
+    figures.update({key: out[key] for key in ("messages", "failures", "lost", "twice", "steal", "others")})
     # A file system in memory has no disk to write to.
     if written > 0:
         figures["written_per_octet"] = written / max(out["messages"] * octets, 1)

@@ -99,7 +99,7 @@ class Stand:
         if peak.octets is not None:
             figures["memory_octets"] = peak.octets
         figures["messages"] = out["messages"]
-        for name in ("failures", "lost", "twice"):
+        for name in ("failures", "lost", "twice", "steal", "others"):
             figures[name] = out[name]
         return figures
 
