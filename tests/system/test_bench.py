@@ -133,6 +133,17 @@ class Latency(unittest.TestCase):
         self.assertEqual(said(table, {"at_70": {"hybrid": at(900, 5000)}}), [(5, 47, True)])
         self.assertEqual(said(table, {}), [])
 
+    def test_a_pass_of_which_much_was_stolen_is_repeated(self):
+        def kept(*steal):
+            passes = [{"steal": share, "cpu_us": n, "failures": 0, "lost": n, "twice": 0}
+                      for n, share in enumerate(steal)]
+            out = special.calm(iter(passes).__next__, 0.1)
+            return out["cpu_us"], out["tries"], out["lost"]
+
+        self.assertEqual(kept(0.1), (0, 1, 0))
+        self.assertEqual(kept(0.3, 0.05), (1, 2, 1))
+        self.assertEqual(kept(0.3, 0.2, 0.4), (1, 3, 3))
+
     def test_a_bar_that_runs_do_not_decide_is_close(self):
         def bar(*ours):
             rows = [{"workload": "kept", "server": server, "name": server, "login": "", "is_main": True, "lost": 0,
