@@ -100,9 +100,10 @@ def of_latency(measured, special):
     )
     for where, peer, p50, words in readings:
         for server in ("hybrid", "queue"):
-            if peer and server in special.get(where, {}):
-                yield Bar("Postern %s %s" % (server, words), special[where][server]["slice_p99_us"] / 1e3,
-                          peer[p50] / 1e3, True)
+            ours = special.get(where, {}).get(server, {}).get("slice_p99_us")
+            # Of whom no message was answered, nothing can be said.
+            if ours and peer and peer[p50]:
+                yield Bar("Postern %s %s" % (server, words), ours / 1e3, peer[p50] / 1e3, True)
 
 
 def of_speed(measured):
