@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import unittest
+from unittest import mock
 
 from rig import dovecot, postfix
 from rig.base import PATIENCE, command_line, end_process, run, wait_for
@@ -19,7 +20,7 @@ BENCH = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.append(BENCH)
 
 from stand import bars, report, special, usage  # noqa: E402
-from stand.look import Look  # noqa: E402
+from stand.look import Look, loop_seconds  # noqa: E402
 
 CONDITIONS = ("steal", "others")
 FIGURES = ("per_second", "accepted_per_second", "cpu_us", "p50_us", "p99_us", "max_us", "cpu_of_load_us", *CONDITIONS,
@@ -115,7 +116,16 @@ class Latency(unittest.TestCase):
     def test_a_stolen_slice_is_one_of_many(self):
         found = special.over_slices(self.passes((1000, 2000, 900000), (3000, 2500)))
         self.assertEqual(found, {"slice_p50_us": 250, "slice_p99_us": 2500, "slices": 5})
-        self.assertEqual(special.over_slices([{}]), {})
+
+    def test_of_whom_nothing_was_answered_the_run_goes_on(self):
+        nothing = special.over_slices([{}, {"slices_p50_us": [], "slices_p99_us": []}])
+        self.assertEqual(nothing, {"slice_p50_us": 0, "slice_p99_us": 0, "slices": 0})
+        row = dict(nothing, name="Postfix", rate=1, p50_us=0, p99_us=0, steal=0, others=0)
+        self.assertIn("of 0 slices", report.below_capacity({"at_70": {"postfix": row}})[-1])
+        answered = dict(row, slice_p50_us=900, slice_p99_us=5000)
+        for ours, peer in ((answered, row), (row, answered)):
+            found = bars.of_latency(bars.Measured([]), {"at_70": {"hybrid": ours, "postfix": peer}})
+            self.assertEqual(list(found), [])
 
     def test_bars_of_latency(self):
         def at(p50_us, p99_us):
@@ -250,6 +260,10 @@ class Looks(unittest.TestCase):
         self.assertGreaterEqual(found["cpu_us"], 0.08 * 1e6 / 10)
         self.assertEqual((found["cpu_of_load_us"], found["cpu_of_sink_us"]), (0, 0))
         self.assertAlmostEqual(found["daemon"] * os.cpu_count() / found["per_second"], found["cpu_us"] / 1e6)
+
+    def test_a_thread_that_ends_meanwhile_is_none(self):
+        with mock.patch("glob.glob", return_value=["/proc/%d/task/%d/" % (os.getpid(), 1 << 30)]):
+            self.assertEqual(loop_seconds(os.getpid()), {})
 
 
 class Usage(Case):

@@ -1,5 +1,7 @@
 """What a message costs within a pass: between two looks at the processors, without its beginning and its end."""
 
+import contextlib
+import glob
 import os
 import time
 
@@ -39,9 +41,9 @@ class Look:
 def loop_seconds(pid):
     """Of each loop of the daemon: seconds that it ran, and that it waited for a processor."""
     found = {}
-    for task in os.listdir("/proc/%d/task" % pid):
-        base = "/proc/%d/task/%s/" % (pid, task)
-        with open(base + "comm") as name, open(base + "schedstat") as figures:
+    for task in glob.glob("/proc/%d/task/*/" % pid):
+        # Another thread may have ended since, as one does that served a posternctl.
+        with contextlib.suppress(OSError), open(task + "comm") as name, open(task + "schedstat") as figures:
             if name.read().startswith("sessions-"):
                 found[task] = [int(n) / 1e9 for n in figures.read().split()[:2]]
     return found
