@@ -31,7 +31,9 @@ static int64_t ms_since(const struct timespec *then)
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	return (now.tv_sec - then->tv_sec) * 1000 + (now.tv_nsec - then->tv_nsec) / 1000000;
+	/* A file may be older than 32 bits have milliseconds. */
+	return (int64_t)(now.tv_sec - then->tv_sec) * 1000 +
+	       (now.tv_nsec - then->tv_nsec) / 1000000;
 }
 
 static void mark_of(const struct stat *st, struct users_mark *mark)

@@ -211,8 +211,9 @@ static void let_settle(const char *file)
 	assert_int_equal(stat(file, &st), 0);
 	do
 		clock_gettime(CLOCK_REALTIME, &now);
-	while (now.tv_sec * 1000 + now.tv_nsec / 1000000 <=
-	       st.st_ctim.tv_sec * 1000 + st.st_ctim.tv_nsec / 1000000 + 101);
+	while ((int64_t)(now.tv_sec - st.st_ctim.tv_sec) * 1000 +
+		       (now.tv_nsec - st.st_ctim.tv_nsec) / 1000000 <=
+	       101);
 }
 
 static bool may_remember(const char *password, enum auth_verdict expected)
