@@ -3,7 +3,7 @@
  * Shape    an account and an HMAC-SHA-256, keyed by a random key of this process, over password
  *          and basis, which is what the check stood on: the stored hash, or the state of a file.
  *          Neither can be had from it, and a changed basis misses by itself
- * Owns     its entries, in a memo.h
+ * Owns     its entries, in a memo (memo.h): bounded in number, wiped when they go
  * Units    ms of any clock that does not go back
  */
 #pragma once
