@@ -213,6 +213,14 @@ class Early(Case):
                 self.assertNotEqual(done.returncode, 0)
                 self.assertIn(text, done.err)
                 self.assertNotIn("Traceback", done.err)
+        for command, words, text in (("run", "--runs 0", "0 is no whole number"), ("scale", "--runs -1", "-1 is no whole"),
+                                     ("run", "--messages 1.5", "1.5 is no whole"),
+                                     ("run", "--parts rate", "need the part table"),
+                                     ("run", "--parts table,curve --workloads each", "the workload kept")):
+            done = run([os.path.join(BENCH, command), "--build", self.path("none"), "--no-build", *words.split()],
+                       check=False)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn(text, done.err)
         figures = self.path("figures.json")
         for text, why in (("", "holds no figures"), ("{}", "nothing of what was measured")):
             with open(figures, "w") as f:

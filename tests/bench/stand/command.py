@@ -55,6 +55,13 @@ def new_file(path):
     return path
 
 
+def amount(text):
+    """How many of what is measured: none would be a report of nothing."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("%s is no whole number from 1 on" % text)
+    return int(text)
+
+
 def end(*_):
     """As at the keyboard; once, so that nothing disturbs the end of what was started."""
     for number in SIGNALS:
