@@ -423,6 +423,7 @@ class Remembered(Case):
         self.assertEqual(self.try_without_workers(daemon, password), (True, 235))
         self.assertEqual(daemon.status()["counters"]["logins_ok"], before + 1)
         # It reads the same in the log, and is used like the first.
+        wait_for(lambda: len(daemon.events("login", app_password=made["id"])) > 1, "both logins in the log")
         first, second = daemon.events("login", app_password=made["id"])
         for key in ("level", "verdict", "account", "mech", "address", "detail"):
             self.assertEqual(first.get(key), second.get(key))
