@@ -4,8 +4,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-/* The kernel stamps files by its tick: two changes within one may look the same. */
-enum { SETTLE_MS = 100 };
+/* The kernel stamps files by its tick: two changes within one may look the same. Some file systems keep whole
+ * seconds (ext4 with inodes of 128 octets), or every second one. */
+enum { SETTLE_MS = 100, SETTLE_COARSE_MS = 2100 };
 
 static const char *advice(int error)
 {
@@ -36,6 +37,11 @@ static int64_t ms_since(const struct timespec *then)
 	       (now.tv_nsec - then->tv_nsec) / 1000000;
 }
 
+static bool is_settled(const struct timespec *changed)
+{
+	return ms_since(changed) > (changed->tv_nsec ? SETTLE_MS : SETTLE_COARSE_MS);
+}
+
 static void mark_of(const struct stat *st, struct users_mark *mark)
 {
 	*mark = (struct users_mark){
@@ -47,7 +53,7 @@ static void mark_of(const struct stat *st, struct users_mark *mark)
 		.mode = st->st_mode,
 		.owner = st->st_uid,
 		.group = st->st_gid,
-		.is_settled = ms_since(&st->st_ctim) > SETTLE_MS,
+		.is_settled = is_settled(&st->st_ctim),
 	};
 }
 

@@ -5,8 +5,11 @@
 #include "memo.h"
 #include "users_file.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { NOW_MS = 5000, SECONDS = 300 };
@@ -18,6 +21,18 @@ static const uint64_t WALL_S = 1800000000;
  * without a wait. */
 static const char *const settled[] = { "/etc/passwd", "/etc/group" };
 static char directory[32], file[64];
+
+/* When the file system says that a file was changed; NULL: what it really says. */
+static const struct timespec *stamp;
+
+int stat(const char *path, struct stat *st)
+{
+	int r = fstatat(AT_FDCWD, path, st, 0);
+
+	if (r == 0 && stamp)
+		st->st_ctim = *stamp;
+	return r;
+}
 
 static void point_to(const char *target)
 {
@@ -263,6 +278,30 @@ static void a_file_whose_state_cannot_be_told_ends_all(void **state)
 	auth_recent_free(&r);
 }
 
+/* Whether a state is built upon that is so old by its file's stamp. */
+static bool is_settled(time_t seconds, long nanoseconds)
+{
+	struct timespec changed;
+	struct users_mark mark;
+
+	clock_gettime(CLOCK_REALTIME, &changed);
+	changed = (struct timespec){ changed.tv_sec - seconds, nanoseconds };
+	stamp = &changed;
+	assert_int_equal(users_file_mark(file, &mark, NULL), 0);
+	stamp = NULL;
+	return mark.is_settled;
+}
+
+/* Such a second may not be over, and another change in it leaves the same stamp. */
+static void whole_seconds_are_given_time_to_end(void **state)
+{
+	(void)state;
+	assert_false(is_settled(0, 0));
+	assert_false(is_settled(1, 0));
+	assert_true(is_settled(4, 0));
+	assert_true(is_settled(2, 1));
+}
+
 static void it_is_bounded(void **state)
 {
 	struct auth_recent *r = auth_recent_new(file, SECONDS);
@@ -325,6 +364,7 @@ int main(void)
 		in_directory(nothing_is_kept_for_longer_than_configured),
 		in_directory(another_state_of_the_file_ends_all),
 		in_directory(a_file_whose_state_cannot_be_told_ends_all),
+		in_directory(whole_seconds_are_given_time_to_end),
 		in_directory(it_is_bounded),
 		in_directory(a_key_is_of_no_use_in_another),
 		in_directory(none_keeps_nothing),
