@@ -20,7 +20,7 @@ BENCH = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.append(BENCH)
 
 from stand import bars, report, special, usage  # noqa: E402
-from stand.look import Look, loop_seconds  # noqa: E402
+from stand.look import Look, loop_seconds, places  # noqa: E402
 
 CONDITIONS = ("steal", "others")
 FIGURES = ("per_second", "accepted_per_second", "cpu_us", "p50_us", "p99_us", "max_us", "cpu_of_load_us", *CONDITIONS,
@@ -258,6 +258,11 @@ class Looks(unittest.TestCase):
         looks = [Look(sink, os.getpid(), Load(False), at) for at in (10, 40)]
         self.assertEqual([look.messages for look in looks], [12, 40])
         self.assertEqual(Look(Sink(5), os.getpid(), Load(True), 10).messages, 5)
+
+    def test_as_many_are_under_way_at_both(self):
+        for connections, messages, expected in ((1, 10000, (1000, 9500)), (10000, 120000, (20000, 110000)),
+                                                (50, 1500, (150, 1425)), (50, 400, (100, 350)), (50, 25, (12, 12))):
+            self.assertEqual(places(connections, messages), expected)
 
     def test_what_lies_between_has_its_price(self):
         first = Look(Sink(100), os.getpid(), Load(False), 100)

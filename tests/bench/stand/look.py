@@ -38,6 +38,13 @@ class Look:
         return out
 
 
+def places(connections, messages):
+    """At how many messages to look. As many are under way at the second look as at the first, or the price would lack
+    what had been done ahead: with a connection each, all the handshakes that were made before."""
+    first = min(max(2 * connections, messages // 10), messages // 2)
+    return first, max(first, min(messages * 95 // 100, messages - connections))
+
+
 def loop_seconds(pid):
     """Of each loop of the daemon: seconds that it ran, and that it waited for a processor."""
     found = {}
