@@ -7,6 +7,7 @@ import email.policy
 import hashlib
 import os
 import re
+import tempfile
 
 from .base import run
 from .case import hard_body
@@ -180,7 +181,7 @@ class Dkim:
     def __init__(self, directory):
         self.key = os.path.join(directory, "dkim.key")
         self.public = os.path.join(directory, "dkim.pub")
-        self.scratch = os.path.join(directory, "dkim.sig")
+        self.directory = directory
         run(["openssl", "genrsa", "-out", self.key, "2048"])
         run(["openssl", "rsa", "-in", self.key, "-pubout", "-out", self.public])
 
@@ -206,10 +207,11 @@ class Dkim:
         found = re.search(rb"(?s)(DKIM-Signature:.*?\tb=)([A-Za-z0-9+/=]+)\r\n", octets)
         if not found or b"bh=" + self.body_hash(octets) + b";" not in found[1]:
             raise AssertionError("the body has changed")
-        with open(self.scratch, "wb") as f:
+        with tempfile.NamedTemporaryFile(dir=self.directory) as f:  # of its own: threads verify side by side
             f.write(base64.b64decode(found[2]))
-        run(["openssl", "dgst", "-sha256", "-verify", self.public, "-signature", self.scratch],
-            data=self.signed_part(octets, found[1]))
+            f.flush()
+            run(["openssl", "dgst", "-sha256", "-verify", self.public, "-signature", f.name],
+                data=self.signed_part(octets, found[1]))
 
 
 # What stays true of a message that was converted.
