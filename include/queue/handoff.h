@@ -62,6 +62,7 @@ struct handoff_conf {
 	struct span sender;
 	enum smtp_ret ret;
 	struct span envid;
+	uint64_t size_told;	   /* SIZE; 0: not said */
 	bool is_utf8, require_tls; /* SMTPUTF8, REQUIRETLS were said */
 	bool is_binary;		   /* and BODY=BINARYMIME: a smarthost is asked as for that */
 	int64_t release_ms; /* FUTURERELEASE, by the wall clock; 0: at once. With it nobody is asked:

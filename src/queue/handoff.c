@@ -119,6 +119,7 @@ struct handoff *handoff_new(const struct handoff_conf *conf)
 	h->turn.run = run_turn;
 	h->timer.fire = on_timer;
 	h->stow = stow_new(&(struct stow_conf){ .queue = conf->queue,
+						.size_told = conf->size_told,
 						.room = on_room,
 						.written = end_on_written,
 						.committed = end_on_committed,

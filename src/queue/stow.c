@@ -19,6 +19,7 @@ enum {
 	SMALL_OCTETS = 8 * 1024,  /* and for those whom the budget has nothing left */
 	WRITES_MOST = 2,	  /* chunks under way */
 	FIRST_OCTETS = 8 * 1024,  /* of memory: what most messages need */
+	SECOND_OCTETS = 32 * 1024,
 };
 
 struct chunk {
@@ -218,13 +219,24 @@ static void stream_on(struct stow *st)
 		st->conf.room(st->conf.user);
 }
 
-/* What a content is to the budget: where it may stand in a spare block, all of that, since its pages are
- * there, whatever is used of them. */
-static size_t cost_of(size_t octets)
+/* The block for so many octets. Each new size is a copy, of which who told of a larger one is spared the
+ * second, where the budget covers it. */
+static size_t room_for(const struct stow *st, size_t octets)
 {
-	bool is_in_spare = octets > FIRST_OCTETS * 4 && octets < QUEUE_SPARE_OCTETS;
+	if (octets <= FIRST_OCTETS)
+		return FIRST_OCTETS;
+	if (octets <= SECOND_OCTETS && (st->is_streaming || st->conf.size_told <= SECOND_OCTETS))
+		return SECOND_OCTETS;
+	return octets <= QUEUE_SPARE_OCTETS ? QUEUE_SPARE_OCTETS : octets;
+}
 
-	return is_in_spare ? QUEUE_SPARE_OCTETS : octets;
+/* What a content is to the budget: in a block that may be a spare one, all of that, since its pages are
+ * there, whatever is used of them. */
+static size_t cost_of(const struct stow *st, size_t octets)
+{
+	size_t room = room_for(st, octets);
+
+	return room == QUEUE_SPARE_OCTETS ? room : octets;
 }
 
 static bool may_keep(struct stow *st, size_t octets)
@@ -233,7 +245,7 @@ static bool may_keep(struct stow *st, size_t octets)
 
 	if (st->is_streaming || all > st->queue->conf.keep_octets)
 		return false;
-	more = cost_of(all) - (size_t)st->reserved;
+	more = cost_of(st, all) - (size_t)st->reserved;
 	if (!queue_reserve(st->queue, more))
 		return false;
 	st->reserved += (int64_t)more;
@@ -256,20 +268,10 @@ static void keep_no_longer(struct stow *st)
 	}
 }
 
-static size_t room_for(size_t octets)
-{
-	if (octets <= FIRST_OCTETS)
-		return FIRST_OCTETS;
-	if (octets <= FIRST_OCTETS * 4)
-		return FIRST_OCTETS * 4;
-	return octets <= QUEUE_SPARE_OCTETS ? QUEUE_SPARE_OCTETS : octets;
-}
-
-/* Each new size is a new block and a copy. */
 static void make_room(struct stow *st, size_t octets)
 {
 	struct buf *memory = &st->memory, larger = { 0 };
-	size_t room = room_for(memory->len + octets);
+	size_t room = room_for(st, memory->len + octets);
 
 	if (memory->at && memory->len + octets <= memory->cap)
 		return;

@@ -18,6 +18,7 @@ struct stow;
 
 struct stow_conf {
 	struct queue *queue;
+	uint64_t size_told; /* by who sends it, which need not be so; 0: not told */
 	/* stow_put() said false before: there is room again. May be NULL. */
 	void (*room)(void *user);
 	/* stow_seal() said false before: the content can be read, or stow_status() is not 0. Does not

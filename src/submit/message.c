@@ -149,6 +149,7 @@ static struct message *message_new(struct session *s, const struct smtp_event *e
 		.sender = ev->path.mailbox,
 		.ret = ev->mail.ret,
 		.envid = ev->mail.envid,
+		.size_told = ev->mail.size,
 		.is_utf8 = ev->mail.is_utf8,
 		.require_tls = ev->mail.require_tls,
 		.is_binary = m->is_binary,

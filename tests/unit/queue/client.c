@@ -58,7 +58,7 @@ static void settle(void)
 		hall_settle();
 }
 
-static void open_client(bool is_hybrid, int64_t release_ms)
+static void open_client(bool is_hybrid, int64_t release_ms, uint64_t size_told)
 {
 	client = (struct client){ 0 };
 	hall.depth++;
@@ -71,6 +71,7 @@ static void open_client(bool is_hybrid, int64_t release_ms)
 						    .sender = span_text("alice@example.com"),
 						    .ret = SMTP_RET_HDRS,
 						    .envid = span_text("e1"),
+						    .size_told = size_told,
 						    .is_utf8 = true,
 						    .require_tls = true,
 						    .release_ms = release_ms,
@@ -83,12 +84,17 @@ static void open_client(bool is_hybrid, int64_t release_ms)
 
 void client_open(bool is_hybrid)
 {
-	open_client(is_hybrid, 0);
+	open_client(is_hybrid, 0, 0);
 }
 
 void client_open_future(int64_t release_ms)
 {
-	open_client(true, release_ms);
+	open_client(true, release_ms, 0);
+}
+
+void client_open_told(uint64_t size)
+{
+	open_client(true, 0, size);
 }
 
 void client_recipient(bool asks_success)

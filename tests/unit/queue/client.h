@@ -44,6 +44,8 @@ extern struct client client;
 void client_open(bool is_hybrid);
 /* Hybrid, but to go later. */
 void client_open_future(int64_t release_ms);
+/* Hybrid, with a SIZE. */
+void client_open_told(uint64_t size);
 void client_recipient(bool asks_success);
 /* Everybody has his answer, and somebody is in the message. */
 bool client_may_send(void);

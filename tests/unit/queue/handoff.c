@@ -536,12 +536,17 @@ static void waits(void **state)
 	}
 }
 
-static void send_one(size_t octets)
+static void send_one_told(size_t octets, uint64_t size)
 {
 	hall.contents_sent = 0; /* of the message before */
-	client_open(true);
+	client_open_told(size);
 	client_play("r +0");
 	client_send(octets);
+}
+
+static void send_one(size_t octets)
+{
+	send_one_told(octets, 0);
 }
 
 static void memory_of_large_contents_is_used_again(void **state)
@@ -576,6 +581,33 @@ static void budget_covers_the_whole_block(void **state)
 	assert_int_equal(hall.queue->spares, 0);
 	assert_int_equal(hall.budget - hall.left, QUEUE_SPARE_OCTETS);
 	client_play(".+");
+	assert_int_equal(hall.left, hall.budget);
+	hall_close();
+}
+
+/* Who says that much will come gets a block for it with the first octets that need a second one, on the
+ * budget's account, and not where that has nothing left. */
+static void a_size_that_was_told_spares_a_step(void **state)
+{
+	(void)state;
+	hall_open();
+	send_one_told(5000, 60000);
+	assert_int_equal(hall.budget - hall.left, 5000);
+	client_play(".+");
+	assert_int_equal(hall.queue->spares, 0);
+	send_one_told(20000, 20000);
+	assert_int_equal(hall.budget - hall.left, 20000);
+	client_play(".+");
+	assert_int_equal(hall.queue->spares, 0);
+	hall.left = hall.budget = 20000;
+	send_one_told(20000, 60000);
+	client_play(".+");
+	assert_int_equal(hall.queue->spares, 0);
+	hall.left = hall.budget = 1 << 20;
+	send_one_told(20000, 60000);
+	assert_int_equal(hall.budget - hall.left, QUEUE_SPARE_OCTETS);
+	client_play(".+");
+	assert_int_equal(hall.queue->spares, 1);
 	assert_int_equal(hall.left, hall.budget);
 	hall_close();
 }
@@ -617,6 +649,7 @@ int main(void)
 		cmocka_unit_test(an_account_has_few_open_asks),
 		cmocka_unit_test(memory_of_large_contents_is_used_again),
 		cmocka_unit_test(budget_covers_the_whole_block),
+		cmocka_unit_test(a_size_that_was_told_spares_a_step),
 		cmocka_unit_test(few_blocks_are_kept_and_of_one_size),
 	};
 
