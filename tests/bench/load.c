@@ -5,7 +5,8 @@
  *	-c N		connections (50)
  *	-n N		messages (5000)
  *	-d SECONDS	begins messages for so long, instead of -n
- *	-s OCTETS	size of a message (4096), or a mix: OCTETS:WEIGHT,..., the same at each run
+ *	-s OCTETS	size of a message (4096), or a mix: OCTETS:WEIGHT,..., the same at each run; MAIL says it
+ *			(SIZE=), as mail clients do
  *	-1		a connection for each message; otherwise connections are kept open
  *	-R		with -1: each connection resumes the TLS session of the one before it in its place
  *	-i		TLS from the first octet; otherwise STARTTLS
@@ -135,10 +136,8 @@ static void prepare_envelope(void)
 {
 	char *at;
 
-	all.mail = "MAIL FROM:<load@example.com>\r\n";
 	all.rcpts = need(calloc(set.recipients, sizeof(*all.rcpts)));
-	at = all.envelope = need(malloc(64 * (size_t)(set.recipients + 2)));
-	at = stpcpy(at, all.mail);
+	at = all.behind_mail = need(malloc(64 * (size_t)(set.recipients + 1)));
 	for (unsigned i = 0; i < set.recipients; i++) {
 		char number[16] = "";
 
@@ -346,7 +345,7 @@ static void release(void)
 		free(all.rcpts[i]);
 	free(all.logins);
 	free(all.rcpts);
-	free(all.envelope);
+	free(all.behind_mail);
 	free(all.filler);
 	free(workers);
 	slices_fini();

@@ -64,9 +64,8 @@ struct settings {
 
 /* Fixed once the threads run, but for what is atomic. */
 struct everything {
-	char **logins; /* the AUTH lines */
-	const char *mail;
-	char **rcpts, *envelope; /* all in one go */
+	char **logins;		    /* the AUTH lines */
+	char **rcpts, *behind_mail; /* the latter: all of them, and DATA */
 	char *filler; /* octets_most of content and the final dot; counted from its end */
 	gnutls_certificate_credentials_t trust;
 	gnutls_priority_t priority;

@@ -153,10 +153,29 @@ static void send_rcpts(struct link *l)
 	link_send(l, LINK_RCPT, all.rcpts[l->recipients]);
 }
 
+/* The mix is chosen by the number alone: each run sends the same. */
+static size_t octets_of(unsigned number)
+{
+	uint64_t x = (number + 1) * 0x9e3779b97f4a7c15u;
+	double at;
+	unsigned i = 0;
+
+	x = (x ^ x >> 32) * 0xd6e8feb86659fd93u;
+	at = (double)(x >> 11) / (double)(1ull << 53);
+	while (i + 1 < set.mix_count && at >= set.mix[i].until)
+		i++;
+	return set.mix[i].octets;
+}
+
 void link_begin(struct link *l)
 {
+	char *text = l->worker->text;
+	int n = snprintf(text, TEXT_OCTETS, "MAIL FROM:<load@example.com> SIZE=%zu\r\n",
+			 octets_of(l->number));
+
 	l->recipients = 0;
-	link_send(l, LINK_MAIL, set.is_pipelined ? all.envelope : all.mail);
+	wire_put(&l->wire, text, (size_t)n);
+	link_send(l, LINK_MAIL, set.is_pipelined ? all.behind_mail : "");
 	link_flush(l);
 }
 
@@ -190,20 +209,6 @@ static void keep_ticket(struct link *l)
 		return;
 	gnutls_free(l->ticket.data);
 	l->ticket = ticket;
-}
-
-/* The mix is chosen by the number alone: each run sends the same. */
-static size_t octets_of(unsigned number)
-{
-	uint64_t x = (number + 1) * 0x9e3779b97f4a7c15u;
-	double at;
-	unsigned i = 0;
-
-	x = (x ^ x >> 32) * 0xd6e8feb86659fd93u;
-	at = (double)(x >> 11) / (double)(1ull << 53);
-	while (i + 1 < set.mix_count && at >= set.mix[i].until)
-		i++;
-	return set.mix[i].octets;
 }
 
 static void put_piece(struct link *l, size_t most)
