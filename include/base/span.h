@@ -48,8 +48,22 @@ static inline struct span span_first(struct span s, size_t n)
 size_t span_find(struct span s, unsigned char octet);
 /* Equal but for the case of ASCII letters. */
 bool span_ieq(struct span a, struct span b);
-bool span_ieq_text(struct span a, const char *text);
-bool span_istarts(struct span s, const char *prefix);
+
+/* The compiler knows the length of a literal. */
+static inline bool span_ieq_text(struct span a, const char *text)
+{
+	size_t n = strlen(text);
+
+	return a.len == n && span_ieq(a, span_of(text, n));
+}
+
+static inline bool span_istarts(struct span s, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return s.len >= n && span_ieq(span_of(s.at, n), span_of(prefix, n));
+}
+
 /* Without leading and trailing SP and HTAB. */
 struct span span_trim(struct span s);
 bool span_is_ascii(struct span s);

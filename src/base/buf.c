@@ -9,6 +9,8 @@
 
 void buf_fini(struct buf *b)
 {
+	if (b->at == NULL)
+		return;
 	free(b->at);
 	*b = (struct buf){ 0 };
 }
@@ -21,6 +23,8 @@ void buf_clear(struct buf *b)
 
 void buf_wipe(struct buf *b)
 {
+	if (b->at == NULL)
+		return;
 	mem_wipe(b->at, b->cap);
 	buf_fini(b);
 }
@@ -75,7 +79,10 @@ void buf_put_number(struct buf *b, uint64_t n)
 {
 	char room[DIGITS_MAX];
 
-	buf_put_span(b, digits_of(n, room));
+	if (n < 10)
+		buf_put_char(b, (char)('0' + n));
+	else
+		buf_put_span(b, digits_of(n, room));
 }
 
 /* vsnprintf writes a NUL behind the text: room for it, but it is not part of the content. Most texts

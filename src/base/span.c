@@ -14,21 +14,9 @@ bool span_ieq(struct span a, struct span b)
 	if (a.len != b.len)
 		return false;
 	for (size_t i = 0; i < a.len; i++)
-		if (ascii_lower(a.at[i]) != ascii_lower(b.at[i]))
+		if (a.at[i] != b.at[i] && ascii_lower(a.at[i]) != ascii_lower(b.at[i]))
 			return false;
 	return true;
-}
-
-bool span_ieq_text(struct span a, const char *text)
-{
-	return span_ieq(a, span_text(text));
-}
-
-bool span_istarts(struct span s, const char *prefix)
-{
-	size_t n = strlen(prefix);
-
-	return s.len >= n && span_ieq(span_first(s, n), span_of(prefix, n));
 }
 
 static bool is_blank(unsigned char c)
@@ -49,10 +37,16 @@ struct span span_trim(struct span s)
 
 bool span_is_ascii(struct span s)
 {
-	for (size_t i = 0; i < s.len; i++)
-		if (s.at[i] & 0x80)
-			return false;
-	return true;
+	uint64_t eight, either = 0;
+	size_t i = 0;
+
+	for (; s.len - i >= sizeof(eight); i += sizeof(eight)) {
+		memcpy(&eight, s.at + i, sizeof(eight));
+		either |= eight;
+	}
+	for (; i < s.len; i++)
+		either |= s.at[i];
+	return (either & UINT64_C(0x8080808080808080)) == 0;
 }
 
 /* RFC 3629 section 4. */

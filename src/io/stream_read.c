@@ -33,6 +33,8 @@ static size_t ask_user(struct stream *s, struct span octets)
 
 void stream_forget_rest(struct stream *s)
 {
+	if (s->unused.at == NULL)
+		return;
 	/* What was used of it was moved about. */
 	mem_wipe(s->unused.at, s->unused.cap < SMALL ? s->unused.cap : SMALL);
 	buf_clear(&s->unused);

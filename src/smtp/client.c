@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/require.h"
 #include "client_private.h"
+#include "printable.h"
 
 #include <stdlib.h>
 
@@ -223,8 +224,7 @@ static void add_reply_line(struct buf *text, struct span line)
 	line = span_trim(line);
 	if (line.len && text->len && text->len < REPLY_TEXT_MAX)
 		buf_put_char(text, ' ');
-	for (size_t i = 0; i < line.len && text->len < REPLY_TEXT_MAX; i++)
-		buf_put_char(text, line.at[i] < ' ' || line.at[i] == 127 ? '?' : (char)line.at[i]);
+	smtp_put_printable(span_first(line, REPLY_TEXT_MAX - text->len), text);
 }
 
 /* The enhanced code stands on every line (RFC 2034 4.); the first one counts. */

@@ -54,29 +54,31 @@ static size_t scan(struct line *l, struct span in, enum line_kind *kind)
 	return in.len;
 }
 
-static bool begins_with(const struct line *l, struct span in, const char *verb)
+enum { VERB_OCTETS = 5 };
+
+/* The first octets of the line, of which `in` is what has come last. */
+static struct span front_of(const struct line *l, struct span in, unsigned char room[VERB_OCTETS])
 {
-	enum { VERB_OCTETS = 5 };
-	unsigned char front[VERB_OCTETS];
 	size_t held = l->part.len < VERB_OCTETS ? l->part.len : VERB_OCTETS;
 
-	if (held + in.len < VERB_OCTETS)
-		return false;
-	if (held)
-		memcpy(front, buf_span(&l->part).at, held);
-	if (held < VERB_OCTETS)
-		memcpy(front + held, in.at, VERB_OCTETS - held);
-	return span_istarts(span_of(front, VERB_OCTETS), verb);
+	in = span_first(in, VERB_OCTETS - held);
+	if (held == 0)
+		return in;
+	memcpy(room, buf_span(&l->part).at, held);
+	memcpy(room + held, in.at, in.len);
+	return span_of(room, held + in.len);
 }
 
 static bool is_over(struct line *l, const struct line_limits *limits, struct span in)
 {
+	unsigned char room[VERB_OCTETS];
+	struct span front = front_of(l, in, room);
 	size_t most = limits->command;
 
 	if (l->is_long)
 		return true;
-	l->is_auth = limits->is_response || begins_with(l, in, "AUTH ");
-	l->is_chunk = !limits->is_response && begins_with(l, in, "BDAT ");
+	l->is_auth = limits->is_response || span_istarts(front, "AUTH ");
+	l->is_chunk = !limits->is_response && span_istarts(front, "BDAT ");
 	if (l->is_auth)
 		most = limits->auth + (limits->is_response ? 0 : AUTH_OCTETS);
 	return l->part.len + in.len > most;
@@ -117,6 +119,8 @@ enum line_kind line_take(struct line *l, const struct line_limits *limits, struc
 		l->is_taken = true;
 		return give_text(l, buf_span(&l->part), out);
 	}
+	if (in->len == 0)
+		return LINE_MORE;
 	taken = span_first(*in, scan(l, *in, &kind));
 	*in = span_of(in->at + taken.len, in->len - taken.len);
 	if (kind == LINE_BAD)

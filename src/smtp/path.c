@@ -50,10 +50,14 @@ static int fail(struct smtp_reply *why, enum smtp_path_kind kind, struct span te
 	return -EINVAL;
 }
 
-static bool is_atext(unsigned char c)
-{
-	return ascii_is_alnum(c) || c >= 128 || (c && strchr("!#$%&'*+-/=?^_`{|}~", c));
-}
+static const bool is_atext[256] = {
+	['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true, [128 ... 255] = true,
+	['!'] = true,	      ['#'] = true,	    ['$'] = true,	  ['%'] = true,
+	['&'] = true,	      ['\''] = true,	    ['*'] = true,	  ['+'] = true,
+	['-'] = true,	      ['/'] = true,	    ['='] = true,	  ['?'] = true,
+	['^'] = true,	      ['_'] = true,	    ['`'] = true,	  ['{'] = true,
+	['|'] = true,	      ['}'] = true,	    ['~'] = true,
+};
 
 /* The octets of a Dot-string at the front; 0 when there is none. */
 static size_t dot_string_length(struct span in)
@@ -63,7 +67,7 @@ static size_t dot_string_length(struct span in)
 	for (;;) {
 		size_t atom = n;
 
-		while (n < in.len && is_atext(in.at[n]))
+		while (n < in.len && is_atext[in.at[n]])
 			n++;
 		if (n == atom)
 			return 0;
@@ -155,9 +159,9 @@ static int parse_mailbox(struct span in, enum smtp_path_kind kind, struct smtp_p
 	if (skip_source_route(&in, out) < 0)
 		return fail(why, kind, bad_route);
 	out->mailbox = in;
-	if (!span_is_utf8(in))
-		return fail(why, kind, bad_utf8);
 	out->is_utf8 = !span_is_ascii(in);
+	if (out->is_utf8 && !span_is_utf8(in))
+		return fail(why, kind, bad_utf8);
 	n = local_length(in);
 	if (n == 0 || (n < in.len && in.at[n] != '@'))
 		return fail(why, kind, bad_local);

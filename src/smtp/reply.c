@@ -1,6 +1,7 @@
 #include "smtp/reply.h"
 
 #include "base/require.h"
+#include "printable.h"
 
 enum {
 	LINE_OCTETS = 512, /* RFC 5321 4.5.3.1.5, with CRLF */
@@ -30,15 +31,6 @@ static struct span cut_at_character(struct span text, size_t n)
 	return span_first(text, n);
 }
 
-static void put_printable(struct span text, struct buf *out)
-{
-	unsigned char *at = buf_room(out, text.len);
-
-	for (size_t i = 0; i < text.len; i++)
-		at[i] = text.at[i] < ' ' || text.at[i] == 127 ? '?' : text.at[i];
-	buf_grew(out, text.len);
-}
-
 void smtp_reply_format(const struct smtp_reply *reply, struct span suffix, struct buf *out)
 {
 	size_t start = out->len, used;
@@ -48,7 +40,7 @@ void smtp_reply_format(const struct smtp_reply *reply, struct span suffix, struc
 	buf_put_char(out, ' ');
 	put_status(&reply->status, out);
 	used = out->len - start + suffix.len + 2;
-	put_printable(cut_at_character(reply->text, LINE_OCTETS - used), out);
+	smtp_put_printable(cut_at_character(reply->text, LINE_OCTETS - used), out);
 	buf_put_span(out, suffix);
 	buf_put(out, "\r\n", 2);
 }

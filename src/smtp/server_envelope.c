@@ -182,12 +182,11 @@ bool server_run_rcpt(struct smtp_server *srv, const struct verb *verb, struct sp
 	static const struct smtp_reply too_many =
 		SMTP_REPLY(452, 4, 5, 3,
 			   "Too many recipients; send to the rest in another message");
-	struct span address = server_named_address(srv, arg);
 	const struct smtp_reply *why = take_rcpt(srv, arg, ev);
 	struct slot *slot;
 
 	if (why) {
-		server_refuse_of(srv, verb->name, address, why);
+		server_refuse_of(srv, verb->name, server_named_address(srv, arg), why);
 		return false;
 	}
 	if (are_too_many(srv)) {
