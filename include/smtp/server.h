@@ -57,7 +57,7 @@
 			 (which BDAT's client does not see); 4xx/5xx end the transaction */      \
 	X(BODY_CHUNK) /* data: content octets, dots unstuffed, CRLF line ends (unless it is           \
 			 BINARYMIME: then as they came). No ticket */        \
-	X(BODY_END)   /* the whole content came; has_long_lines: answer 2xx, 4xx or 5xx */         \
+	X(BODY_END)   /* the whole content came; has_..._lines: answer 2xx, 4xx or 5xx */          \
 	X(BODY_BAD)   /* the content, or one of its chunks, is too big or malformed: drop it all.     \
 			 Answered */                                                                \
 	X(RESET)      /* RSET, EHLO or a refused first chunk ended an open transaction: forget it. The        \
@@ -94,6 +94,7 @@ struct smtp_event {
 	int code;
 	bool is_esmtp, has_data;
 	bool has_long_lines; /* BODY_END */
+	bool has_dot_lines;  /* BODY_END: a line begins with a dot, or may */
 	struct span text, data;
 	struct smtp_path path;
 	struct smtp_mail_params mail;
@@ -124,6 +125,7 @@ struct smtp_server_conf {
 	const char *future_until; /* and as a date: "2026-11-29T12:00:00Z"; must outlive the engine */
 	bool starttls_offered;	/* false with TLS from the first octet */
 	bool is_tls;		/* true with TLS from the first octet */
+	unsigned tls_port;	/* for who begins TLS before STARTTLS: where it may; 0: none */
 	/* true: AUTH and MAIL work without TLS. Never set from a configuration; for the tests of
 	 * other things. */
 	bool allow_plaintext;

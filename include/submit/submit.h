@@ -46,6 +46,7 @@ struct submit_listen {
 	size_t proxy_count;
 	/* What is offered under TLS, to all and to those with a client certificate. */
 	const char *mechanisms, *mechanisms_external;
+	unsigned tls_port; /* with TLS from the first octet, for whoever comes to this one; 0: none */
 };
 
 /* What a reload replaces as a whole; sessions use the one that was current when they began, except

@@ -56,6 +56,18 @@ static void explain_suites(const struct tls *tls, struct fault *fault)
 		  wants_rsa ? "; does it need a certificate with an RSA key?" : "");
 }
 
+/* Before its hello a client has sent something else than TLS: most often a command. */
+static void explain_packet(const struct tls *tls, struct fault *fault)
+{
+	if (tls->identity && !tls->has_hello)
+		fault_set(
+			fault, -EPROTO,
+			"TLS: what the client sent first is not TLS; where TLS comes first, set it "
+			"to SSL/TLS");
+	else
+		fault_set(fault, -EPROTO, "TLS: %s", gnutls_strerror(GNUTLS_E_UNEXPECTED_PACKET));
+}
+
 void tls_explain(struct tls *tls, int rc, struct fault *fault)
 {
 	int alert = gnutls_alert_get(tls->session);
@@ -68,6 +80,9 @@ void tls_explain(struct tls *tls, int rc, struct fault *fault)
 	case GNUTLS_E_NO_CIPHER_SUITES:
 	case GNUTLS_E_INSUFFICIENT_CREDENTIALS:
 		explain_suites(tls, fault);
+		return;
+	case GNUTLS_E_UNEXPECTED_PACKET:
+		explain_packet(tls, fault);
 		return;
 	case GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR:
 		explain_certificate(tls, fault);

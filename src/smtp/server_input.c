@@ -38,6 +38,36 @@ static void refuse_bad_line(struct smtp_server *srv)
 	server_close(srv, SMTP_EVENT_CLOSE, bad.code, bad.text);
 }
 
+/* RFC 8446 5.1: so begins each record of a handshake, and no command. Its first octet may have come
+ * alone. */
+static bool begins_tls(const struct smtp_server *srv)
+{
+	enum { HANDSHAKE = 22, MAJOR = 3 };
+	struct span held = buf_span(&srv->line.part), in = srv->in;
+
+	if (srv->line.is_long || in.len == 0)
+		return false;
+	if (held.len == 1)
+		return held.at[0] == HANDSHAKE && in.at[0] == MAJOR;
+	return held.len == 0 && in.len > 1 && in.at[0] == HANDSHAKE && in.at[1] == MAJOR;
+}
+
+/* A TLS library shows none of it, but the log does, and who looks at the wire. */
+static void refuse_tls(struct smtp_server *srv)
+{
+	static const struct smtp_reply early =
+		SMTP_REPLY(530, 5, 7, 0,
+			   "TLS was begun without STARTTLS; set the mail program to STARTTLS");
+	const struct smtp_reply *why = &early;
+
+	if (srv->conf.tls_port)
+		why = server_compose(srv, early.code, early.status,
+				     "%.*s, or to SSL/TLS on port %u", (int)early.text.len,
+				     (const char *)early.text.at, srv->conf.tls_port);
+	server_say(srv, "-", why);
+	server_close(srv, SMTP_EVENT_CLOSE, why->code, why->text);
+}
+
 static void refuse_endless_line(struct smtp_server *srv)
 {
 	static const struct smtp_reply endless =
@@ -87,6 +117,10 @@ static enum step step_command(struct smtp_server *srv, struct smtp_event *ev)
 
 	if (srv->slots.count >= SLOTS_MOST)
 		return STEP_WAIT;
+	if (!srv->connection.is_tls && begins_tls(srv)) {
+		refuse_tls(srv);
+		return STEP_AGAIN;
+	}
 	kind = take_line(srv, &line);
 	if (kind == LINE_MORE)
 		return STEP_MORE;

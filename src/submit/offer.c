@@ -52,6 +52,7 @@ struct smtp_server *session_engine_new(struct session *s)
 		.future_until = s->future_until,
 		.starttls_offered = !s->is_implicit,
 		.is_tls = s->is_implicit,
+		.tls_port = s->listen->tls_port,
 	};
 
 	format_date(wall_now_ms() / 1000 + future_s, s->future_until, sizeof(s->future_until));

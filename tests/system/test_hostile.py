@@ -9,7 +9,7 @@ import subprocess
 import time
 import unittest
 
-from rig.base import LOCAL, PATIENCE, end_process, wait_for
+from rig.base import LOCAL, PATIENCE, end_process, run, wait_for
 from rig.case import SIMPLE, Case, letter
 from rig.smtp import Ended, plain
 
@@ -152,6 +152,68 @@ class OpenRelay(Case):
             client.ehlo()
             self.assertReply(client.ask("MAIL FROM:<alice@example.com>"), 530, "5.7.0")
         self.assertEqual(daemon.events("login"), [])
+
+
+class WrongPort(Case):
+    """TLS from the first octet where STARTTLS comes first, and the reverse: the log says what to set, and the end
+    comes at once."""
+
+    WORDS = r"^TLS was begun without STARTTLS; set the mail program to STARTTLS, or to SSL/TLS on port %d$"
+
+    def is_told(self, daemon, count=1):
+        wait_for(lambda: len(daemon.events("closed")) >= count, "the end of the session")
+        self.assertEqual(len(daemon.events("refused")), count)
+        self.assertEqual(len(daemon.events("violation")), count)
+        for entry in daemon.events("refused") + daemon.events("violation"):
+            self.assertRegex(entry["text"], self.WORDS % daemon.port["implicit"])
+            self.assertEqual(entry["address"], LOCAL)
+
+    def test_a_hello_where_a_command_is_awaited(self):
+        daemon = self.running()
+        inward, outward = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = self.certificates.client_context().wrap_bio(inward, outward, server_hostname="relay.test")
+        self.assertRaises(ssl.SSLWantReadError, tls.do_handshake)
+        hello = outward.read()
+        for count, (listener, first) in enumerate((("starttls", False), ("starttls", True), ("submit25", False)), 1):
+            client = self.client(daemon, listener)
+            if first:
+                client.ehlo()
+            client.send(hello)
+            self.assertRefused(client.reply(), 530, "5.7.0", daemon)
+            self.assertTrue(client.ended())
+            client.close()
+            self.is_told(daemon, count)
+        self.session(daemon).mail(SIMPLE)
+
+    def test_a_command_where_a_hello_is_awaited(self):
+        daemon = self.running()
+        client = self.client(daemon, "implicit", tls=None, greet=False)
+        client.send("EHLO x\r\n")
+        self.assertEqual(client.rest()[:1], b"\x15")  # an alert
+        client.close()
+        self.assertIn("set it to SSL/TLS", daemon.wait_event("closed")["reason"])
+        self.assertEqual(daemon.status()["counters"]["tls_failures"], 1)
+
+    def test_no_port_is_named_where_there_is_none(self):
+        daemon = self.postern()
+        daemon.config.drop("listen", "implicit")
+        daemon.start()
+        client = self.client(daemon)
+        client.send(b"\x16\x03\x01")
+        self.assertRegex(client.reply().text, r"set the mail program to STARTTLS \(ref \S+\)$")
+
+    @unittest.skipUnless(shutil.which("openssl"), "openssl is not installed")
+    def test_openssl_without_starttls(self):
+        daemon = self.running()
+        run(["openssl", "s_client", "-connect", "%s:%d" % (LOCAL, daemon.port["starttls"])], check=False)
+        self.is_told(daemon)
+
+    @unittest.skipUnless(shutil.which("curl"), "curl is not installed")
+    def test_curl_with_smtps(self):
+        daemon = self.running()
+        done = run(["curl", "-sS", "smtps://%s:%d/" % (LOCAL, daemon.port["starttls"])], check=False)
+        self.assertNotEqual(done.returncode, 0)
+        self.is_told(daemon)
 
 
 class StartTls(Case):

@@ -221,6 +221,27 @@ static void garbage_is_an_error(void **state)
 	tls_identity_unref(&identity);
 }
 
+static void commands_for_a_hello_are_explained(void **state)
+{
+	static const char *const inputs[] = { "EHLO x\r\n", "GET / HTTP/1.1\r\nHost: x\r\n\r\n" };
+	struct tls_identity *identity = load(&certificates.ecdsa);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(inputs) / sizeof(inputs[0]); i++) {
+		struct pair p;
+
+		pair_open(&p, identity, NULL, "localhost");
+		end_push(&p.client_end, inputs[i], strlen(inputs[i]));
+		p.server_result = tls_handshake(p.server, &p.server_fault);
+		assert_int_equal(p.server_result, TLS_ERROR);
+		assert_string_equal(p.server_fault.text,
+				    "TLS: what the client sent first is not TLS; where TLS comes "
+				    "first, set it to SSL/TLS");
+		pair_close(&p);
+	}
+	tls_identity_unref(&identity);
+}
+
 static void tampered_record_is_an_error(void **state)
 {
 	struct tls_identity *identity = load(&certificates.ecdsa);
@@ -602,6 +623,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_verified_by_explicit_setting_only),
 		cmocka_unit_test(end_is_final),
 		cmocka_unit_test(garbage_is_an_error),
+		cmocka_unit_test(commands_for_a_hello_are_explained),
 		cmocka_unit_test(tampered_record_is_an_error),
 		cmocka_unit_test(versions_suites_and_alpn),
 		cmocka_unit_test(both_certificates_serve_who_can_use_one),

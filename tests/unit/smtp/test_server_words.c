@@ -273,6 +273,34 @@ static void tells_of_tls_first(void **state)
 	session_end(&s);
 }
 
+static void tells_who_begins_tls_too_early(void **state)
+{
+	static const struct {
+		unsigned port;
+		const char *line;
+	} cases[] = {
+		{ 0, "530 5.7.0 TLS was begun without STARTTLS; set the mail program to STARTTLS "
+		     "(ref 7F-1)\r\n" },
+		{ 4650, "530 5.7.0 TLS was begun without STARTTLS; set the mail program to "
+			"STARTTLS, or to SSL/TLS on port 4650 (ref 7F-1)\r\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct smtp_server_conf conf = session_conf();
+		struct session s;
+
+		conf.is_tls = false;
+		conf.starttls_offered = true;
+		conf.tls_port = cases[i].port;
+		session_start(&s, &conf);
+		session_forget(&s);
+		session_feed(&s, span_text("\x16\x03\x01"));
+		assert_span_text(buf_span(&s.output), cases[i].line);
+		session_end(&s);
+	}
+}
+
 /* A reason of any length is kept within bounds, and the line that repeats it is one. */
 static void keeps_a_bounded_reason(void **state)
 {
@@ -311,6 +339,7 @@ int main(void)
 		cmocka_unit_test(success_is_250),
 		cmocka_unit_test(tells_a_stranger_what_to_do),
 		cmocka_unit_test(tells_of_tls_first),
+		cmocka_unit_test(tells_who_begins_tls_too_early),
 		cmocka_unit_test(keeps_a_bounded_reason),
 	};
 
