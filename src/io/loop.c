@@ -4,6 +4,7 @@
 #include "base/require.h"
 #include "loop_inside.h"
 #include "thread.h"
+#include "wipe.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -112,13 +113,12 @@ void loop_lend(struct loop *loop, struct buf *b)
 
 void loop_return(struct loop *loop, struct buf *b)
 {
-	enum { SMALL = 4096 };
 	size_t held;
 
 	if (b->at == NULL)
 		return;
 	held = b->from + b->len;
-	mem_wipe(b->at, held < SMALL ? held : SMALL);
+	mem_wipe(b->at, held < WIPE_OCTETS ? held : WIPE_OCTETS);
 	buf_clear(b);
 	if (loop->spares < LOOP_SPARE_BUFS && b->cap <= LOOP_SPARE_OCTETS) {
 		mem_poison(b->at, b->cap);

@@ -3,10 +3,9 @@
 #include "base/mem.h"
 #include "base/require.h"
 #include "stream_inside.h"
+#include "wipe.h"
 
 #include <errno.h>
-
-enum { SMALL = 4096 }; /* what may hold a password */
 
 /* Octets to the user */
 
@@ -36,7 +35,7 @@ void stream_forget_rest(struct stream *s)
 	if (s->unused.at == NULL)
 		return;
 	/* What was used of it was moved about. */
-	mem_wipe(s->unused.at, s->unused.cap < SMALL ? s->unused.cap : SMALL);
+	mem_wipe(s->unused.at, s->unused.cap < WIPE_OCTETS ? s->unused.cap : WIPE_OCTETS);
 	buf_clear(&s->unused);
 	loop_return(s->loop, &s->unused);
 }

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/require.h"
 #include "tls_inside.h"
+#include "wipe.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,7 +20,6 @@ enum {
 	 * only when it is whole, and keeps up to 16 MiB until then; a chain of certificates has some
 	 * KiB. */
 	BARREN_MOST = 64 * 1024,
-	SMALL = 4096, /* what may hold a password */
 };
 
 /* The wire */
@@ -70,7 +70,7 @@ static void drop_packet(struct tls *tls)
 	if (tls->packet == NULL)
 		return;
 	gnutls_packet_get(tls->packet, &plain, NULL);
-	mem_wipe(plain.data, plain.size < SMALL ? plain.size : 0);
+	mem_wipe(plain.data, plain.size < WIPE_OCTETS ? plain.size : 0);
 	gnutls_packet_deinit(tls->packet);
 	tls->packet = NULL;
 }
