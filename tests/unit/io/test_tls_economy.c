@@ -54,6 +54,12 @@ static struct flights shake(struct raw *r)
 	return f;
 }
 
+static void open_shaken(struct raw *r)
+{
+	raw_open(r, &conf, "NORMAL", NULL);
+	shake(r);
+}
+
 #define WITHOUT_1_3 ":-VERS-ALL:+VERS-TLS1.2"
 #define CURVES ":-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1"
 #define DEAR_FIRST ":-CIPHER-ALL:+AES-256-GCM:+CHACHA20-POLY1305:+AES-128-GCM"
@@ -159,8 +165,7 @@ static void one_ticket_goes_with_the_first_reply(void **state)
 	char got[64];
 
 	(void)state;
-	raw_open(&r, &conf, "NORMAL", NULL);
-	shake(&r);
+	open_shaken(&r);
 	for (unsigned i = 0; i < 3; i++) {
 		assert_int_equal(records_for(&r), 0);
 		assert_int_equal(tls_write(r.server, span_text(replies[i]), &fault), TLS_OK);
@@ -176,8 +181,7 @@ static void no_ticket_where_nobody_listens(void **state)
 	struct raw r;
 
 	(void)state;
-	raw_open(&r, &conf, "NORMAL", NULL);
-	shake(&r);
+	open_shaken(&r);
 	tls_bye(r.server);
 	assert_int_equal(records_for(&r), 1);
 	raw_close(&r);
@@ -191,8 +195,7 @@ static void records_of_one_reply(void **state)
 
 	(void)state;
 	memset(text, 'x', sizeof(text));
-	raw_open(&r, &conf, "NORMAL", NULL);
-	shake(&r);
+	open_shaken(&r);
 	tls_write(r.server, span_text("220 hello\r\n"), &fault);
 	buf_clear(&r.end.in);
 	tls_write(r.server, span_of(text, sizeof(text)), &fault);
@@ -208,8 +211,7 @@ static void dry_wire_is_not_asked(void **state)
 	struct span got;
 
 	(void)state;
-	raw_open(&r, &conf, "NORMAL", NULL);
-	shake(&r);
+	open_shaken(&r);
 	for (int i = 0; i < 3; i++) {
 		r.server_end.pulls = 0;
 		gnutls_record_send(r.session, "RCPT TO:<bob@example.com>\r\n", 27);
@@ -251,8 +253,7 @@ static void records_are_given_where_they_stand_and_wiped(void **state)
 	struct span got;
 
 	(void)state;
-	raw_open(&r, &conf, "NORMAL", NULL);
-	shake(&r);
+	open_shaken(&r);
 	gnutls_record_send(r.session, line, sizeof(line) - 1);
 	assert_int_equal(tls_read(r.server, &got, &fault), TLS_OK);
 	assert_span_text(got, line);
@@ -273,8 +274,7 @@ static struct tls *session_at_rest(void)
 	gnutls_datum_t ticket;
 	struct raw r;
 
-	raw_open(&r, &conf, "NORMAL", NULL);
-	shake(&r);
+	open_shaken(&r);
 	ticket = raw_ticket(&r);
 	gnutls_free(ticket.data);
 	raw_close_client(&r);
