@@ -183,7 +183,15 @@ def a_slice_has_as_many_messages_as_it_needs(stand):
 def few_connections_to_the_smarthost(stand):
     before = stand.sink.counts()["connections"]
     stand.deliver(60, "-c", "20", floor=stand.floor("-c", "2", "-t", "2", "-f", "127.0.0.1:%d" % stand.sink.port))
-    true(1 <= stand.sink.counts()["connections"] - before <= 4)
+    true(1 <= stand.sink.counts()["connections"] - before <= 2)
+
+
+def connections_to_the_smarthost_are_dealt_out_to_the_last(stand):
+    for most, connections in (("5", 5), ("2", 3)):
+        slow = stand.start(SINK, "--delay", "30")
+        floor = stand.floor("-c", most, "-t", "3", "-f", "127.0.0.1:%d" % slow.port)
+        equal(stand.load(floor.port, 24, "-c", "12")["messages"], 24)
+        equal(slow.counts()["connections"], connections)
 
 
 def who_waits_for_a_smarthost_may_leave(stand):
@@ -395,11 +403,12 @@ def sink_refuses_every_second(stand):
 
 
 CASES = [kept_open, threads, one_each, one_each_resumed, one_ticket_resumed, no_ticket_not_resumed,
-         tls_from_the_first_octet, pipelined, recipients, sizes, mixed_sizes, open_loop,
-         each_slice_of_time_by_itself, a_slice_has_as_many_messages_as_it_needs, few_connections_to_the_smarthost,
-         who_waits_for_a_smarthost_may_leave, latency_counts_from_when_it_was_due, delay_holds_up_nobody_else,
-         slow_clients, idle, waits_for_the_word, for_some_time, refused_and_tried_again, writes_that_must_wait,
-         refused_for_good, not_trusted, nobody_there, sink_finds_the_final_dot, sink_takes_chunks, sink_refuses_every_second]
+         tls_from_the_first_octet, pipelined, recipients, sizes, mixed_sizes, open_loop, each_slice_of_time_by_itself,
+         a_slice_has_as_many_messages_as_it_needs, few_connections_to_the_smarthost,
+         connections_to_the_smarthost_are_dealt_out_to_the_last, who_waits_for_a_smarthost_may_leave,
+         latency_counts_from_when_it_was_due, delay_holds_up_nobody_else, slow_clients, idle, waits_for_the_word,
+         for_some_time, refused_and_tried_again, writes_that_must_wait, refused_for_good, not_trusted, nobody_there,
+         sink_finds_the_final_dot, sink_takes_chunks, sink_refuses_every_second]
 
 
 def main():

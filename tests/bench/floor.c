@@ -4,8 +4,8 @@
  *
  *	-f  passes each message on to this smarthost, over plain connections that are kept, and answers
  *	    when the smarthost has; otherwise drops it
- *	-c  at most so many connections to the smarthost in each thread: clients wait for one at DATA,
- *	    in their order; otherwise as many as there are clients
+ *	-c  at most so many connections to the smarthost, dealt out to the threads, one at least to each:
+ *	    clients wait for one at DATA, in their order; otherwise as many as there are clients
  *	-i  TLS from the first octet; otherwise STARTTLS
  *	-T  has a ticket key, so that sessions are resumed, and sends tickets as GnuTLS does by itself
  *	-r  the same with one ticket for each handshake
@@ -76,6 +76,14 @@ static void *work(void *arg)
 	return NULL;
 }
 
+static unsigned share_of_hops(unsigned index)
+{
+	unsigned count = (unsigned)set.threads;
+	unsigned share = set.hops_most / count + (index < set.hops_most % count);
+
+	return share == 0 && set.hops_most ? 1 : share;
+}
+
 static void start(void)
 {
 	static struct party door = { .event = accept_clients };
@@ -85,6 +93,7 @@ static void start(void)
 	threads = need(calloc((size_t)set.threads, sizeof(*threads)));
 	for (int i = 0; i < set.threads; i++) {
 		threads[i].epoll = epoll_create1(EPOLL_CLOEXEC);
+		threads[i].hops_most = share_of_hops((unsigned)i);
 		TAILQ_INIT(&threads[i].waiting);
 	}
 	if (epoll_ctl(threads[0].epoll, EPOLL_CTL_ADD, listener, &e) < 0)

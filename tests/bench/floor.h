@@ -53,7 +53,7 @@ struct thread {
 	int epoll;
 	struct hops idle;
 	struct clients waiting; /* each for a hop */
-	unsigned hops;
+	unsigned hops, hops_most; /* 0: no limit */
 	struct wire_room room;
 	size_t said;
 	char says[4096], part[PART_OCTETS];
@@ -61,7 +61,7 @@ struct thread {
 
 struct settings {
 	int threads;
-	unsigned hops_most; /* of a thread; 0: no limit */
+	unsigned hops_most; /* of all threads; 0: no limit */
 	bool passes_on, is_implicit, has_tickets, has_one_ticket;
 	struct sockaddr_storage smarthost;
 	gnutls_certificate_credentials_t own;

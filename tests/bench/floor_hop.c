@@ -164,7 +164,7 @@ void hop_take(struct client *c)
 	if (h) {
 		LIST_REMOVE(h, entry);
 		hop_give(h, c);
-	} else if (set.hops_most && t->hops >= set.hops_most) {
+	} else if (t->hops_most && t->hops >= t->hops_most) {
 		TAILQ_INSERT_TAIL(&t->waiting, c, entry);
 		c->is_waiting = true;
 	} else {
