@@ -49,10 +49,10 @@ struct envelope {
 	int64_t arrived_ms;
 	uint64_t size;		/* content octets */
 	uint64_t header_octets; /* of the content: how far the header section goes */
-	unsigned form;		/* of the content: enum smtp_form */
-	bool is_utf8;		/* the sender said SMTPUTF8 */
-	bool require_tls;	/* and REQUIRETLS */
-	int64_t release_ms;	/* FUTURERELEASE: not before then, by the wall clock; 0: at once */
+	unsigned form;	    /* of the content: enum smtp_form; SMTP_FORM_DOTLESS is not stored */
+	bool is_utf8;	    /* the sender said SMTPUTF8 */
+	bool require_tls;   /* and REQUIRETLS */
+	int64_t release_ms; /* FUTURERELEASE: not before then, by the wall clock; 0: at once */
 };
 
 /* A later release is none that can be kept: the end of the year 9999. */

@@ -15,4 +15,7 @@ enum smtp_form {
 	SMTP_FORM_8BIT_HEADER = 2, /* in the header section, those of the parts not counted */
 	SMTP_FORM_LONG_LINES = 4,  /* a line above SMTP_LINE_MOST */
 	SMTP_FORM_BINARY = 8,	   /* was sent as BINARYMIME: octets, not lines */
+	/* Known of what was looked at as it came, and holds only as long as nothing is changed in it: lines
+	 * that end in CRLF, none of which begins with a dot. */
+	SMTP_FORM_DOTLESS = 16,
 };

@@ -62,7 +62,7 @@ void envelope_encode(const struct envelope *e, struct buf *out)
 	wire_put_number(out, (uint64_t)e->arrived_ms, 8);
 	wire_put_number(out, e->size, 8);
 	wire_put_number(out, e->header_octets, 8);
-	wire_put_number(out, e->form, 1);
+	wire_put_number(out, e->form & FORM_FLAGS, 1);
 	wire_put_number(out,
 			(e->is_utf8 ? FLAG_UTF8 : 0u) | (e->require_tls ? FLAG_REQUIRE_TLS : 0u),
 			1);

@@ -21,7 +21,7 @@ enum { PIECE_OCTETS = 16 * 1024 };
 unsigned convert_takes(const struct smtp_client_offers *o, const struct smtp_client_message *m)
 {
 	bool takes_binary = (m->form & SMTP_FORM_BINARY) && o->binarymime && o->chunking;
-	unsigned takes = 0;
+	unsigned takes = SMTP_FORM_DOTLESS;
 
 	if (takes_binary)
 		takes |= SMTP_FORM_BINARY | SMTP_FORM_LONG_LINES;
@@ -143,6 +143,8 @@ static void send_fit(struct conn *conn, uint64_t size)
 {
 	unsigned form = conn->attempt->job->message.form & takes_of(conn);
 
+	if (conn->convert)
+		form &= ~(unsigned)SMTP_FORM_DOTLESS;
 	conn->is_fitting = false;
 	if (conn->is_begun)
 		smtp_client_content(conn->engine, size, form);

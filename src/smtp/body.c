@@ -53,10 +53,10 @@ static enum smtp_body_step give(struct smtp_body_decoder *d, struct span chunk, 
 	return SMTP_BODY_CHUNK;
 }
 
-/* A bare LF is content as CRLF, or spoils it. */
+/* A bare LF is content as CRLF, or spoils it. A dot behind it is content too, and now begins a line. */
 static enum smtp_body_step mend_lf(struct smtp_body_decoder *d, struct span *out)
 {
-	d->has_bare_lf = true;
+	d->has_bare_lf = d->has_dot_lines = true;
 	d->state = TEXT;
 	return give(d, span_of(crlf, sizeof(crlf)), out);
 }
@@ -102,6 +102,7 @@ static enum smtp_body_step decode(struct smtp_body_decoder *d, bool has_dots, st
 		enum smtp_body_step step;
 		struct span run = span_first(*in, 0);
 
+		d->has_dot_lines |= d->state == DOT && in->at[0] != '\r';
 		if (may_run(d, in->at[0])) {
 			bool is_start = d->state == START;
 
@@ -130,6 +131,7 @@ enum smtp_body_step smtp_body_decode(struct smtp_body_decoder *d, struct span *i
 enum smtp_body_step smtp_chunk_decode(struct smtp_body_decoder *d, struct span *in,
 				      struct span *out)
 {
+	d->has_dot_lines = true;
 	return decode(d, false, in, out);
 }
 
@@ -164,7 +166,10 @@ static struct span take_run(struct smtp_body_encoder *e, struct span *content)
 	bool is_start = e->state != TEXT;
 	struct span run = span_first(*content, 0);
 
-	if (e->state != CR || content->at[0] != '\n')
+	if (e->is_dotless) {
+		run = *content;
+		is_start = run.at[run.len - 1] == '\n';
+	} else if (e->state != CR || content->at[0] != '\n')
 		run = span_first(*content, smtp_run_length(*content, true, &is_start));
 	if (run.len)
 		e->state = is_start ? START : TEXT;

@@ -181,6 +181,7 @@ static void add_content(struct smtp_client *cl, uint64_t size, unsigned form)
 {
 	cl->chunks.is_binary = (form & SMTP_FORM_BINARY) != 0;
 	cl->chunks.size = size;
+	cl->body.is_dotless = (form & SMTP_FORM_DOTLESS) != 0;
 	if (goes_by_bdat(cl, size, form))
 		client_envelope_add(&cl->envelope, CLIENT_CHUNKS, span_of(NULL, 0));
 	else

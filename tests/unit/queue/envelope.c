@@ -37,6 +37,22 @@ static struct envelope sample(size_t recipients)
 	return e;
 }
 
+/* Of the forms what is true of any copy of the content. */
+static void what_was_seen_on_the_way_in_is_not_stored(void **state)
+{
+	struct envelope e = sample(1), back = { 0 };
+	struct buf out = { 0 };
+
+	(void)state;
+	e.form |= SMTP_FORM_DOTLESS;
+	envelope_encode(&e, &out);
+	assert_int_equal(envelope_decode(buf_span(&out), &back), 0);
+	assert_int_equal(back.form, SMTP_FORM_8BIT | SMTP_FORM_BINARY);
+	envelope_fini(&back);
+	envelope_fini(&e);
+	buf_fini(&out);
+}
+
 static void assert_same(const struct envelope *a, const struct envelope *b)
 {
 	assert_true(a->qid == b->qid && a->sid == b->sid && a->size == b->size);
@@ -573,6 +589,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(envelope_comes_back),
+		cmocka_unit_test(what_was_seen_on_the_way_in_is_not_stored),
 		cmocka_unit_test(null_sender_comes_back),
 		cmocka_unit_test(cut_or_longer_is_refused),
 		cmocka_unit_test(later_version_is_told_apart),

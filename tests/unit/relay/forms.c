@@ -214,6 +214,31 @@ static void every_form_to_every_smarthost(void **state)
 	}
 }
 
+/* Of a content that is said to have no line with a dot in front, and has one, it shows: what goes as it is was
+ * not looked at, what is changed is. */
+static void what_is_changed_is_looked_at(void **state)
+{
+	static const char *const contents[] = {
+		"Subject: a\r\n\r\n.b\r\n",
+		"Subject: \xC3\xBC\r\n\r\n.b\r\n",
+	};
+	const unsigned forms[] = { 0, SMTP_FORM_8BIT | SMTP_FORM_8BIT_HEADER };
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		set_up(NULL);
+		one_smarthost(NULL, NULL);
+		if (i / 2)
+			begin_open(contents[i % 2], forms[i % 2] | SMTP_FORM_DOTLESS, false);
+		else
+			send_whole(contents[i % 2], forms[i % 2] | SMTP_FORM_DOTLESS);
+		rig_until(&rig, job_is_done, &job);
+		assert_outcome(RELAY_DELIVERED, 250);
+		assert_int_equal(strstr(fake.messages[0].content, "\r\n.b\r\n") != NULL, i % 2);
+		tear_down(NULL);
+	}
+}
+
 /* What cannot be converted */
 
 static void what_cannot_be_converted_is_refused(void **state)
@@ -782,6 +807,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_form_to_every_smarthost),
+		cmocka_unit_test(what_is_changed_is_looked_at),
 		cmocka_unit_test(what_cannot_be_converted_is_refused),
 		TEST(long_lines_of_a_signed_part_go_as_they_are),
 		TEST(many_are_refused_in_a_row),
