@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "base/fault.h"
 #include "base/list.h"
 #include "io/loop.h"
 
@@ -45,6 +46,7 @@ struct loop {
 	int64_t line_served_ms,
 		line_waited_ms; /* when the last had its turn, and after what wait */
 	unsigned char *read_at; /* what one read call brings, of any stream */
+	struct fault fault; /* for a call of TLS that fails; large, so not on the stack of each */
 	struct buf spare[LOOP_SPARE_BUFS];
 	size_t spares;
 };

@@ -92,17 +92,17 @@ void stream_resume(struct stream *s)
 /* All that a read brings is deciphered here, so that nothing is ever left over in two places. */
 static void decipher(struct stream *s)
 {
-	struct fault fault = { 0 };
+	struct fault *fault = &s->loop->fault;
 	enum tls_result result;
 	struct span plain;
 
-	while ((result = tls_read(s->tls, &plain, &fault)) == TLS_OK) {
+	while ((result = tls_read(s->tls, &plain, fault)) == TLS_OK) {
 		give(s, plain);
 		if (s->state != STREAM_OPEN)
 			return;
 	}
 	if (result != TLS_AGAIN)
-		stream_tls_over(s, result, &fault);
+		stream_tls_over(s, result, fault);
 }
 
 void stream_take_cipher(struct stream *s, struct span octets)

@@ -46,16 +46,16 @@ void stream_tls_over(struct stream *s, enum tls_result result, const struct faul
 
 bool stream_shake(struct stream *s)
 {
-	struct fault fault = { 0 };
+	struct fault *fault = &s->loop->fault;
 	enum tls_result result;
 
 	if (s->is_secured)
 		return true;
-	result = tls_handshake(s->tls, &fault);
+	result = tls_handshake(s->tls, fault);
 	if (result == TLS_AGAIN)
 		return false;
 	if (result != TLS_OK) {
-		stream_tls_over(s, result, &fault);
+		stream_tls_over(s, result, fault);
 		return false;
 	}
 	s->is_secured = true;

@@ -12,11 +12,11 @@ size_t stream_unsent(const struct stream *s)
 
 static bool encipher_some(struct stream *s, struct span some)
 {
-	struct fault fault;
+	struct fault *fault = &s->loop->fault;
 
-	if (tls_write(s->tls, some, &fault) == TLS_OK)
+	if (tls_write(s->tls, some, fault) == TLS_OK)
 		return true;
-	stream_tls_over(s, TLS_ERROR, &fault);
+	stream_tls_over(s, TLS_ERROR, fault);
 	return false;
 }
 

@@ -28,17 +28,21 @@ static void on_challenge(struct conn *conn, const struct smtp_client_event *even
 	conn_login_challenge(conn, event->data);
 }
 
-static void on_ready(struct conn *conn, const struct smtp_client_event *event)
+static void refuse_unproven(struct conn *conn)
 {
 	struct fault why;
 
-	(void)event;
-	if (conn_login_is_complete(conn)) {
-		conn_ready(conn);
-		return;
-	}
 	conn_reason(conn, &why, "said that we are logged in before it proved who it is");
 	conn_fail(conn, NULL, why.text, false);
+}
+
+static void on_ready(struct conn *conn, const struct smtp_client_event *event)
+{
+	(void)event;
+	if (conn_login_is_complete(conn))
+		conn_ready(conn);
+	else
+		refuse_unproven(conn);
 }
 
 /* ": 550 5.7.1 No", or nothing when the peer said nothing. */
@@ -71,16 +75,21 @@ static void on_refused(struct conn *conn, const struct smtp_client_event *event)
 	conn_fail(conn, NULL, why.text, false);
 }
 
+static void begin_elsewhere(struct conn *conn, const struct smtp_reply *goodbye)
+{
+	struct fault why;
+
+	conn_reason(conn, &why, "the smarthost closes the connection");
+	conn_fail(conn, goodbye, why.text, true);
+}
+
 /* A kept connection whose smarthost had already said goodbye: 421 is the answer to whatever comes
  * first. True: the attempt is begun anew elsewhere. */
 static bool take_goodbye(struct conn *conn, const struct smtp_client_event *event)
 {
-	struct fault why;
-
 	if (event->reply.code != 421 || !conn_may_repeat(conn))
 		return false;
-	conn_reason(conn, &why, "the smarthost closes the connection");
-	conn_fail(conn, &event->reply, why.text, true);
+	begin_elsewhere(conn, &event->reply);
 	return true;
 }
 

@@ -163,12 +163,24 @@ static struct message *message_new(struct session *s, const struct smtp_event *e
 	return m;
 }
 
+static void refuse_for_spool(struct session *s, const struct smtp_event *ev)
+{
+	static const struct smtp_reply no_room =
+		SMTP_REPLY(452, 4, 3, 1, "The server has no room for mail now; try again later");
+	struct fault why = { 0 };
+	struct logline l;
+
+	spool_may_accept(s->submit->conf.spool, &why);
+	session_log_start(s, &l, LOG_LEVEL_ERROR, "spool-unavailable");
+	logline_text(&l, "reason", why.text);
+	session_log_put(s, &l);
+	smtp_server_answer(s->engine, ev->ticket, &no_room);
+}
+
 void message_on_mail(struct session *s, const struct smtp_event *ev)
 {
 	const struct smtp_reply *refusal;
-	struct fault why = { 0 };
 	int64_t release_ms;
-	struct logline l;
 
 	message_drop(s);
 	refusal = envelope_judge_mail(s, ev, &release_ms);
@@ -176,14 +188,8 @@ void message_on_mail(struct session *s, const struct smtp_event *ev)
 		smtp_server_answer(s->engine, ev->ticket, refusal);
 		return;
 	}
-	if (!spool_may_accept(s->submit->conf.spool, &why)) {
-		session_log_start(s, &l, LOG_LEVEL_ERROR, "spool-unavailable");
-		logline_text(&l, "reason", why.text);
-		session_log_put(s, &l);
-		smtp_server_answer(
-			s->engine, ev->ticket,
-			&SMTP_REPLY(452, 4, 3, 1,
-				    "The server has no room for mail now; try again later"));
+	if (!spool_may_accept(s->submit->conf.spool, NULL)) {
+		refuse_for_spool(s, ev);
 		return;
 	}
 	s->message = message_new(s, ev, release_ms);

@@ -202,10 +202,11 @@ static void run_events(struct session *s)
 /* A stopping daemon lets a client finish its message, not begin another. */
 static void stop_between_messages(struct session *s)
 {
-	enum smtp_server_phase phase = smtp_server_phase(s->engine);
+	enum smtp_server_phase phase;
 
 	if (!s->submit->is_stopping || s->is_closing)
 		return;
+	phase = smtp_server_phase(s->engine);
 	if (phase == SMTP_PHASE_GREETING || phase == SMTP_PHASE_COMMAND)
 		session_shut(s, &SMTP_REPLY(421, 4, 3, 2, "Restarting; try again in a minute"),
 			     "stopping");
