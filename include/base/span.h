@@ -67,6 +67,8 @@ static inline bool span_istarts(struct span s, const char *prefix)
 /* Without leading and trailing SP and HTAB. */
 struct span span_trim(struct span s);
 bool span_is_ascii(struct span s);
+/* ASCII without controls, as nearly all that the protocol says is; true of nothing, too. */
+bool span_is_printable(struct span s);
 /* The octets of the character that it begins with in well-formed UTF-8; 0: it begins with none. */
 size_t span_character(struct span s);
 /* Of one character: a control (C0, DEL, C1), or one that changes how those around it are shown: what ends a

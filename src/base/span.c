@@ -49,6 +49,24 @@ bool span_is_ascii(struct span s)
 	return (either & UINT64_C(0x8080808080808080)) == 0;
 }
 
+/* Of eight octets at a time: the top bit is set where one is 128 or more, becomes so by adding 1 where it
+ * is 127, and by the difference where it is below 32. A carry or borrow comes only from an octet that sets
+ * its own. */
+bool span_is_printable(struct span s)
+{
+	const uint64_t ones = UINT64_MAX / 255;
+	uint64_t eight, tops = 0;
+	size_t i = 0;
+
+	for (; s.len - i >= sizeof(eight); i += sizeof(eight)) {
+		memcpy(&eight, s.at + i, sizeof(eight));
+		tops |= eight | (eight + ones) | (eight - ones * ' ');
+	}
+	for (; i < s.len; i++)
+		tops |= s.at[i] < ' ' || s.at[i] >= 127 ? 128 : 0;
+	return (tops & (ones * 128)) == 0;
+}
+
 /* RFC 3629 section 4. */
 size_t span_character(struct span s)
 {

@@ -15,6 +15,14 @@ static const struct marks marks[] = {
 	[MAIL_ENCODED_PHRASE] = { "\"", "\"", "\"\\", "", "" },
 };
 
+static bool is_escaped(const struct marks *m, unsigned char c)
+{
+	for (const char *escaped = m->escaped; *escaped; escaped++)
+		if (c == (unsigned char)*escaped)
+			return true;
+	return false;
+}
+
 static void put_plain(struct mail_fold *f, const struct marks *m, struct span text)
 {
 	mail_fold_open(f);
@@ -23,7 +31,7 @@ static void put_plain(struct mail_fold *f, const struct marks *m, struct span te
 		size_t end = span_find(text, ' ');
 
 		for (size_t i = 0; i < end; i++) {
-			if (strchr(m->escaped, text.at[i]))
+			if (is_escaped(m, text.at[i]))
 				buf_put_char(f->out, '\\');
 			buf_put_char(f->out, (char)text.at[i]);
 		}

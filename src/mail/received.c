@@ -21,10 +21,24 @@ static void put_name(struct span in, struct buf *out)
 	buf_grew(out, n);
 }
 
-static void add_name(struct mail_fold *f, const char *name)
+static bool is_name(struct span in)
 {
+	for (size_t i = 0; i < in.len; i++)
+		if (in.at[i] <= ' ' || in.at[i] >= 127)
+			return false;
+	return in.len > 0 && in.len <= NAME_MAX_OCTETS;
+}
+
+static void add_name(struct mail_fold *f, const char *text)
+{
+	struct span name = span_text(text);
+
+	if (is_name(name)) {
+		mail_fold_word(f, name);
+		return;
+	}
 	mail_fold_open(f);
-	put_name(span_text(name), f->out);
+	put_name(name, f->out);
 	if (mail_fold_open_octets(f) == 0)
 		buf_put_text(f->out, "unknown");
 	mail_fold_close(f);
@@ -120,6 +134,7 @@ void mail_received_format(const struct mail_received *r, struct buf *out)
 	mail_fold_close(&f);
 	mail_fold_break(&f);
 	mail_date_format(r->unix_ms, date);
-	mail_fold_words(&f, span_text(date));
+	/* As one word: behind the break it fits in its line. */
+	mail_fold_word(&f, span_of(date, strlen(date)));
 	mail_fold_end(&f);
 }

@@ -27,6 +27,11 @@ char *queued_text(struct span words)
 		words = span_first(words, n);
 	}
 	text = mem_alloc(words.len + 1);
+	if (span_is_printable(words)) {
+		if (words.len)
+			memcpy(text, words.at, words.len);
+		return text;
+	}
 	while (words.len) {
 		size_t n = span_character(words);
 		bool is_plain = n && !is_control(span_first(words, n));

@@ -61,10 +61,12 @@ static const struct smtp_reply *convert_address(const struct smtp_client_offers 
 const struct smtp_reply *client_spell_address(const struct smtp_client_offers *o, bool may_utf8,
 					      struct span address, struct buf *out)
 {
-	if (!is_clean(address))
-		return &bad_address;
-	if (!is_sayable(address, may_utf8))
-		return convert_address(o, address, out);
+	if (!span_is_printable(address)) {
+		if (!is_clean(address))
+			return &bad_address;
+		if (!is_sayable(address, may_utf8))
+			return convert_address(o, address, out);
+	}
 	buf_put_span(out, address);
 	return NULL;
 }
@@ -75,6 +77,8 @@ static const struct smtp_reply *judge_address(const struct smtp_client_offers *o
 	const struct smtp_reply *why;
 	struct buf spelt = { 0 };
 
+	if (span_is_printable(address))
+		return NULL;
 	if (!is_clean(address))
 		return &bad_address;
 	if (is_sayable(address, o->smtputf8))

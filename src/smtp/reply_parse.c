@@ -76,11 +76,14 @@ enum smtp_parse smtp_reply_parse(struct smtp_reply_parser *p, struct span *in)
 		if (part.len > LINE_MOST - p->line.len || part.len > REPLY_MOST - p->octets)
 			return SMTP_PARSE_BAD;
 		p->octets += part.len;
-		buf_put_span(&p->line, part);
 		*in = span_from(*in, part.len);
+		if (!is_whole || p->line.len) {
+			buf_put_span(&p->line, part);
+			part = buf_span(&p->line);
+		}
 		if (!is_whole)
 			return SMTP_PARSE_MORE;
-		step = take_line(p, without_end(buf_span(&p->line)));
+		step = take_line(p, without_end(part));
 		buf_clear(&p->line);
 		if (step != SMTP_PARSE_MORE)
 			return step;

@@ -99,6 +99,30 @@ static void test_utf8(void **state)
 	assert_false(span_is_ascii(span_text("a\x80")));
 }
 
+/* Each octet at each place of a text that is longer than what is looked at at once. */
+static void test_octets(void **state)
+{
+	unsigned char text[19];
+
+	(void)state;
+	for (size_t place = 0; place < sizeof(text); place++) {
+		for (unsigned octet = 0; octet < 256; octet++) {
+			struct span s = span_of(text, sizeof(text));
+
+			memset(text, ' ', sizeof(text));
+			text[place] = (unsigned char)octet;
+			assert_int_equal(span_is_ascii(s), octet < 128);
+			assert_int_equal(span_is_printable(s), octet >= ' ' && octet < 127);
+			s = span_first(s, place);
+			assert_true(span_is_ascii(s) && span_is_printable(s));
+		}
+	}
+	memset(text, '~', sizeof(text));
+	assert_true(span_is_printable(span_of(text, sizeof(text))));
+	assert_true(span_is_printable(span_of(NULL, 0)));
+	assert_true(span_is_ascii(span_of(NULL, 0)));
+}
+
 static void test_number(void **state)
 {
 	static const struct {
@@ -133,7 +157,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_equality), cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_trim),	 cmocka_unit_test(test_utf8),
-		cmocka_unit_test(test_number),
+		cmocka_unit_test(test_octets),	 cmocka_unit_test(test_number),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
