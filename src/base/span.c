@@ -35,20 +35,6 @@ struct span span_trim(struct span s)
 	return s;
 }
 
-bool span_is_ascii(struct span s)
-{
-	uint64_t eight, either = 0;
-	size_t i = 0;
-
-	for (; s.len - i >= sizeof(eight); i += sizeof(eight)) {
-		memcpy(&eight, s.at + i, sizeof(eight));
-		either |= eight;
-	}
-	for (; i < s.len; i++)
-		either |= s.at[i];
-	return (either & UINT64_C(0x8080808080808080)) == 0;
-}
-
 /* Of eight octets at a time: the top bit is set where one is 128 or more, becomes so by adding 1 where it
  * is 127, and by the difference where it is below 32. A carry or borrow comes only from an octet that sets
  * its own. */

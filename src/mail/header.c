@@ -31,30 +31,11 @@ void mail_scan_fini(struct mail_scan *s)
 	buf_fini(&s->id);
 }
 
-/* What processors take at once, for every octet of every message passes here. */
-typedef uint64_t lane __attribute__((vector_size(16)));
-
-static bool has_8bit(struct span s)
-{
-	lane some[4], all = { 0 };
-	uint64_t either;
-	size_t i = 0;
-
-	for (; i + sizeof(some) <= s.len; i += sizeof(some)) {
-		memcpy(some, s.at + i, sizeof(some));
-		all |= (some[0] | some[1]) | (some[2] | some[3]);
-	}
-	either = all[0] | all[1];
-	for (; i < s.len; i++)
-		either |= s.at[i];
-	return (either & UINT64_C(0x8080808080808080)) != 0;
-}
-
 static void look_for_8bit(struct mail_scan *s, struct span octets)
 {
 	bool is_sought = s->is_in_body ? !s->has_8bit : !s->has_8bit_header;
 
-	if (is_sought && has_8bit(octets)) {
+	if (is_sought && !span_is_ascii(octets)) {
 		s->has_8bit = true;
 		s->has_8bit_header = s->has_8bit_header || !s->is_in_body;
 	}

@@ -123,6 +123,29 @@ static void test_octets(void **state)
 	assert_true(span_is_ascii(span_of(NULL, 0)));
 }
 
+/* The same beyond the blocks that a long text is looked at in, which may begin anywhere. */
+static void test_long_ascii(void **state)
+{
+	unsigned char text[300];
+
+	(void)state;
+	memset(text, 127, sizeof(text));
+	for (size_t from = 0; from < 9; from++)
+		for (size_t to = from; to <= sizeof(text); to++) {
+			struct span s = span_of(text + from, to - from);
+
+			assert_true(span_is_ascii(s));
+			if (to < sizeof(text))
+				text[to] = 128;
+			assert_true(span_is_ascii(s));
+			if (s.len) {
+				text[from + to % s.len] = 128;
+				assert_false(span_is_ascii(s));
+			}
+			memset(text, 127, sizeof(text));
+		}
+}
+
 static void test_number(void **state)
 {
 	static const struct {
@@ -155,9 +178,10 @@ static void test_number(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_equality), cmocka_unit_test(test_parts),
-		cmocka_unit_test(test_trim),	 cmocka_unit_test(test_utf8),
-		cmocka_unit_test(test_octets),	 cmocka_unit_test(test_number),
+		cmocka_unit_test(test_equality),   cmocka_unit_test(test_parts),
+		cmocka_unit_test(test_trim),	   cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_octets),	   cmocka_unit_test(test_number),
+		cmocka_unit_test(test_long_ascii),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
