@@ -122,8 +122,11 @@ static int skip_source_route(struct span *in, struct smtp_path *out)
 /* How far the path at the front can reach: to the ">" outside quotes, or to the next space. */
 static size_t reach(struct span in, bool is_bracketed)
 {
+	size_t end = span_find(in, is_bracketed ? '>' : ' ');
 	bool is_quoted = false;
 
+	if (span_find(span_first(in, end), '"') == end)
+		return end;
 	for (size_t n = 0; n < in.len; n++) {
 		unsigned char c = in.at[n];
 

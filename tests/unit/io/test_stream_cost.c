@@ -5,6 +5,7 @@
 #include "segments.h"
 #include "sides.h"
 #include "stream_inside.h"
+#include "wipe.h"
 
 #include <dlfcn.h>
 #include <netinet/tcp.h>
@@ -335,6 +336,39 @@ static int setup(void **state)
 	return identity && trust ? 0 : -1;
 }
 
+/* Of n octets 'x' that were put into a lent buf, used up to the last and given back: those that are still
+ * there when it is lent again. */
+static size_t left_of(struct loop *loop, size_t n)
+{
+	struct buf b = { 0 };
+	size_t left = 0;
+
+	loop_lend(loop, &b);
+	memset(buf_room(&b, n), 'x', n);
+	buf_grew(&b, n);
+	b.from += n - 1;
+	b.len = 1;
+	loop_return(loop, &b);
+	loop_lend(loop, &b);
+	assert_true(b.cap >= n);
+	for (size_t i = 0; i < n; i++)
+		left += b.at[i] == 'x';
+	buf_clear(&b);
+	loop_return(loop, &b);
+	return left;
+}
+
+static void what_may_be_a_login_is_wiped_and_content_is_not(void **state)
+{
+	struct loop *loop = loop_new("test");
+
+	(void)state;
+	assert_int_equal(left_of(loop, WIPE_OCTETS), WIPE_OCTETS);
+	assert_int_equal(left_of(loop, WIPE_OCTETS - 1), 0);
+	assert_int_equal(left_of(loop, 1), 0);
+	loop_free(&loop);
+}
+
 static int teardown(void **state)
 {
 	(void)state;
@@ -353,6 +387,7 @@ int main(void)
 		cmocka_unit_test(content_goes_to_the_socket_uncopied),
 		cmocka_unit_test(content_without_an_end_is_not_held_back),
 		cmocka_unit_test(long_and_short_writes_keep_their_order),
+		cmocka_unit_test(what_may_be_a_login_is_wiped_and_content_is_not),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
