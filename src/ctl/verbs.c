@@ -77,18 +77,36 @@ static void run_reload(struct ctl_part *part)
 		fault_set(&part->fault, -1, "the configuration is not accepted");
 }
 
+static void run_nothing(struct ctl_part *part)
+{
+	(void)part;
+}
+
+/* The new configuration was posted to the loops before: each that answers has it. */
+static json_t *await_loops(struct ctl *ctl)
+{
+	struct fault fault = { 0 };
+	struct ctl_gather *gather =
+		ctl_gather_shards(ctl, &(struct ctl_question){ .run = run_nothing }, &fault);
+
+	if (gather == NULL)
+		return ctl_refusal(fault.text);
+	ctl_gather_free(&gather);
+	return ctl_success();
+}
+
 json_t *ctl_reload(struct ctl_client *client, const json_t *request)
 {
 	struct fault fault = { 0 };
 	struct ctl_gather *gather =
 		ctl_gather_main(client->ctl, &(struct ctl_question){ .run = run_reload }, &fault);
-	json_t *answer;
 
 	(void)request;
 	if (gather == NULL)
 		return ctl_refusal(fault.text);
 	fault = gather->parts[0].fault;
-	answer = fault.code ? ctl_refusal_as("configuration", fault.text) : ctl_success();
 	ctl_gather_free(&gather);
-	return answer;
+	if (fault.code)
+		return ctl_refusal_as("configuration", fault.text);
+	return await_loops(client->ctl);
 }

@@ -72,9 +72,9 @@ int daemon_reload(void *user, struct fault *fault)
 	warn_about_fixed(d, old->conf, settings->conf);
 	d->settings = settings;
 	settings_adopt(settings);
+	settings->awaited = d->shard_count;
 	for (unsigned i = 0; i < d->shard_count; i++)
 		shard_renew(d->shards[i], settings);
 	settings_unref(&old);
-	daemon_log_event(d, "reloaded");
 	return 0;
 }

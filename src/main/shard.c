@@ -176,6 +176,15 @@ void shard_start(struct shard *shard)
 	loop_start(shard->loop);
 }
 
+/* Whoever comes from then on has the new settings, whichever loop it comes to. */
+static void log_reloaded(struct shard *shard)
+{
+	struct logline l;
+
+	logline_start(&l, LOG_LEVEL_INFO, "reloaded");
+	log_put(shard->conf.log, &l);
+}
+
 static void run_renewal(struct work *work)
 {
 	struct renewal *renewal = work_entry(work, struct renewal, work);
@@ -190,6 +199,8 @@ static void run_renewal(struct work *work)
 	queue_renew(shard->queue, &queue_conf);
 	if (shard->conf.index == 0)
 		probe(shard);
+	if (atomic_fetch_sub(&settings->awaited, 1) == 1)
+		log_reloaded(shard);
 	settings_unref(&settings);
 	free(renewal);
 }

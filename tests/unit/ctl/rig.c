@@ -212,6 +212,8 @@ static int reload(void *user, struct fault *fault)
 	rig->reloads++;
 	if (rig->reload.code)
 		*fault = rig->reload;
+	else if (rig->on_reload)
+		rig->on_reload(rig);
 	return rig->reload.code;
 }
 

@@ -52,6 +52,7 @@ struct rig {
 	struct counters counters;
 	struct fault reload, refusing, logins_down;
 	unsigned reloads;
+	void (*on_reload)(struct rig *rig); /* on the main loop, unless it fails; may be NULL */
 	const char *const *content; /* parts of every message, up to NULL */
 	int content_fails;
 	struct log *log; /* of what rig_open() opens from then on */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -151,6 +152,55 @@ static void reload_says_what_was_wrong(void **state)
 	fault_set(&rig->reload, -EINVAL, "a.conf:3: unknown key \"x\"");
 	assert_refusal(rig_ask(rig, "{\"verb\": \"reload\"}"), "a.conf:3: unknown key \"x\"");
 	assert_int_equal(rig->reloads, 2);
+}
+
+/* What a reload posts to a loop. It goes to the main loop and back before it is done, so that an answer
+ * that does not wait for it is there first. */
+static struct renewal {
+	struct work work, there;
+	struct loop *main;
+	sem_t back;
+	atomic_bool is_done;
+} renewals[SHARDS];
+
+static void run_there(struct work *work)
+{
+	sem_post(&work_entry(work, struct renewal, there)->back);
+}
+
+static void run_renewal(struct work *work)
+{
+	struct renewal *renewal = work_entry(work, struct renewal, work);
+
+	for (int i = 0; i < 100; i++) {
+		loop_post(renewal->main, &renewal->there);
+		sem_wait(&renewal->back);
+	}
+	atomic_store(&renewal->is_done, true);
+}
+
+static void renew_all(struct rig *rig)
+{
+	for (int i = 0; i < SHARDS; i++) {
+		renewals[i].work.run = run_renewal;
+		renewals[i].there.run = run_there;
+		renewals[i].main = rig->main;
+		sem_init(&renewals[i].back, 0, 0);
+		loop_post(rig->shards[i].loop, &renewals[i].work);
+	}
+}
+
+static void reload_is_answered_when_all_loops_have_it(void **state)
+{
+	struct rig *rig = *state;
+	json_t *answer;
+
+	rig->on_reload = renew_all;
+	answer = rig_ask(rig, "{\"verb\": \"reload\"}");
+	for (int i = 0; i < SHARDS; i++)
+		assert_true(atomic_load(&renewals[i].is_done));
+	assert_true(is_ok(answer));
+	json_decref(answer);
 }
 
 static int dial(const struct rig *rig)
@@ -410,6 +460,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(status_adds_up_the_loops),
 		CASE(reload_says_what_was_wrong),
+		CASE(reload_is_answered_when_all_loops_have_it),
 		CASE(status_says_whether_logins_can_be_checked),
 		CASE(status_tells_what_smarthosts_offer),
 		CASE(malformed_requests_are_refused),
