@@ -55,11 +55,18 @@ static void end_content(struct conn *conn)
 	conn_flush(conn);
 }
 
+static void end_unreadable(struct conn *conn, int status)
+{
+	struct fault why;
+
+	fault_set(&why, status, "the content of the message cannot be read: %s", strerror(-status));
+	conn_break(conn, why.text);
+}
+
 /* True: there is a part. False: none now, no more, or an error, each taken care of. */
 static bool next_part(struct conn *conn)
 {
 	struct relay_source *source = conn->attempt->job->source;
-	struct fault why;
 	int status = source->next(source, &conn->part);
 
 	if (status == 1)
@@ -70,9 +77,7 @@ static bool next_part(struct conn *conn)
 	} else if (status == 0) {
 		end_content(conn);
 	} else {
-		fault_set(&why, status, "the content of the message cannot be read: %s",
-			  strerror(-status));
-		conn_break(conn, why.text);
+		end_unreadable(conn, status);
 	}
 	return false;
 }
