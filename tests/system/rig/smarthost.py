@@ -286,15 +286,17 @@ class Smarthost:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             s.bind((address, self.port))
             s.listen(512)
-            self.listeners.append(s)
+            with self.lock:
+                self.listeners.append(s)
             threading.Thread(target=self.accept, args=(s,), daemon=True).start()
 
     def down(self, drop=True):
         """No new connections; with `drop` those that are open end too."""
-        for s in self.listeners:
+        with self.lock:
+            listeners, self.listeners = self.listeners, []
+        for s in listeners:
             s.shutdown(socket.SHUT_RDWR)
             s.close()
-        self.listeners = []
         if drop:
             self.drop()
 
@@ -318,6 +320,9 @@ class Smarthost:
                 return
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self.lock:
+                if listener not in self.listeners:  # down() has come in between
+                    sock.close()
+                    return
                 session = self.session(self, sock, len(self.sessions))
                 self.sessions.append(session)
             threading.Thread(target=self.serve, args=(session,), daemon=True).start()
