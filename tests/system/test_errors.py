@@ -240,7 +240,7 @@ class Silence(Case):
         started = time.monotonic()
         client.send(SIMPLE)
         self.falls_silent(daemon, client, started)
-        self.assertEqual(daemon.events("accepted"), [])
+        self.assertEqual(daemon.events_so_far("accepted"), [])
 
     def test_within_the_handshake(self):
         daemon = self.limited(handshake_timeout="1s")

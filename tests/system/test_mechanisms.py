@@ -33,7 +33,7 @@ class Mechanisms(Setups, Case):
         self.assertNotEqual(done.returncode, 0, done.out + done.err)
         self.assertIn(code, done.out + done.err)
         self.assertEqual(host.messages, [])
-        self.assertEqual(daemon.events("login", verdict="ok"), [])
+        self.assertEqual(daemon.events_so_far("login", verdict="ok"), [])
 
     # swaks
 
@@ -139,7 +139,7 @@ class Mechanisms(Setups, Case):
                 done = self.curl(daemon, "EXTERNAL", *more, user="alice:", check=False)
                 self.assertNotEqual(done.returncode, 0)
                 self.assertEqual(host.messages, [])
-                self.assertEqual(daemon.events("login", verdict="ok"), [])
+                self.assertEqual(daemon.events_so_far("login", verdict="ok"), [])
         # Nor does one that is right where certificates are not asked for.
         done = self.curl(daemon, "EXTERNAL", *self.with_certificate(self.certificates.client_alice), user="alice:",
                          listener="starttls", check=False)
@@ -204,7 +204,7 @@ class Mechanisms(Setups, Case):
                 before = len(daemon.events("login", verdict="ok"))
                 done = self.gsasl(daemon, mechanism, *more, password="wrong")
                 self.assertIn("535", done.out + done.err)
-                self.assertEqual(len(daemon.events("login", verdict="ok")), before)
+                self.assertEqual(len(daemon.events_so_far("login", verdict="ok")), before)
 
     @need("gsasl")
     def test_gsasl_cram_md5(self):

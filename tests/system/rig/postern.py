@@ -251,6 +251,11 @@ class Postern:
         return [e for e in self.lines(last) if e.get("event") == name
                 and all(e.get(k) == str(v) for k, v in fields.items())]
 
+    def events_so_far(self, name, **fields):
+        """The same once the log, whose lines gather for a moment, has all that led to what was answered."""
+        self.status()
+        return self.events(name, **fields)
+
     def wait_event(self, name, seconds=20, **fields):
         return wait_for(lambda: self.events(name, **fields), "event=%s %s" % (name, fields),
                         seconds)[0]
