@@ -118,7 +118,7 @@ void loop_return(struct loop *loop, struct buf *b)
 	if (b->at == NULL)
 		return;
 	held = b->from + b->len;
-	mem_wipe(b->at, held < WIPE_OCTETS ? held : 0);
+	mem_wipe(b->at, held < WIPE_OCTETS ? held : WIPE_OCTETS);
 	buf_clear(b);
 	if (loop->spares < LOOP_SPARE_BUFS && b->cap <= LOOP_SPARE_OCTETS) {
 		mem_poison(b->at, b->cap);

@@ -52,8 +52,8 @@ struct loop {
 };
 
 /* Lends a buf that has room already; loop_return() takes it back and wipes what stands in it, and
- * stood in front of that, where it may hold a password (wipe.h): who cleared it before has nothing to
- * hide. Neither is needed for an empty buf. */
+ * stood in front of that, as far as it may hold a password (wipe.h): who cleared it before has nothing
+ * to hide. Neither is needed for an empty buf. */
 void loop_lend(struct loop *loop, struct buf *b);
 void loop_return(struct loop *loop, struct buf *b);
 /* loop_timer.c */

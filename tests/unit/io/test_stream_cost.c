@@ -358,12 +358,12 @@ static size_t left_of(struct loop *loop, size_t n)
 	return left;
 }
 
-static void what_may_be_a_login_is_wiped_and_content_is_not(void **state)
+static void what_may_be_a_login_is_wiped(void **state)
 {
 	struct loop *loop = loop_new("test");
 
 	(void)state;
-	assert_int_equal(left_of(loop, WIPE_OCTETS), WIPE_OCTETS);
+	assert_int_equal(left_of(loop, WIPE_OCTETS + 100), 100);
 	assert_int_equal(left_of(loop, WIPE_OCTETS - 1), 0);
 	assert_int_equal(left_of(loop, 1), 0);
 	loop_free(&loop);
@@ -387,7 +387,7 @@ int main(void)
 		cmocka_unit_test(content_goes_to_the_socket_uncopied),
 		cmocka_unit_test(content_without_an_end_is_not_held_back),
 		cmocka_unit_test(long_and_short_writes_keep_their_order),
-		cmocka_unit_test(what_may_be_a_login_is_wiped_and_content_is_not),
+		cmocka_unit_test(what_may_be_a_login_is_wiped),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
