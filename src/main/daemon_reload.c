@@ -64,8 +64,8 @@ int daemon_reload(void *user, struct fault *fault)
 	conf = load_conf(d->file, fault);
 	if (conf)
 		settings = settings_load(conf, d->limits, fault);
-	sd_notify(0, "READY=1");
 	if (settings == NULL) {
+		sd_notify(0, "READY=1");
 		daemon_log_fault(d, LOG_LEVEL_ERROR, "reload-refused", fault);
 		return fault->code ? fault->code : -EINVAL;
 	}

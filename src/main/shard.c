@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <systemd/sd-daemon.h>
 
 /* Contents up to here are kept in memory until they are delivered, while the budget lasts. */
 enum { KEEP_OCTETS = 256 * 1024 };
@@ -177,10 +178,11 @@ void shard_start(struct shard *shard)
 }
 
 /* Whoever comes from then on has the new settings, whichever loop it comes to. */
-static void log_reloaded(struct shard *shard)
+static void tell_reloaded(struct shard *shard)
 {
 	struct logline l;
 
+	sd_notify(0, "READY=1");
 	logline_start(&l, LOG_LEVEL_INFO, "reloaded");
 	log_put(shard->conf.log, &l);
 }
@@ -200,7 +202,7 @@ static void run_renewal(struct work *work)
 	if (shard->conf.index == 0)
 		probe(shard);
 	if (atomic_fetch_sub(&settings->awaited, 1) == 1)
-		log_reloaded(shard);
+		tell_reloaded(shard);
 	settings_unref(&settings);
 	free(renewal);
 }

@@ -39,7 +39,7 @@ void shard_serve(struct shard *shard, struct spool *spool);
 /* Takes fd over. */
 void shard_listen(struct shard *shard, int fd, const struct conf_listen *listen);
 void shard_start(struct shard *shard);
-/* Not after shard_stop(). The last of settings->awaited loops to have them logs "reloaded". */
+/* Not after shard_stop(). The last of settings->awaited loops to have them tells systemd and the log. */
 void shard_renew(struct shard *shard, struct settings *settings);
 /* Ends sessions of all shards as submit_revoke() does, and waits until that is done, ten seconds at most:
  * never from a loop. Not after shard_stop(). Returns how many were ended till then. */
