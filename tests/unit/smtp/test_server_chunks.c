@@ -335,6 +335,36 @@ static void every_octet(void **state)
 	buf_fini(&in);
 }
 
+/* What is known to have no line with a dot in front goes out without a second look. */
+static void tells_of_lines_with_a_dot(void **state)
+{
+	static const struct {
+		const char *mail, *begin, *content;
+		bool has_dot_lines;
+	} cases[] = {
+		{ MAIL_OK, "DATA\r\n", "x.\r\n.\r\n", false },
+		{ MAIL_OK, "DATA\r\n", "..x\r\n.\r\n", true },
+		{ MAIL_OK, "DATA\r\n", "x\r\n.\r\n", false }, /* nothing of the one before is left */
+		{ MAIL_OK, "BDAT 3 LAST\r\n", "x\r\n", true },
+		{ BINARY, "BDAT 3 LAST\r\n", ".\n.", true },
+	};
+	struct smtp_server_conf conf = session_conf();
+	struct session s;
+
+	(void)state;
+	session_start(&s, &conf);
+	session_log_in(&s);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		session_feed(&s, span_text(cases[i].mail));
+		session_feed(&s, span_text(RCPT_OK));
+		s.had_dot_lines = !cases[i].has_dot_lines;
+		session_feed(&s, span_text(cases[i].begin));
+		session_feed(&s, span_text(cases[i].content));
+		assert_int_equal(s.had_dot_lines, cases[i].has_dot_lines);
+	}
+	session_end(&s);
+}
+
 /* Nothing is said of a refused chunk before its octets are here. */
 static void refusal_waits_for_the_octets(void **state)
 {
@@ -505,6 +535,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(dialogues_however_split),
 		cmocka_unit_test(every_octet),
+		cmocka_unit_test(tells_of_lines_with_a_dot),
 		cmocka_unit_test(refusal_waits_for_the_octets),
 		cmocka_unit_test(octets_wait_for_the_answer),
 		cmocka_unit_test(an_answer_of_421_closes),
