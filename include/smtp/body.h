@@ -12,7 +12,8 @@ struct smtp_body_decoder {
 	int state;	     /* private; 0 is the start of a line */
 	bool refuse_bare_lf; /* else a bare LF becomes CRLF */
 	bool has_bare_cr, has_bare_lf, has_nul;
-	bool has_dot_lines;  /* a line begins with a dot, or may: of chunks it is not known */
+	bool has_dot_lines;  /* private: a line begins with a dot, or may */
+	bool is_dotless;     /* behind END: SMTP_FORM_DOTLESS (smtp/content.h). Never of chunks */
 	bool has_long_lines; /* a line above SMTP_LINE_MOST (smtp/content.h), after changes */
 	size_t line;	     /* private: octets of the line under way */
 	uint64_t octets;     /* content so far, after changes */
@@ -42,10 +43,12 @@ enum smtp_body_step smtp_chunk_decode(struct smtp_body_decoder *d, struct span *
 void smtp_chunk_decode_end(struct smtp_body_decoder *d);
 
 /* Out: dot-stuffing. The content has CRLF line ends only (the spool holds nothing else); should it
- * be otherwise, what goes out is clean all the same: a CR or LF alone becomes CRLF, a NUL nothing. */
+ * be otherwise, what goes out is clean all the same: a CR or LF alone becomes CRLF, a NUL nothing.
+ * With is_dotless all of that is left out: the content goes as it is given, and a dot alone in a line
+ * would end it, so that the rest is taken for commands. */
 struct smtp_body_encoder {
 	int state;	 /* private; 0 is the start of a line */
-	bool is_dotless; /* SMTP_FORM_DOTLESS (smtp/content.h): nothing needs to be looked at */
+	bool is_dotless; /* the content has SMTP_FORM_DOTLESS (smtp/content.h) */
 };
 
 void smtp_body_encode(struct smtp_body_encoder *e, struct span content, struct buf *out);

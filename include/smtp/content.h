@@ -15,7 +15,9 @@ enum smtp_form {
 	SMTP_FORM_8BIT_HEADER = 2, /* in the header section, those of the parts not counted */
 	SMTP_FORM_LONG_LINES = 4,  /* a line above SMTP_LINE_MOST */
 	SMTP_FORM_BINARY = 8,	   /* was sent as BINARYMIME: octets, not lines */
-	/* Known of what was looked at as it came, and holds only as long as nothing is changed in it: lines
-	 * that end in CRLF, none of which begins with a dot. */
+	/* It may go out by DATA without being looked at again: no line begins with a dot, each ends in CRLF,
+	 * there is no CR, LF or NUL besides. Told by smtp_body_decode() alone, of a content that came by
+	 * DATA. Whole header fields may come and go behind that; whoever changes anything else takes it
+	 * away, and it is not stored. Without it a content is looked at, which is never wrong. */
 	SMTP_FORM_DOTLESS = 16,
 };

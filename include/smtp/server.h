@@ -57,7 +57,7 @@
 			 (which BDAT's client does not see); 4xx/5xx end the transaction */      \
 	X(BODY_CHUNK) /* data: content octets, dots unstuffed, CRLF line ends (unless it is           \
 			 BINARYMIME: then as they came). No ticket */        \
-	X(BODY_END)   /* the whole content came; has_..._lines: answer 2xx, 4xx or 5xx */          \
+	X(BODY_END)   /* the whole content came; has_long_lines, is_dotless: answer 2xx, 4xx or 5xx */ \
 	X(BODY_BAD)   /* the content, or one of its chunks, is too big or malformed: drop it all.     \
 			 Answered */                                                                \
 	X(RESET)      /* RSET, EHLO or a refused first chunk ended an open transaction: forget it. The        \
@@ -94,7 +94,7 @@ struct smtp_event {
 	int code;
 	bool is_esmtp, has_data;
 	bool has_long_lines; /* BODY_END */
-	bool has_dot_lines;  /* BODY_END: a line begins with a dot, or may */
+	bool is_dotless;     /* BODY_END: SMTP_FORM_DOTLESS (smtp/content.h) */
 	struct span text, data;
 	struct smtp_path path;
 	struct smtp_mail_params mail;

@@ -69,6 +69,7 @@ static enum smtp_body_step step_octet(struct smtp_body_decoder *d, bool has_dots
 
 	if (c == '\n' && d->state == DOT_CR) {
 		d->state = START;
+		d->is_dotless = !d->has_dot_lines && !smtp_body_is_bad(d);
 		return SMTP_BODY_END;
 	}
 	if (c == '\n' && d->state == CR) {
@@ -131,7 +132,6 @@ enum smtp_body_step smtp_body_decode(struct smtp_body_decoder *d, struct span *i
 enum smtp_body_step smtp_chunk_decode(struct smtp_body_decoder *d, struct span *in,
 				      struct span *out)
 {
-	d->has_dot_lines = true;
 	return decode(d, false, in, out);
 }
 
@@ -169,8 +169,9 @@ static struct span take_run(struct smtp_body_encoder *e, struct span *content)
 	if (e->is_dotless) {
 		run = *content;
 		is_start = run.at[run.len - 1] == '\n';
-	} else if (e->state != CR || content->at[0] != '\n')
+	} else if (e->state != CR || content->at[0] != '\n') {
 		run = span_first(*content, smtp_run_length(*content, true, &is_start));
+	}
 	if (run.len)
 		e->state = is_start ? START : TEXT;
 	*content = span_from(*content, run.len);

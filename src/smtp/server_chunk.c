@@ -151,7 +151,6 @@ static bool take_binary(struct server_transaction *t, struct span *in, struct sp
 {
 	*out = *in;
 	t->decoder.octets += in->len;
-	t->decoder.has_dot_lines = true;
 	*in = span_from(*in, in->len);
 	return true;
 }

@@ -76,7 +76,7 @@ void server_end_content(struct smtp_server *srv, const char *verb, struct smtp_e
 
 	if (!server_is_content_bad(srv)) {
 		ev->has_long_lines = srv->transaction.decoder.has_long_lines;
-		ev->has_dot_lines = srv->transaction.decoder.has_dot_lines;
+		ev->is_dotless = srv->transaction.decoder.is_dotless;
 		server_ask(srv, verb, SMTP_EVENT_BODY_END, settle_end, ev);
 		return;
 	}

@@ -419,7 +419,7 @@ static unsigned form_of(const struct message *m, const struct smtp_event *end)
 	return (m->scan.has_8bit ? SMTP_FORM_8BIT : 0) |
 	       (m->scan.has_8bit_header ? SMTP_FORM_8BIT_HEADER : 0) |
 	       (end->has_long_lines ? SMTP_FORM_LONG_LINES : 0) |
-	       (end->has_dot_lines ? 0 : SMTP_FORM_DOTLESS) | (m->is_binary ? SMTP_FORM_BINARY : 0);
+	       (end->is_dotless ? SMTP_FORM_DOTLESS : 0) | (m->is_binary ? SMTP_FORM_BINARY : 0);
 }
 
 void message_on_end(struct session *s, const struct smtp_event *ev)

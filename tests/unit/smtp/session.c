@@ -183,7 +183,7 @@ static void on_body_end(struct session *s, const struct smtp_event *ev)
 {
 	if (ev->has_long_lines)
 		buf_put_text(&s->events, " long");
-	s->had_dot_lines = ev->has_dot_lines;
+	s->was_dotless = ev->is_dotless;
 	buf_put_span(&s->content, buf_span(&s->message));
 	buf_clear(&s->message);
 	if (strcmp(s->sender, "broken") == 0)

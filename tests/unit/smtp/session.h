@@ -23,7 +23,7 @@ struct session {
 	size_t logins; /* that succeeded */
 	bool is_login;
 	bool is_over;
-	bool had_dot_lines; /* BODY_END of the last message */
+	bool was_dotless; /* BODY_END of the last message */
 };
 
 struct smtp_server_conf session_conf(void);

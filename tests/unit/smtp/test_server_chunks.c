@@ -335,18 +335,19 @@ static void every_octet(void **state)
 	buf_fini(&in);
 }
 
-/* What is known to have no line with a dot in front goes out without a second look. */
-static void tells_of_lines_with_a_dot(void **state)
+/* By DATA, and with no dot in front of a line. */
+static void tells_what_needs_no_second_look(void **state)
 {
 	static const struct {
 		const char *mail, *begin, *content;
-		bool has_dot_lines;
+		bool is_dotless;
 	} cases[] = {
-		{ MAIL_OK, "DATA\r\n", "x.\r\n.\r\n", false },
-		{ MAIL_OK, "DATA\r\n", "..x\r\n.\r\n", true },
-		{ MAIL_OK, "DATA\r\n", "x\r\n.\r\n", false }, /* nothing of the one before is left */
-		{ MAIL_OK, "BDAT 3 LAST\r\n", "x\r\n", true },
-		{ BINARY, "BDAT 3 LAST\r\n", ".\n.", true },
+		{ MAIL_OK, "DATA\r\n", "x.\r\n.\r\n", true },
+		{ MAIL_OK, "DATA\r\n", "..x\r\n.\r\n", false },
+		{ MAIL_OK, "DATA\r\n", "x\r\n.\r\n", true }, /* nothing of the one before is left */
+		{ MAIL_OK, "BDAT 3 LAST\r\n", "x\r\n", false },
+		{ MAIL_OK, "BDAT 0 LAST\r\n", "", false },
+		{ BINARY, "BDAT 3 LAST\r\n", ".\n.", false },
 	};
 	struct smtp_server_conf conf = session_conf();
 	struct session s;
@@ -357,10 +358,10 @@ static void tells_of_lines_with_a_dot(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		session_feed(&s, span_text(cases[i].mail));
 		session_feed(&s, span_text(RCPT_OK));
-		s.had_dot_lines = !cases[i].has_dot_lines;
+		s.was_dotless = !cases[i].is_dotless;
 		session_feed(&s, span_text(cases[i].begin));
 		session_feed(&s, span_text(cases[i].content));
-		assert_int_equal(s.had_dot_lines, cases[i].has_dot_lines);
+		assert_int_equal(s.was_dotless, cases[i].is_dotless);
 	}
 	session_end(&s);
 }
@@ -535,7 +536,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(dialogues_however_split),
 		cmocka_unit_test(every_octet),
-		cmocka_unit_test(tells_of_lines_with_a_dot),
+		cmocka_unit_test(tells_what_needs_no_second_look),
 		cmocka_unit_test(refusal_waits_for_the_octets),
 		cmocka_unit_test(octets_wait_for_the_answer),
 		cmocka_unit_test(an_answer_of_421_closes),
