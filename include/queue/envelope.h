@@ -49,10 +49,17 @@ struct envelope {
 	int64_t arrived_ms;
 	uint64_t size;		/* content octets */
 	uint64_t header_octets; /* of the content: how far the header section goes */
-	unsigned form;	    /* of the content: enum smtp_form; SMTP_FORM_DOTLESS is not stored */
+	unsigned form;	    /* of the content: enum smtp_form; of it ENVELOPE_FORMS are stored */
 	bool is_utf8;	    /* the sender said SMTPUTF8 */
 	bool require_tls;   /* and REQUIRETLS */
 	int64_t release_ms; /* FUTURERELEASE: not before then, by the wall clock; 0: at once */
+};
+
+/* What is true of a content wherever it is read. Not SMTP_FORM_DOTLESS, which is what the session
+ * saw: what is read from the spool at a later attempt is looked at on its way out. */
+enum {
+	ENVELOPE_FORMS =
+		SMTP_FORM_8BIT | SMTP_FORM_8BIT_HEADER | SMTP_FORM_LONG_LINES | SMTP_FORM_BINARY
 };
 
 /* A later release is none that can be kept: the end of the year 9999. */

@@ -12,8 +12,6 @@
 enum { ENVELOPE_VERSION = 3 };
 enum { FLAG_UTF8 = 1, FLAG_REQUIRE_TLS = 2 };
 enum {
-	FORM_FLAGS =
-		SMTP_FORM_8BIT | SMTP_FORM_8BIT_HEADER | SMTP_FORM_LONG_LINES | SMTP_FORM_BINARY,
 	NOTIFY_FLAGS =
 		SMTP_NOTIFY_NEVER | SMTP_NOTIFY_SUCCESS | SMTP_NOTIFY_FAILURE | SMTP_NOTIFY_DELAY
 };
@@ -62,7 +60,7 @@ void envelope_encode(const struct envelope *e, struct buf *out)
 	wire_put_number(out, (uint64_t)e->arrived_ms, 8);
 	wire_put_number(out, e->size, 8);
 	wire_put_number(out, e->header_octets, 8);
-	wire_put_number(out, e->form & FORM_FLAGS, 1);
+	wire_put_number(out, e->form & ENVELOPE_FORMS, 1);
 	wire_put_number(out,
 			(e->is_utf8 ? FLAG_UTF8 : 0u) | (e->require_tls ? FLAG_REQUIRE_TLS : 0u),
 			1);
@@ -114,7 +112,7 @@ static void take_form(struct wire *w, struct envelope *e)
 
 	if (w->version < 3)
 		form &= SMTP_FORM_8BIT;
-	if (form & ~(uint64_t)FORM_FLAGS || flags & ~(uint64_t)(FLAG_UTF8 | FLAG_REQUIRE_TLS) ||
+	if (form & ~(uint64_t)ENVELOPE_FORMS || flags & ~(uint64_t)(FLAG_UTF8 | FLAG_REQUIRE_TLS) ||
 	    release_ms > (uint64_t)ENVELOPE_RELEASE_MOST_MS)
 		w->is_bad = true;
 	e->form = (unsigned)form;

@@ -97,7 +97,7 @@ struct queued {
 	uint32_t recipient_count;
 	unsigned state : 3; /* enum queued_state */
 	unsigned ret : 2;
-	unsigned form : 4; /* enum smtp_form */
+	unsigned form : 4; /* ENVELOPE_FORMS */
 	bool is_utf8 : 1;
 	bool require_tls : 1;
 	bool is_held : 1;

@@ -26,7 +26,7 @@ struct queued *queued_new(struct queue *queue, const struct envelope *envelope)
 	q->born_ms = loop_now_ms(queue->conf.loop);
 	q->recipient_count = (uint32_t)envelope->recipient_count;
 	q->ret = (unsigned)envelope->ret & 3;
-	q->form = envelope->form & 15;
+	q->form = envelope->form & ENVELOPE_FORMS;
 	q->is_utf8 = envelope->is_utf8;
 	q->require_tls = envelope->require_tls;
 	q->state = QUEUED_LINE;
