@@ -22,7 +22,7 @@ static size_t frame_octets(const struct wire *w)
 	return w->in.len < HEAD_OCTETS ? HEAD_OCTETS : HEAD_OCTETS + length_at(buf_span(&w->in).at);
 }
 
-static void forget_taken(struct wire *w)
+void wire_forget(struct wire *w)
 {
 	if (w->taken == 0)
 		return;
@@ -68,7 +68,7 @@ int wire_read(struct wire *w, struct span *frame_out)
 {
 	int r = 1;
 
-	forget_taken(w);
+	wire_forget(w);
 	while (r > 0 && !wire_has_frame(w))
 		r = frame_octets(w) - HEAD_OCTETS > AUTH_FRAME_OCTETS_MAX ? -EINVAL : read_some(w);
 	if (r <= 0)

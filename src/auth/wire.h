@@ -20,4 +20,6 @@ bool wire_has_frame(const struct wire *w);
 /* 1 and the payload, which lives until the next call and is wiped by it; 0 when the other side closed
  * between frames, or the error. */
 int wire_read(struct wire *w, struct span *frame_out);
+/* The same now: who waits long for the next one must not keep the password in the last. */
+void wire_forget(struct wire *w);
 int wire_write(struct wire *w, struct span payload);

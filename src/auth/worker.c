@@ -84,6 +84,7 @@ static int serve(struct wire *w, struct checker *c)
 		r = wire_read(w, &frame);
 		if (r > 0) {
 			r = answer(w, c, frame, &out);
+			wire_forget(w);
 			r = r < 0 ? r : 1;
 		}
 	} while (r > 0);

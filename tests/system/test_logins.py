@@ -5,12 +5,61 @@ import os
 import shutil
 import unittest
 
-from rig.base import run, wait_for
-from rig.case import SIMPLE, Case, letter
+from rig.base import children_of, run, wait_for
+from rig.case import SIMPLE, Case, letter, need_root
 from rig.saslauthd import Saslauthd
 from rig.smtp import b64, plain
 
 FORMS = ("alice", "alice@example.com", "EXAMPLE\\alice", "alice@EXAMPLE.com", "example\\alice")
+
+
+def memory_of(pid):
+    """What can be written, in parts. What a sanitizer reserves is far larger than what is used."""
+    with open("/proc/%d/maps" % pid) as maps, open("/proc/%d/mem" % pid, "rb", 0) as memory:
+        for line in maps:
+            ends, rights = line.split()[:2]
+            start, end = (int(n, 16) for n in ends.split("-"))
+            if rights.startswith("rw") and end - start < 1 << 28:
+                memory.seek(start)
+                try:
+                    yield memory.read(end - start)
+                except OSError:
+                    pass
+
+
+class Memory(Case):
+    """No password outlasts its login."""
+
+    PASSWORD = "oj4Xa7NiehuQuaeph0ah"
+
+    def forms(self):
+        """As it stands in the protocol: alone, and in base64 from each of its first octets on."""
+        yield self.PASSWORD.encode()
+        for n in range(3):
+            yield base64.b64encode(self.PASSWORD[n:n + 15].encode())
+
+    @need_root
+    def test_no_password_stays(self):
+        daemon = self.postern()
+        daemon.add_user("carol", self.PASSWORD)
+        daemon.config.top["loops"] = 1
+        daemon.start()
+        logins = (("AUTH PLAIN " + plain("carol", self.PASSWORD) + "\r\n", [235]),
+                  ("AUTH LOGIN " + b64("carol") + "\r\n" + b64(self.PASSWORD) + "\r\n", [334, 235]))
+        for login, replies in logins:
+            # The first record of TLS ends with the login, or is as long as those of content.
+            for behind in (0, 200):
+                client = self.client(daemon, "implicit")
+                client.ehlo()
+                client.send(login + ("NOOP " + "x" * 60 + "\r\n") * behind)
+                self.assertEqual([client.reply().code for _ in range(len(replies) + behind)],
+                                 replies + [250] * behind)
+                # The worker is done with it a little later.
+                wait_for(lambda: not self.found(daemon), "memory without %s and %d lines" % (login[:10], behind), 2)
+
+    def found(self, daemon):
+        return [pid for pid in [daemon.pid] + children_of(daemon.pid) for part in memory_of(pid)
+                if any(form in part for form in self.forms())]
 
 
 class Names(Case):
