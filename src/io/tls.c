@@ -70,7 +70,7 @@ static void drop_packet(struct tls *tls)
 	if (tls->packet == NULL)
 		return;
 	gnutls_packet_get(tls->packet, &plain, NULL);
-	mem_wipe(plain.data, plain.size < WIPE_OCTETS ? plain.size : 0);
+	mem_wipe(plain.data, plain.size < WIPE_OCTETS ? plain.size : WIPE_OCTETS);
 	gnutls_packet_deinit(tls->packet);
 	tls->packet = NULL;
 }

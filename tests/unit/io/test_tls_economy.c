@@ -228,7 +228,8 @@ static void dry_wire_is_not_asked(void **state)
 
 /* The record that tls_read() gave last, when GnuTLS gets it back. */
 static gnutls_datum_t given_back;
-static bool is_wiped;
+static bool is_wiped; /* as much of it as may hold a password */
+enum { SECRET_OCTETS = 4096 };
 
 void gnutls_packet_deinit(gnutls_packet_t packet)
 {
@@ -238,7 +239,7 @@ void gnutls_packet_deinit(gnutls_packet_t packet)
 		*(void **)&theirs = dlsym(RTLD_NEXT, "gnutls_packet_deinit");
 	gnutls_packet_get(packet, &given_back, NULL);
 	is_wiped = true;
-	for (unsigned i = 0; i < given_back.size; i++)
+	for (unsigned i = 0; i < given_back.size && i < SECRET_OCTETS; i++)
 		is_wiped = is_wiped && given_back.data[i] == 0;
 	theirs(packet);
 }
@@ -267,6 +268,27 @@ static void records_are_given_where_they_stand_and_wiped(void **state)
 	is_wiped = false;
 	raw_close(&r);
 	assert_true(is_wiped);
+}
+
+/* As much of a long one as a login may take that stands in front of other lines. */
+static void front_of_a_long_record_is_wiped(void **state)
+{
+	char lines[2 * SECRET_OCTETS];
+	struct fault fault;
+	struct raw r;
+	struct span got;
+
+	(void)state;
+	memset(lines, 'x', sizeof(lines));
+	open_shaken(&r);
+	gnutls_record_send(r.session, lines, sizeof(lines));
+	assert_int_equal(tls_read(r.server, &got, &fault), TLS_OK);
+	assert_int_equal(got.len, sizeof(lines));
+	is_wiped = false;
+	assert_int_equal(tls_read(r.server, &got, &fault), TLS_AGAIN);
+	assert_int_equal(given_back.size, sizeof(lines));
+	assert_true(is_wiped);
+	raw_close(&r);
 }
 
 static struct tls *session_at_rest(void)
@@ -364,6 +386,7 @@ int main(void)
 		cmocka_unit_test(records_of_one_reply),
 		cmocka_unit_test(dry_wire_is_not_asked),
 		cmocka_unit_test(records_are_given_where_they_stand_and_wiped),
+		cmocka_unit_test(front_of_a_long_record_is_wiped),
 		cmocka_unit_test(session_at_rest_is_small),
 		cmocka_unit_test(other_threads_resume),
 	};
