@@ -59,6 +59,8 @@ void stream_resume(struct stream *s);
  * before go out in plain text first. */
 bool stream_start_tls_server(struct stream *s, const struct tls_server_conf *conf);
 bool stream_start_tls_client(struct stream *s, struct tls_trust *trust, const char *host);
+/* An octet of the client's handshake has come, or of what it says instead. */
+bool stream_tls_is_begun(const struct stream *s);
 /* NULL before TLS stands. */
 const char *stream_tls_describe(const struct stream *s);
 /* As tls_binding() and tls_peer_names(); once TLS stands. */

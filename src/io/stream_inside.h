@@ -48,6 +48,7 @@ struct stream {
 	bool is_corked;	    /* the kernel may hold octets back for more */
 	bool awaits_header; /* of a proxy: what has come of it is in `unused` */
 	bool lines_up;	   /* what comes of the client's handshake waits in `unused` for its turn */
+	bool has_begun;	   /* something came of it */
 	bool has_had_turn; /* in that handshake */
 	int64_t lined_ms;  /* since when it waits */
 	uint16_t port;

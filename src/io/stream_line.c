@@ -56,6 +56,7 @@ void stream_line_join(struct stream *s, struct span octets)
 {
 	loop_lend(s->loop, &s->unused);
 	buf_put_span(&s->unused, octets);
+	s->has_begun = true;
 	if (list_holds(&s->line))
 		return;
 	s->lined_ms = loop_now_ms(s->loop);

@@ -103,6 +103,11 @@ bool stream_start_tls_client(struct stream *s, struct tls_trust *trust, const ch
 	return true;
 }
 
+bool stream_tls_is_begun(const struct stream *s)
+{
+	return s->has_begun;
+}
+
 const char *stream_tls_describe(const struct stream *s)
 {
 	return s->is_secured ? tls_describe(s->tls) : NULL;

@@ -300,6 +300,15 @@ void session_shut(struct session *s, const struct smtp_reply *reply, const char 
 	session_close(s, reason);
 }
 
+/* Who waits for our greeting says nothing either, and leaves after a while. */
+static const char *explain_silence(const struct session *s, const char *reason)
+{
+	if (!s->is_implicit || s->is_awaiting_proxy || stream_tls_is_begun(s->stream))
+		return reason;
+	return "nothing came, and TLS comes first here; a mail program that waited for a greeting "
+	       "is to be set to SSL/TLS";
+}
+
 void session_on_deadline(struct timer *timer)
 {
 	struct session *s = timer_entry(timer, struct session, deadline);
@@ -307,7 +316,7 @@ void session_on_deadline(struct timer *timer)
 	if (s->is_awaiting_proxy || s->is_handshaking || (s->is_implicit && !s->is_secured)) {
 		s->is_closing = true;
 		s->reason = s->is_awaiting_proxy ? "no PROXY header in time"
-						 : "no TLS handshake in time";
+						 : explain_silence(s, "no TLS handshake in time");
 		if (s->is_awaiting_proxy)
 			session_log_no_proxy(s, s->reason);
 		stream_abort(s->stream);
@@ -383,8 +392,11 @@ static void session_free(struct session *s)
 static void on_closed(void *user, const struct fault *fault)
 {
 	struct session *s = user;
+	const char *reason = s->reason ? s->reason : fault->text;
 	struct logline l;
 
+	if (s->reason == NULL && (fault->code == -EPIPE || fault->code == -ECONNRESET))
+		reason = explain_silence(s, reason);
 	if (!s->is_secured && s->reason == NULL && fault->code == -EPROTO && s->has_entered)
 		counter_add(&s->submit->conf.counters->tls_failures, 1);
 	/* It sends none for anybody then. One that comes and goes only looks whether we live. */
@@ -392,7 +404,7 @@ static void on_closed(void *user, const struct fault *fault)
 		session_log_no_proxy(s, fault->text);
 	if (s->has_entered || s->is_awaiting_proxy) {
 		session_log_start(s, &l, LOG_LEVEL_INFO, "closed");
-		logline_text(&l, "reason", s->reason ? s->reason : fault->text);
+		logline_text(&l, "reason", reason);
 		logline_number(&l, "messages", s->accepted);
 		session_log_put(s, &l);
 	}

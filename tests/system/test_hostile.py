@@ -194,6 +194,24 @@ class WrongPort(Case):
         self.assertIn("set it to SSL/TLS", daemon.wait_event("closed")["reason"])
         self.assertEqual(daemon.status()["counters"]["tls_failures"], 1)
 
+    def test_silence_where_a_hello_is_awaited(self):
+        """So begins who is set to STARTTLS: it waits for a greeting, until one of both has had enough."""
+        daemon = self.postern()
+        daemon.config.section("limits")["handshake_timeout"] = "1s"
+        daemon.start()
+        self.client(daemon, "implicit", tls=None, greet=False).close()
+        daemon.wait_event("closed")
+        client = self.client(daemon, "implicit", tls=None, greet=False)
+        self.assertEqual(client.rest(), b"")
+        ends = wait_for(lambda: daemon.events("closed")[1:] and daemon.events("closed"), "the end of both")
+        for end in ends:
+            self.assertRegex(end["reason"], "^nothing came, and TLS comes first here; .* is to be set to SSL/TLS$")
+        client = self.client(daemon, "implicit", tls=None, greet=False)
+        client.send(b"\x16\x03\x01")
+        client.close()
+        end = wait_for(lambda: daemon.events("closed")[2:], "the end of a hello")[0]
+        self.assertEqual(end["reason"], "the peer closed the connection in the TLS handshake")
+
     def test_no_port_is_named_where_there_is_none(self):
         daemon = self.postern()
         daemon.config.drop("listen", "implicit")
