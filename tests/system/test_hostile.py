@@ -9,7 +9,7 @@ import subprocess
 import time
 import unittest
 
-from rig.base import LOCAL, PATIENCE, end_process, run, wait_for
+from rig.base import LOCAL, PATIENCE, end_process, free_port, run, wait_for
 from rig.case import SIMPLE, Case, letter
 from rig.smtp import Ended, plain
 
@@ -219,6 +219,18 @@ class WrongPort(Case):
         client = self.client(daemon)
         client.send(b"\x16\x03\x01")
         self.assertRegex(client.reply().text, r"set the mail program to STARTTLS \(ref \S+\)$")
+
+    def test_a_port_that_is_not_for_everybody_is_not_named(self):
+        daemon = self.postern()
+        fit = dict(daemon.config.section("listen", "implicit"))
+        daemon.config.drop("listen", "implicit")
+        for label, more in (("some", {"users": ["alice"]}), ("proxied", {"proxies": ["127.0.0.1"]}),
+                            ("elsewhere", {"address": "127.0.0.2"}), ("last", {"port": fit["port"]})):
+            daemon.config.section("listen", label).update(dict(fit, port=free_port([LOCAL, "127.0.0.2"])), **more)
+        daemon.start()
+        client = self.client(daemon)
+        client.send(b"\x16\x03\x01")
+        self.assertRegex(client.reply().text, r"on port %d \(ref" % fit["port"])
 
     @unittest.skipUnless(shutil.which("openssl"), "openssl is not installed")
     def test_openssl_without_starttls(self):
