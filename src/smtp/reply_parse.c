@@ -41,10 +41,12 @@ static int code_of(struct span line)
 static enum smtp_parse take_line(struct smtp_reply_parser *p, struct span line)
 {
 	int code = code_of(line);
-	bool is_last = line.len == CODE_OCTETS || line.at[CODE_OCTETS] == ' ';
+	bool is_last;
 
-	if (code == 0 || (p->lines && code != p->code) ||
-	    (!is_last && line.at[CODE_OCTETS] != '-') || span_find(line, 0) < line.len)
+	if (code == 0 || (p->lines && code != p->code))
+		return SMTP_PARSE_BAD;
+	is_last = line.len == CODE_OCTETS || line.at[CODE_OCTETS] == ' ';
+	if ((!is_last && line.at[CODE_OCTETS] != '-') || span_find(line, 0) < line.len)
 		return SMTP_PARSE_BAD;
 	p->code = code;
 	if (p->lines++)
