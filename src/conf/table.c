@@ -141,7 +141,7 @@ static const struct conf_key top_keys[] = {
 	  FIELD(conf, loops),
 	  .preset = "0",
 	  .most = 256,
-	  .help = "Threads that serve sessions; 0: one per processor" },
+	  .help = "Threads that serve sessions; 0: one per processor that may be used" },
 	{ .name = NULL },
 };
 

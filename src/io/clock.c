@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sys/random.h>
 #include <time.h>
+#include <uv.h>
 
 int64_t wall_now_ms(void)
 {
@@ -12,6 +13,11 @@ int64_t wall_now_ms(void)
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+unsigned loop_processors(void)
+{
+	return uv_available_parallelism();
 }
 
 void random_fill(void *at, size_t n)

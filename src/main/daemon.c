@@ -19,11 +19,7 @@ enum { GRACE_MS = 10 * 1000 };
 
 unsigned daemon_loops(const struct conf *conf)
 {
-	long processors = sysconf(_SC_NPROCESSORS_ONLN);
-
-	if (conf->loops > 0)
-		return (unsigned)conf->loops;
-	return processors > 0 ? (unsigned)processors : 1;
+	return conf->loops > 0 ? (unsigned)conf->loops : loop_processors();
 }
 
 void daemon_log_fault(struct daemon *d, enum log_level level, const char *event,

@@ -28,5 +28,5 @@ struct daemon *daemon_open(const struct daemon_conf *conf, struct fault *fault);
  * EX_OK where the end was not asked for. */
 int daemon_run(struct daemon *d);
 void daemon_close(struct daemon **daemon);
-/* Session loops for this configuration: one a processor where it says 0. */
+/* Session loops for this configuration: one for each processor that may be used where it says 0. */
 unsigned daemon_loops(const struct conf *conf);

@@ -6,6 +6,7 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -338,6 +339,23 @@ static void signals_come_as_loop_code(void **state)
 	loop_free(&loop);
 }
 
+static void only_processors_that_may_be_used_count(void **state)
+{
+	cpu_set_t before, one;
+	int last = CPU_SETSIZE - 1;
+
+	(void)state;
+	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+	assert_int_equal(loop_processors(), CPU_COUNT(&before));
+	while (!CPU_ISSET(last, &before))
+		last--;
+	CPU_ZERO(&one);
+	CPU_SET(last, &one);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	assert_int_equal(loop_processors(), 1);
+	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+}
+
 static void random_octets_differ(void **state)
 {
 	unsigned char a[1000] = { 0 }, b[1000] = { 0 };
@@ -364,6 +382,7 @@ int main(void)
 		cmocka_unit_test(moving_a_deadline_away_moves_nothing_in_the_heap),
 		cmocka_unit_test(timer_may_set_itself_again),
 		cmocka_unit_test(signals_come_as_loop_code),
+		cmocka_unit_test(only_processors_that_may_be_used_count),
 		cmocka_unit_test(random_octets_differ),
 	};
 
