@@ -1,7 +1,10 @@
 /* base/heap.h: the member that is due first, in O(log n).
  *
  * Shape    struct heap_node sits in each member; key is what it is ordered by (a time in ms)
- * Owns     its array of pointers, not the members
+ * Owns     its array, not the members
+ *
+ * The keys stand in the array once more: a comparison reads no member, which with many thousands of
+ * them would be a cache miss at each step.
  */
 #pragma once
 
@@ -14,8 +17,13 @@ struct heap_node {
 	size_t place; /* 1-based; 0 when in no heap */
 };
 
+struct heap_slot {
+	int64_t key;
+	struct heap_node *node;
+};
+
 struct heap {
-	struct heap_node **at;
+	struct heap_slot *at;
 	size_t count, cap;
 };
 

@@ -49,9 +49,10 @@ static void test_list(void **state)
 static void check_heap(const struct heap *h)
 {
 	for (size_t i = 0; i < h->count; i++) {
-		assert_int_equal(h->at[i]->place, i + 1);
+		assert_int_equal(h->at[i].node->place, i + 1);
+		assert_true(h->at[i].node->key == h->at[i].key);
 		if (i)
-			assert_true(h->at[(i + 1) / 2 - 1]->key <= h->at[i]->key);
+			assert_true(h->at[(i + 1) / 2 - 1].key <= h->at[i].key);
 	}
 }
 
