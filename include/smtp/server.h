@@ -125,7 +125,7 @@ struct smtp_server_conf {
 	const char *future_until; /* and as a date: "2026-11-29T12:00:00Z"; must outlive the engine */
 	bool starttls_offered;	/* false with TLS from the first octet */
 	bool is_tls;		/* true with TLS from the first octet */
-	unsigned tls_port;	/* for who begins TLS before STARTTLS: where it may; 0: none */
+	unsigned tls_port;	/* to tell of where TLS is missing or too early; 0: none */
 	/* true: AUTH and MAIL work without TLS. Never set from a configuration; for the tests of
 	 * other things. */
 	bool allow_plaintext;

@@ -116,7 +116,7 @@ bool server_run_starttls(struct smtp_server *srv, const struct verb *verb, struc
 	static const struct smtp_reply too_late =
 		SMTP_REPLY(503, 5, 5, 1, "STARTTLS must come before the login; connect again");
 	static const struct smtp_reply not_here =
-		SMTP_REPLY(502, 5, 5, 1, "STARTTLS is not offered here; use SSL/TLS on port 465");
+		SMTP_REPLY(502, 5, 5, 1, "STARTTLS is not offered here");
 	const struct smtp_reply *why = NULL;
 
 	(void)arg;
@@ -125,7 +125,7 @@ bool server_run_starttls(struct smtp_server *srv, const struct verb *verb, struc
 	else if (srv->tls.is_authenticated)
 		why = &too_late;
 	else if (!srv->conf.starttls_offered)
-		why = &not_here;
+		why = server_name_tls_port(srv, &not_here, "; use");
 	if (why) {
 		server_refuse(srv, verb->name, why);
 		return false;

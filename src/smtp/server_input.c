@@ -58,12 +58,8 @@ static void refuse_tls(struct smtp_server *srv)
 	static const struct smtp_reply early =
 		SMTP_REPLY(530, 5, 7, 0,
 			   "TLS was begun without STARTTLS; set the mail program to STARTTLS");
-	const struct smtp_reply *why = &early;
+	const struct smtp_reply *why = server_name_tls_port(srv, &early, ", or to");
 
-	if (srv->conf.tls_port)
-		why = server_compose(srv, early.code, early.status,
-				     "%.*s, or to SSL/TLS on port %u", (int)early.text.len,
-				     (const char *)early.text.at, srv->conf.tls_port);
 	server_say(srv, "-", why);
 	server_close(srv, SMTP_EVENT_CLOSE, why->code, why->text);
 }

@@ -77,21 +77,19 @@ bool server_may_overlap(struct span line)
 	return verb && verb->flags & VERB_OVERLAPS;
 }
 
-static const struct smtp_reply *judge_plaintext(const struct smtp_server *srv,
-						const struct verb *verb)
+static const struct smtp_reply *judge_plaintext(struct smtp_server *srv, const struct verb *verb)
 {
 	static const struct smtp_reply tls_first =
 		SMTP_REPLY(530, 5, 7, 0,
-			   "Turn on TLS (STARTTLS, or SSL/TLS on port 465) and log in with your "
-			   "name and password");
+			   "Turn on TLS and log in with your name and password: use STARTTLS on "
+			   "this port");
 	static const struct smtp_reply tls_for_auth =
-		SMTP_REPLY(538, 5, 7, 11,
-			   "No login without encryption: use STARTTLS on this port, or SSL/TLS on "
-			   "port 465");
+		SMTP_REPLY(538, 5, 7, 11, "No login without encryption: use STARTTLS on this port");
 
 	if (verb->flags & VERB_BEFORE_TLS || server_is_safe(srv))
 		return NULL;
-	return verb->run == server_run_auth ? &tls_for_auth : &tls_first;
+	return server_name_tls_port(srv, verb->run == server_run_auth ? &tls_for_auth : &tls_first,
+				    ", or");
 }
 
 static const struct smtp_reply *judge_transaction(const struct server_transaction *t,

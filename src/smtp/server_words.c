@@ -21,6 +21,16 @@ const struct smtp_reply *server_compose(struct smtp_server *srv, int code,
 	return &srv->composed;
 }
 
+const struct smtp_reply *server_name_tls_port(struct smtp_server *srv,
+					      const struct smtp_reply *reply, const char *link)
+{
+	if (srv->conf.tls_port == 0)
+		return reply;
+	return server_compose(srv, reply->code, reply->status, "%.*s%s SSL/TLS on port %u",
+			      (int)reply->text.len, (const char *)reply->text.at, link,
+			      srv->conf.tls_port);
+}
+
 static bool is_named(struct span text, const struct buf *name)
 {
 	return text.len >= name->len &&

@@ -2,6 +2,7 @@
 
 #include "backend.h"
 #include "base/mem.h"
+#include "words.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -74,18 +75,13 @@ static bool is_named(const struct conf_list *users, const char *account)
 	return users->count == 0;
 }
 
-/* Whether the account may use this listener. It was the right password: to say so tells nobody
- * anything that another port would not. */
-static const struct smtp_reply *admit(struct session *s, const struct login *login,
-				      const struct auth_answer *answer)
+static bool may_log_in_here(const struct session *s, const struct login *login)
 {
-	static const struct smtp_reply not_here =
-		SMTP_REPLY(535, 5, 7, 8,
-			   "This port is kept for certain accounts; set the outgoing server to "
-			   "port 465 or 587");
+	return login->name && is_named(&s->listen->conf->users, login->name);
+}
 
-	if (login->name == NULL || !is_named(&s->listen->conf->users, login->name))
-		return &not_here;
+static void admit(struct session *s, const struct login *login, const struct auth_answer *answer)
+{
 	if (!s->is_known)
 		gate_know(s->submit->conf.gate, &s->gate_address);
 	s->is_known = true;
@@ -100,7 +96,6 @@ static const struct smtp_reply *admit(struct session *s, const struct login *log
 		s->submit->conf.used(s->submit->conf.user, s->account, s->credential, s->address);
 	if (s->listen->conf->profile == CONF_PROFILE_LEGACY)
 		counter_add(&s->submit->conf.counters->logins_legacy, 1);
-	return NULL;
 }
 
 static void challenge(struct session *s, unsigned ticket, struct span octets)
@@ -108,25 +103,29 @@ static void challenge(struct session *s, unsigned ticket, struct span octets)
 	smtp_server_answer(s->engine, ticket, &(struct smtp_reply){ .code = 334, .text = octets });
 }
 
+/* It was the right password: to say so tells nobody anything that another port would not. */
+static struct smtp_reply turn_away(struct session *s, struct auth_answer *answer)
+{
+	answer->verdict = AUTH_WRONG;
+	answer->detail = span_text("not among the users of this listener");
+	buf_clear(&s->submit->scratch);
+	return words_for_other_users(s->listen->tls_port, &s->submit->scratch);
+}
+
 /* What a verdict comes to: for the session, the log, the counters. */
-static const struct smtp_reply *conclude(struct session *s, const struct auth_answer *a)
+static struct smtp_reply conclude(struct session *s, const struct auth_answer *a)
 {
 	struct login *login = s->login;
 	struct auth_answer answer = *a;
-	const struct smtp_reply *reply = login_reply(answer.verdict);
+	struct smtp_reply reply = *login_reply(answer.verdict);
 
 	mem_wipe(&login->key, sizeof(login->key));
 	free(login->name);
 	login->name = answer.account.len ? mem_text_n(answer.account.at, answer.account.len) : NULL;
-	if (answer.verdict == AUTH_OK) {
-		const struct smtp_reply *refusal = admit(s, login, &answer);
-
-		if (refusal) {
-			answer.verdict = AUTH_WRONG;
-			answer.detail = span_text("not among the users of this listener");
-			reply = refusal;
-		}
-	}
+	if (answer.verdict == AUTH_OK && may_log_in_here(s, login))
+		admit(s, login, &answer);
+	else if (answer.verdict == AUTH_OK)
+		reply = turn_away(s, &answer);
 	login_log(s, login, &answer);
 	login_count(s->submit->conf.counters, answer.verdict);
 	return reply;
@@ -137,6 +136,7 @@ static void on_answer(struct worker_ask *ask)
 	struct login *login = work_entry(ask, struct login, ask);
 	struct session *s = login->session;
 	struct auth_answer answer;
+	struct smtp_reply reply;
 
 	login->is_asked = false;
 	if (s == NULL) { /* and the submit may be gone: the worker forgets by itself */
@@ -154,7 +154,8 @@ static void on_answer(struct worker_ask *ask)
 	}
 	auth_recent_keep(s->submit->recent, &login->key, loop_now_ms(s->submit->conf.loop),
 			 wall_now_ms(), &answer);
-	session_answer(s, login->ticket, conclude(s, &answer));
+	reply = conclude(s, &answer);
+	session_answer(s, login->ticket, &reply);
 }
 
 static void ask_worker(struct session *s, const struct auth_request *request)
@@ -175,12 +176,14 @@ static bool is_answered_again(struct session *s, const struct auth_request *requ
 	struct auth_recent *recent = s->submit->recent;
 	struct login *login = s->login;
 	struct auth_answer answer;
+	struct smtp_reply reply;
 
 	auth_recent_key(recent, request, &login->key);
 	if (!auth_recent_find(recent, &login->key, loop_now_ms(s->submit->conf.loop), wall_now_ms(),
 			      &answer))
 		return false;
-	smtp_server_answer(s->engine, login->ticket, conclude(s, &answer));
+	reply = conclude(s, &answer);
+	smtp_server_answer(s->engine, login->ticket, &reply);
 	return true;
 }
 

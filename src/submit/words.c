@@ -67,3 +67,18 @@ struct smtp_reply words_for_end(const struct handoff_end *end, const char *qid, 
 				  "The server has no room for mail now; try again later");
 	return SMTP_REPLY(452, 4, 3, 1, "The message could not be stored; try again later");
 }
+
+struct smtp_reply words_for_other_users(unsigned tls_port, struct buf *text)
+{
+	struct smtp_reply out =
+		SMTP_REPLY(535, 5, 7, 8,
+			   "This port is kept for certain accounts; set the outgoing server to "
+			   "another one");
+
+	if (tls_port == 0)
+		return out;
+	buf_printf(text, "%.*s: SSL/TLS on port %u", (int)out.text.len, (const char *)out.text.at,
+		   tls_port);
+	out.text = buf_span(text);
+	return out;
+}

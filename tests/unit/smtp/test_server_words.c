@@ -257,20 +257,41 @@ static void tells_a_stranger_what_to_do(void **state)
 
 static void tells_of_tls_first(void **state)
 {
-	struct smtp_server_conf conf = session_conf();
-	struct session s;
+	static const struct {
+		bool has_starttls;
+		const char *command, *text;
+		const char *with_port; /* behind it */
+	} cases[] = {
+		{ true, "MAIL FROM:<a@b>\r\n",
+		  "530 5.7.0 Turn on TLS and log in with your name and password: use STARTTLS on "
+		  "this port",
+		  ", or SSL/TLS on port 4650" },
+		{ true, "AUTH PLAIN\r\n",
+		  "538 5.7.11 No login without encryption: use STARTTLS on this port",
+		  ", or SSL/TLS on port 4650" },
+		{ false, "STARTTLS\r\n", "502 5.5.1 STARTTLS is not offered here",
+		  "; use SSL/TLS on port 4650" },
+	};
 
 	(void)state;
-	conf.is_tls = false;
-	conf.starttls_offered = true;
-	session_start(&s, &conf);
-	session_feed(&s, span_text("EHLO c\r\n"));
-	session_forget(&s);
-	session_feed(&s, span_text("MAIL FROM:<a@b>\r\n"));
-	assert_true(span_istarts(
-		buf_span(&s.output),
-		"530 5.7.0 Turn on TLS (STARTTLS, or SSL/TLS on port 465) and log in"));
-	session_end(&s);
+	for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+		bool has_port = i & 1;
+		struct smtp_server_conf conf = session_conf();
+		struct session s;
+		char want[256];
+
+		conf.is_tls = false;
+		conf.starttls_offered = cases[i / 2].has_starttls;
+		conf.tls_port = has_port ? 4650 : 0;
+		session_start(&s, &conf);
+		session_feed(&s, span_text("EHLO c\r\n"));
+		session_forget(&s);
+		session_feed(&s, span_text(cases[i / 2].command));
+		snprintf(want, sizeof(want), "%s%s (ref 7F-1)\r\n", cases[i / 2].text,
+			 has_port ? cases[i / 2].with_port : "");
+		assert_span_text(buf_span(&s.output), want);
+		session_end(&s);
+	}
 }
 
 static void tells_who_begins_tls_too_early(void **state)

@@ -113,12 +113,27 @@ static void test_long_words(void **state)
 	buf_fini(&text);
 }
 
+static void test_other_users(void **state)
+{
+	struct buf text = { 0 };
+
+	(void)state;
+	assert_line(words_for_other_users(0, &text),
+		    "535 5.7.8 This port is kept for certain accounts; set the outgoing server to "
+		    "another one\r\n");
+	assert_line(words_for_other_users(4650, &text),
+		    "535 5.7.8 This port is kept for certain accounts; set the outgoing server to "
+		    "another one: SSL/TLS on port 4650\r\n");
+	buf_fini(&text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_recipient),
 		cmocka_unit_test(test_end),
 		cmocka_unit_test(test_long_words),
+		cmocka_unit_test(test_other_users),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
