@@ -219,13 +219,17 @@ void spool_note_refusal(struct spool *s)
 
 bool spool_may_accept(struct spool *spool, struct fault *why)
 {
+	bool may;
+
 	if (atomic_load(&spool->is_accepting))
 		return true;
+	/* Again, so that a no has its reason: room may have come in between. */
 	pthread_mutex_lock(&spool->refusal_lock);
-	if (why)
+	may = atomic_load(&spool->is_accepting);
+	if (!may && why)
 		*why = spool->refusal;
 	pthread_mutex_unlock(&spool->refusal_lock);
-	return false;
+	return may;
 }
 
 static bool wants_sync(const struct spool_write *write)

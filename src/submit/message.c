@@ -163,16 +163,15 @@ static struct message *message_new(struct session *s, const struct smtp_event *e
 	return m;
 }
 
-static void refuse_for_spool(struct session *s, const struct smtp_event *ev)
+static void refuse_for_spool(struct session *s, const struct smtp_event *ev,
+			     const struct fault *why)
 {
 	static const struct smtp_reply no_room =
 		SMTP_REPLY(452, 4, 3, 1, "The server has no room for mail now; try again later");
-	struct fault why = { 0 };
 	struct logline l;
 
-	spool_may_accept(s->submit->conf.spool, &why);
 	session_log_start(s, &l, LOG_LEVEL_ERROR, "spool-unavailable");
-	logline_text(&l, "reason", why.text);
+	logline_text(&l, "reason", why->text);
 	session_log_put(s, &l);
 	smtp_server_answer(s->engine, ev->ticket, &no_room);
 }
@@ -181,6 +180,7 @@ void message_on_mail(struct session *s, const struct smtp_event *ev)
 {
 	const struct smtp_reply *refusal;
 	int64_t release_ms;
+	struct fault why;
 
 	message_drop(s);
 	refusal = envelope_judge_mail(s, ev, &release_ms);
@@ -188,8 +188,8 @@ void message_on_mail(struct session *s, const struct smtp_event *ev)
 		smtp_server_answer(s->engine, ev->ticket, refusal);
 		return;
 	}
-	if (!spool_may_accept(s->submit->conf.spool, NULL)) {
-		refuse_for_spool(s, ev);
+	if (!spool_may_accept(s->submit->conf.spool, &why)) {
+		refuse_for_spool(s, ev, &why);
 		return;
 	}
 	s->message = message_new(s, ev, release_ms);
