@@ -22,15 +22,19 @@ static size_t frame_octets(const struct wire *w)
 	return w->in.len < HEAD_OCTETS ? HEAD_OCTETS : HEAD_OCTETS + length_at(buf_span(&w->in).at);
 }
 
+/* What came behind it moves to the front now: left to the buf, that would be later, and a copy would
+ * stay where it stood. */
 void wire_forget(struct wire *w)
 {
+	unsigned char *front = w->in.at;
+	size_t rest = w->in.len - w->taken;
+
 	if (w->taken == 0)
 		return;
-	mem_wipe(w->in.at + w->in.from, w->taken);
-	buf_drop(&w->in, w->taken);
+	memmove(front, front + w->taken, rest);
+	mem_wipe(front + rest, w->taken);
+	w->in.len = rest;
 	w->taken = 0;
-	if (w->in.len == 0)
-		buf_clear(&w->in);
 }
 
 void wire_fini(struct wire *w)
