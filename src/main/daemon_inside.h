@@ -32,6 +32,7 @@ struct daemon {
 	struct ctl *ctl;
 	struct shard **shards;
 	unsigned shard_count, shards_running;
+	unsigned renewals; /* of shards, since reloads, that are under way */
 	_Atomic uint64_t next_sid;
 	_Atomic int64_t memory;
 	int64_t started_ms;

@@ -52,6 +52,24 @@ static void warn_about_fixed(struct daemon *d, const struct conf *old, const str
 	daemon_log_fault(d, LOG_LEVEL_WARN, "reload-incomplete", &fault);
 }
 
+/* The settings in force are those that were read last. */
+static void tell_ready(const struct daemon *d)
+{
+	if (d->renewals == 0 && !d->is_stopping)
+		sd_notify(0, "READY=1");
+}
+
+/* Whoever comes from then on has the new settings, whichever loop it comes to. */
+static void on_renewed(void *user)
+{
+	struct daemon *d = user;
+
+	if (--d->renewals > 0)
+		return;
+	tell_ready(d);
+	daemon_log_event(d, "reloaded");
+}
+
 int daemon_reload(void *user, struct fault *fault)
 {
 	struct daemon *d = user;
@@ -65,16 +83,16 @@ int daemon_reload(void *user, struct fault *fault)
 	if (conf)
 		settings = settings_load(conf, d->limits, fault);
 	if (settings == NULL) {
-		sd_notify(0, "READY=1");
+		tell_ready(d);
 		daemon_log_fault(d, LOG_LEVEL_ERROR, "reload-refused", fault);
 		return fault->code ? fault->code : -EINVAL;
 	}
 	warn_about_fixed(d, old->conf, settings->conf);
 	d->settings = settings;
 	settings_adopt(settings);
-	settings->awaited = d->shard_count;
+	d->renewals += d->shard_count;
 	for (unsigned i = 0; i < d->shard_count; i++)
-		shard_renew(d->shards[i], settings);
+		shard_renew(d->shards[i], settings, on_renewed, d);
 	settings_unref(&old);
 	return 0;
 }

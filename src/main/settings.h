@@ -22,7 +22,6 @@ struct settings {
 	struct buf hello;	       /* for login workers */
 	struct submit_listen *listens; /* their networks, trusts and texts are ours */
 	struct relay_learned **learned;
-	_Atomic unsigned awaited; /* loops that do not have them yet, since a reload */
 };
 
 /* Takes conf over, also on failure. Certificates, keys, CA and password files are read now, by the

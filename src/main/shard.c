@@ -6,7 +6,6 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <systemd/sd-daemon.h>
 
 /* Contents up to here are kept in memory until they are delivered, while the budget lasts. */
 enum { KEEP_OCTETS = 256 * 1024 };
@@ -28,6 +27,8 @@ struct renewal {
 	struct work work;
 	struct shard *shard;
 	struct settings *settings;
+	void (*renewed)(void *user);
+	void *user;
 };
 
 static struct queue_conf queue_conf_of(struct shard *shard, struct settings *settings)
@@ -177,14 +178,12 @@ void shard_start(struct shard *shard)
 	loop_start(shard->loop);
 }
 
-/* Whoever comes from then on has the new settings, whichever loop it comes to. */
-static void tell_reloaded(struct shard *shard)
+static void run_renewed(struct work *work)
 {
-	struct logline l;
+	struct renewal *renewal = work_entry(work, struct renewal, work);
 
-	sd_notify(0, "READY=1");
-	logline_start(&l, LOG_LEVEL_INFO, "reloaded");
-	log_put(shard->conf.log, &l);
+	renewal->renewed(renewal->user);
+	free(renewal);
 }
 
 static void run_renewal(struct work *work)
@@ -201,13 +200,13 @@ static void run_renewal(struct work *work)
 	queue_renew(shard->queue, &queue_conf);
 	if (shard->conf.index == 0)
 		probe(shard);
-	if (atomic_fetch_sub(&settings->awaited, 1) == 1)
-		tell_reloaded(shard);
 	settings_unref(&settings);
-	free(renewal);
+	renewal->work.run = run_renewed;
+	loop_post(shard->conf.main_loop, &renewal->work);
 }
 
-void shard_renew(struct shard *shard, struct settings *settings)
+void shard_renew(struct shard *shard, struct settings *settings, void (*renewed)(void *user),
+		 void *user)
 {
 	struct renewal *renewal = mem_new(struct renewal);
 
@@ -215,6 +214,8 @@ void shard_renew(struct shard *shard, struct settings *settings)
 	renewal->work.run = run_renewal;
 	renewal->shard = shard;
 	renewal->settings = settings;
+	renewal->renewed = renewed;
+	renewal->user = user;
 	loop_post(shard->loop, &renewal->work);
 }
 

@@ -39,8 +39,9 @@ void shard_serve(struct shard *shard, struct spool *spool);
 /* Takes fd over. */
 void shard_listen(struct shard *shard, int fd, const struct conf_listen *listen);
 void shard_start(struct shard *shard);
-/* Not after shard_stop(). The last of settings->awaited loops to have them tells systemd and the log. */
-void shard_renew(struct shard *shard, struct settings *settings);
+/* Not after shard_stop(). renewed() on the main loop, once whoever comes to this shard has them. */
+void shard_renew(struct shard *shard, struct settings *settings, void (*renewed)(void *user),
+		 void *user);
 /* Ends sessions of all shards as submit_revoke() does, and waits until that is done, ten seconds at most:
  * never from a loop. Not after shard_stop(). Returns how many were ended till then. */
 size_t shards_revoke(struct shard *const *shards, unsigned count, const char *account,
