@@ -263,6 +263,8 @@ class Looks(unittest.TestCase):
         for connections, messages, expected in ((1, 10000, (1000, 9500)), (10000, 120000, (20000, 110000)),
                                                 (50, 1500, (150, 1425)), (50, 400, (100, 350)), (50, 25, (12, 12))):
             self.assertEqual(places(connections, messages), expected)
+        for connections, messages, expected in ((1, 5000, (500, 4750)), (10000, 20000, (10000, 19000))):
+            self.assertEqual(places(connections, messages, is_even=True), expected)
 
     def test_what_lies_between_has_its_price(self):
         first = Look(Sink(100), os.getpid(), Load(False), 100)

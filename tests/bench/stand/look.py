@@ -38,9 +38,12 @@ class Look:
         return out
 
 
-def places(connections, messages):
+def places(connections, messages, is_even=False):
     """At how many messages to look. As many are under way at the second look as at the first, or the price would lack
-    what had been done ahead: with a connection each, all the handshakes that were made before."""
+    what had been done ahead: with a connection each, all the handshakes that were made before. At an even rate nothing
+    is."""
+    if is_even:
+        return max(connections, messages // 10), messages * 95 // 100
     first = min(max(2 * connections, messages // 10), messages // 2)
     return first, max(first, min(messages * 95 // 100, messages - connections))
 
