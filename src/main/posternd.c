@@ -141,9 +141,8 @@ static int run_sample(void)
 
 /* Once sockets are bound and the spawner of login workers runs, nothing needs root any more. */
 static int serve_as_user(const char *file, struct conf *conf, struct sockets *sockets,
-			 struct worker_spawner *spawner)
+			 struct worker_spawner *spawner, unsigned loops)
 {
-	unsigned loops = daemon_loops(conf);
 	struct fault fault = { 0 };
 	struct daemon *d;
 	int status;
@@ -170,6 +169,7 @@ static int serve(const char *file)
 	struct worker_spawner *spawner;
 	const char *login_user;
 	struct sockets sockets;
+	unsigned loops;
 	int status;
 
 	daemon_hold_reloads(true);
@@ -180,7 +180,9 @@ static int serve(const char *file)
 		conf_free(&conf);
 		return EX_CONFIG;
 	}
-	if (sockets_open(&sockets, conf, daemon_loops(conf), &fault) < 0) {
+	/* Asked once: the processors that may be used can become others meanwhile. */
+	loops = daemon_loops(conf);
+	if (sockets_open(&sockets, conf, loops, &fault) < 0) {
 		conf_free(&conf);
 		return fail(EX_UNAVAILABLE, &fault);
 	}
@@ -192,7 +194,7 @@ static int serve(const char *file)
 		conf_free(&conf);
 		return fail(EX_OSERR, &fault);
 	}
-	status = serve_as_user(file, conf, &sockets, spawner);
+	status = serve_as_user(file, conf, &sockets, spawner, loops);
 	worker_spawner_stop(&spawner);
 	sockets_fini(&sockets);
 	return status;

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 
-from rig.base import LOCAL, children_of, command_line, process_status, run, wait_for
+from rig.base import LOCAL, children_of, command_line, free_port, process_status, run, wait_for
 from rig.case import SIMPLE, Case, letter, need_root
 from rig.smarthost import STALL
 from rig.smtp import Ended
@@ -235,6 +235,21 @@ class Reload(Case):
         waiting.ready()
         self.assertEqual(waiting.sock.getpeercert(binary_form=True), self.certificates.relay_new.der())
         host.wait(1)
+
+    def test_ports_that_are_not_open_yet_are_not_named(self):
+        daemon = self.running(self.quick_smarthost())
+
+        def reply():
+            client = self.client(daemon)
+            client.ehlo()
+            return client.ask("AUTH LOGIN").text
+        self.assertIn("SSL/TLS on port %d" % daemon.port["implicit"], reply())
+        daemon.reload()
+        self.assertIn("SSL/TLS on port %d" % daemon.port["implicit"], reply())
+        daemon.config.section("listen", "implicit")["port"] = free_port()
+        for _ in range(2):
+            daemon.reload()
+            self.assertNotIn("SSL/TLS", reply())
 
     def test_the_same_file_with_another_certificate(self):
         """As a renewal does it."""
@@ -571,6 +586,19 @@ class SocketActivation(Case):
         done = run(daemon.argv(), check=False, env=daemon.environment())
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("starttls", done.err)
+
+
+class Loops(Case):
+    def test_as_many_as_processors_that_may_be_used(self):
+        daemon = self.postern()
+        daemon.config.top["loops"] = 0
+        before = os.sched_getaffinity(0)
+        try:
+            os.sched_setaffinity(0, {max(before)})
+            daemon.start()
+        finally:
+            os.sched_setaffinity(0, before)
+        self.assertEqual(json.loads(daemon.ctl("--json", "status").out)["loops"], 1)
 
 
 class Notify(Case):
