@@ -92,12 +92,14 @@ static int load_proxies(const struct conf_listen *listen, struct submit_listen *
 	return 0;
 }
 
-/* Who came to `listen` reaches it by the same address, and it serves everybody no less safely. */
+/* Who came to `listen` reaches it by the same address, and it serves everybody no less safely, who has a
+ * password. Behind a proxy the ports that clients see are the proxy's. */
 static bool stands_in(const struct conf_listen *other, const struct conf_listen *listen)
 {
 	return other->tls == CONF_LISTEN_IMPLICIT && other->port != 0 &&
 	       other->profile == CONF_PROFILE_MODERN && other->users.count == 0 &&
-	       (other->proxies.count == 0) == (listen->proxies.count == 0) &&
+	       other->client_ca[0] == '\0' && other->proxies.count == 0 &&
+	       listen->proxies.count == 0 &&
 	       (other->address[0] == '\0' || strcmp(other->address, listen->address) == 0);
 }
 

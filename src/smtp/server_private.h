@@ -181,8 +181,8 @@ void server_slot_free(struct smtp_server *srv, struct slot **slot);
 const struct smtp_reply *server_compose(struct smtp_server *srv, int code,
 					struct smtp_status status, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
-/* The same reply, where conf.tls_port is known with `link` and " SSL/TLS on port 465" behind its text;
- * lives as long. */
+/* The reply; where conf.tls_port is known, with its text followed by `link` and " SSL/TLS on port 465".
+ * Lives as long as server_compose()'s. */
 const struct smtp_reply *server_name_tls_port(struct smtp_server *srv,
 					      const struct smtp_reply *reply, const char *link);
 /* What the reply says of the address, if any, as the text for the log and as the line sent. */

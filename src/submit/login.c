@@ -112,7 +112,7 @@ static struct smtp_reply turn_away(struct session *s, struct auth_answer *answer
 	return words_for_other_users(s->listen->tls_port, &s->submit->scratch);
 }
 
-/* What a verdict comes to: for the session, the log, the counters. */
+/* What a verdict comes to: for the session, the log, the counters. Its text lives until the next event. */
 static struct smtp_reply conclude(struct session *s, const struct auth_answer *a)
 {
 	struct login *login = s->login;

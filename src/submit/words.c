@@ -72,8 +72,8 @@ struct smtp_reply words_for_other_users(unsigned tls_port, struct buf *text)
 {
 	struct smtp_reply out =
 		SMTP_REPLY(535, 5, 7, 8,
-			   "This port is kept for certain accounts; set the outgoing server to "
-			   "another one");
+			   "This port is kept for certain accounts; use another port of this "
+			   "server");
 
 	if (tls_port == 0)
 		return out;

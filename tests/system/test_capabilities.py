@@ -155,7 +155,7 @@ class Listeners(Case):
         client.ehlo()
         reply = client.login("alice")
         self.assertRefused(reply, 535, "5.7.8", daemon)
-        self.assertRegex(reply.text, r"to another one: SSL/TLS on port %d \(ref" % daemon.port["implicit"])
+        self.assertRegex(reply.text, r"use another port of this server: SSL/TLS on port %d \(ref" % daemon.port["implicit"])
         self.assertRefused(client.ask("MAIL FROM:<alice@example.com>"), 530, "5.7.0", daemon)
 
     def test_each_offers_its_own_mechanisms(self):

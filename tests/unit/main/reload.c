@@ -5,6 +5,7 @@
 #include "../../../src/main/load.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <systemd/sd-daemon.h>
 
 enum { LOOPS = 2, RENEWALS_MOST = 8 };
@@ -34,8 +35,14 @@ int sd_notify(int unset_environment, const char *state)
 
 int sd_notifyf(int unset_environment, const char *format, ...)
 {
+	char state[64];
+	va_list ap;
+
 	(void)unset_environment;
-	(void)format;
+	va_start(ap, format);
+	vsnprintf(state, sizeof(state), format, ap);
+	va_end(ap);
+	assert_string_equal(state, "RELOADING=1\nMONOTONIC_USEC=7000");
 	tell("RELOADING=1");
 	return 0;
 }
@@ -43,7 +50,7 @@ int sd_notifyf(int unset_environment, const char *format, ...)
 int64_t loop_now_ms(const struct loop *loop)
 {
 	(void)loop;
-	return 0;
+	return 7;
 }
 
 void daemon_log_fault(struct daemon *d, enum log_level level, const char *event,

@@ -119,11 +119,11 @@ static void test_other_users(void **state)
 
 	(void)state;
 	assert_line(words_for_other_users(0, &text),
-		    "535 5.7.8 This port is kept for certain accounts; set the outgoing server to "
-		    "another one\r\n");
+		    "535 5.7.8 This port is kept for certain accounts; use another port of "
+		    "this server\r\n");
 	assert_line(words_for_other_users(4650, &text),
-		    "535 5.7.8 This port is kept for certain accounts; set the outgoing server to "
-		    "another one: SSL/TLS on port 4650\r\n");
+		    "535 5.7.8 This port is kept for certain accounts; use another port of "
+		    "this server: SSL/TLS on port 4650\r\n");
 	buf_fini(&text);
 }
 
