@@ -2,6 +2,7 @@
 
 #include "auth/frame.h"
 #include "base/mem.h"
+#include "base/require.h"
 #include "descriptors.h"
 
 #include <errno.h>
@@ -9,7 +10,6 @@
 #include <stdlib.h>
 #include <sysexits.h>
 #include <systemd/sd-daemon.h>
-#include <unistd.h>
 
 /* Threads of the lanes. Look-ups may hang in a resolver; SASL wants to be alone. */
 enum { LOOKUP_THREADS = 2, READ_THREADS = 2, SASL_THREADS = 1 };
@@ -164,6 +164,7 @@ static void open_doors(struct daemon *d, struct sockets *sockets)
 	for (size_t i = 0; i < sockets->count; i++) {
 		struct socket_bound *bound = &sockets->at[i];
 
+		require(bound->loop < d->shard_count);
 		shard_listen(d->shards[bound->loop], bound->fd, bound->listen);
 		bound->fd = -1;
 	}
@@ -204,12 +205,29 @@ static void look_at_spawner(struct daemon *d)
 	stop(d);
 }
 
-static void on_signal(void *user, int signum)
+static void reload_once(struct work *work)
 {
+	struct daemon *d = work_entry(work, struct daemon, reload);
 	struct fault fault = { 0 };
 
+	d->is_reload_due = false;
+	daemon_reload(d, &fault);
+}
+
+/* Many at once are one: each would read all files, and a SIGTERM behind them wait for that. */
+static void reload_soon(struct daemon *d)
+{
+	if (d->is_reload_due)
+		return;
+	d->is_reload_due = true;
+	d->reload.run = reload_once;
+	loop_post(d->loop, &d->reload);
+}
+
+static void on_signal(void *user, int signum)
+{
 	if (signum == SIGHUP)
-		daemon_reload(user, &fault);
+		reload_soon(user);
 	else if (signum == SIGCHLD)
 		look_at_spawner(user);
 	else

@@ -39,6 +39,8 @@ struct daemon {
 	struct loop_signal *signals[DAEMON_SIGNALS];
 	unsigned next_shard; /* for the next recovered message */
 	unsigned recovered;
+	struct work reload; /* by signal */
+	bool is_reload_due;
 	bool is_stopping;
 	int exit_code;
 };
