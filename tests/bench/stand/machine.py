@@ -32,7 +32,7 @@ def text_of(path):
 
 def describe():
     return {
-        "processors": os.cpu_count(),
+        "processors": len(os.sched_getaffinity(0)),
         "processor": first_in(r"^model name\s*:\s*(.*)$", text_of("/proc/cpuinfo")) or platform.machine(),
         "memory_mb": int(first_in(r"^MemTotal:\s*(\d+)", text_of("/proc/meminfo")) or 0) // 1024,
         "kernel": platform.release(),

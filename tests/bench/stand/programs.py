@@ -61,8 +61,8 @@ class Load:
     def start(self, server, amount, octets, more=()):
         """Returns once it is about to send: where connections are kept, all of them are logged in."""
         # A thread a processor: by one alone a client with a handshake each would wait for the others, not for the server.
-        argv = [self.program, "-t", os.cpu_count(), "-c", amount.connections, "-s", octets, "-f", self.next_id, "-u",
-                server.user, "-a", self.ca_file, *more]
+        argv = [self.program, "-t", len(os.sched_getaffinity(0)), "-c", amount.connections, "-s", octets, "-f",
+                self.next_id, "-u", server.user, "-a", self.ca_file, *more]
         argv += ["-n", amount.messages] if amount.messages else ["-d", amount.seconds]
         self.sendings.append(Sending(self, [str(a) for a in argv + ["127.0.0.1", server.port]], server.password,
                                      amount.connections))

@@ -225,7 +225,7 @@ class FloorServer(Server):
         self.key = "floor-pass" if passes_on else "floor-drop"
         self.name = "floor, passes on" if passes_on else "floor, drops"
         self.passes_on = passes_on
-        self.argv = [os.path.join(build, "tests", "bench", "floor"), "-t", str(os.cpu_count())]
+        self.argv = [os.path.join(build, "tests", "bench", "floor"), "-t", str(len(os.sched_getaffinity(0)))]
         if passes_on:
             self.argv += ["-f", "%s:%d" % (LOCAL, sink.port)]
         if resumes:
