@@ -40,7 +40,8 @@ bool loop_is_late(const struct loop *loop);
  * time for some handshakes only. */
 int64_t loop_wait_ms(const struct loop *loop);
 int64_t wall_now_ms(void);
-/* That this process may use: a container, CPUAffinity= and taskset may leave it fewer than there are. */
+/* That this process may use: taskset, CPUAffinity= and a cpuset may leave it fewer than there are. Quotas of
+ * time are not counted. */
 unsigned loop_processors(void);
 /* Fills `at` with octets nobody can guess. */
 void random_fill(void *at, size_t n);

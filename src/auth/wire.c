@@ -2,6 +2,7 @@
 
 #include "auth/frame.h"
 #include "base/mem.h"
+#include "base/require.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -31,6 +32,7 @@ void wire_forget(struct wire *w)
 
 	if (w->taken == 0)
 		return;
+	require(w->in.from == 0);
 	memmove(front, front + w->taken, rest);
 	mem_wipe(front + rest, w->taken);
 	w->in.len = rest;

@@ -22,6 +22,8 @@ static struct ends ends_open(void)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
 	e.far = fds[0];
 	e.near.fd = fds[1];
+	memset(buf_room(&e.near.in, 1), 0, 1);
+	memset(e.near.in.at, 0, e.near.in.cap);
 	return e;
 }
 
