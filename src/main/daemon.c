@@ -205,29 +205,10 @@ static void look_at_spawner(struct daemon *d)
 	stop(d);
 }
 
-static void reload_once(struct work *work)
-{
-	struct daemon *d = work_entry(work, struct daemon, reload);
-	struct fault fault = { 0 };
-
-	d->is_reload_due = false;
-	daemon_reload(d, &fault);
-}
-
-/* Many at once are one: each would read all files, and a SIGTERM behind them wait for that. */
-static void reload_soon(struct daemon *d)
-{
-	if (d->is_reload_due)
-		return;
-	d->is_reload_due = true;
-	d->reload.run = reload_once;
-	loop_post(d->loop, &d->reload);
-}
-
 static void on_signal(void *user, int signum)
 {
 	if (signum == SIGHUP)
-		reload_soon(user);
+		daemon_reload_soon(user);
 	else if (signum == SIGCHLD)
 		look_at_spawner(user);
 	else

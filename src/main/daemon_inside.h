@@ -50,4 +50,6 @@ void daemon_log_fault(struct daemon *d, enum log_level level, const char *event,
 void daemon_log_event(struct daemon *d, const char *event);
 /* As struct ctl_conf wants it, on the main loop. */
 int daemon_reload(void *user, struct fault *fault);
+/* In a later turn; asked for again before that, it is one. */
+void daemon_reload_soon(struct daemon *d);
 int daemon_open_ctl(struct daemon *d, struct fault *fault);

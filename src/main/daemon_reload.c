@@ -114,3 +114,22 @@ int daemon_reload(void *user, struct fault *fault)
 	settings_unref(&old);
 	return 0;
 }
+
+static void reload_once(struct work *work)
+{
+	struct daemon *d = work_entry(work, struct daemon, reload);
+	struct fault fault = { 0 };
+
+	d->is_reload_due = false;
+	daemon_reload(d, &fault);
+}
+
+/* Many at once are one: each would read all files, and a SIGTERM behind them wait for that. */
+void daemon_reload_soon(struct daemon *d)
+{
+	if (d->is_reload_due)
+		return;
+	d->is_reload_due = true;
+	d->reload.run = reload_once;
+	loop_post(d->loop, &d->reload);
+}

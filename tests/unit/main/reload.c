@@ -103,6 +103,16 @@ void shard_renew(struct shard *shard, struct settings *s, void (*renewed)(void *
 	renewals[renewal_count++].user = user;
 }
 
+static struct work *posted; /* the last one; run by the test */
+static unsigned post_count;
+
+void loop_post(struct loop *loop, struct work *work)
+{
+	(void)loop;
+	posted = work;
+	post_count++;
+}
+
 /* The loop that was asked as i-th has its settings. */
 static void renew(unsigned i)
 {
@@ -119,7 +129,7 @@ static void assert_told(const char *want)
 static struct daemon daemon_of(struct shard **shards)
 {
 	is_bad = false;
-	renewal_count = 0;
+	renewal_count = post_count = 0;
 	buf_clear(&told);
 	conf.user = conf.login_user = conf.control = conf.queue.directory = "";
 	return (struct daemon){ .settings = &settings, .shards = shards, .shard_count = LOOPS };
@@ -191,6 +201,22 @@ static void a_stop_is_the_last_word(void **state)
 	assert_told("");
 }
 
+static void many_signals_at_once_are_one(void **state)
+{
+	struct shard *shards[LOOPS] = { NULL };
+	struct daemon d = daemon_of(shards);
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		daemon_reload_soon(&d);
+	assert_int_equal(post_count, 1);
+	assert_told("");
+	posted->run(posted);
+	assert_told("RELOADING=1 ");
+	daemon_reload_soon(&d);
+	assert_int_equal(post_count, 2);
+}
+
 static int forget(void **state)
 {
 	(void)state;
@@ -205,6 +231,7 @@ int main(void)
 		cmocka_unit_test(two_close_together_are_over_with_the_second),
 		cmocka_unit_test(a_refused_one_does_not_end_another),
 		cmocka_unit_test(a_stop_is_the_last_word),
+		cmocka_unit_test(many_signals_at_once_are_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, forget);
