@@ -295,6 +295,8 @@ struct daemon *daemon_open(const struct daemon_conf *conf, struct fault *fault)
 	if (d->settings == NULL)
 		goto fail;
 	settings_adopt(d->settings);
+	d->ports = open_ports_look(conf->sockets);
+	open_ports_tell(d->ports, d->settings);
 	d->log = log_new((enum log_to)d->settings->conf->log.to,
 			 (enum log_level)d->settings->conf->log.level);
 	start_threads(d, conf->spawner, conf->loops);
@@ -359,5 +361,6 @@ void daemon_close(struct daemon **daemon)
 	}
 	settings_unref(&d->settings);
 	smarthost_limits_free(&d->limits);
+	open_ports_free(&d->ports);
 	free(d);
 }

@@ -8,6 +8,7 @@
 
 #include "daemon.h"
 #include "last_use_saver.h"
+#include "open_ports.h"
 #include "settings.h"
 #include "shard.h"
 #include "watchdog.h"
@@ -18,6 +19,7 @@ struct daemon {
 	const char *file;
 	struct settings *settings; /* the current one */
 	struct smarthost_limits *limits;
+	struct open_ports *ports;
 	struct log *log;
 	struct counters counters;
 	struct loop *loop;

@@ -52,23 +52,6 @@ static void warn_about_fixed(struct daemon *d, const struct conf *old, const str
 	daemon_log_fault(d, LOG_LEVEL_WARN, "reload-incomplete", &fault);
 }
 
-static bool was_told(const struct settings *before, const struct submit_listen *listen)
-{
-	for (size_t i = 0; i < before->conf->listen_count; i++)
-		if (before->listens[i].tls_port == listen->tls_port &&
-		    strcmp(before->listens[i].conf->name, listen->conf->name) == 0)
-			return true;
-	return false;
-}
-
-/* Ports change only with a restart: no client is sent to one that is not open yet. */
-static void name_open_ports_only(const struct settings *before, struct settings *after)
-{
-	for (size_t i = 0; i < after->conf->listen_count; i++)
-		if (!was_told(before, &after->listens[i]))
-			after->listens[i].tls_port = 0;
-}
-
 /* All loops have the newest settings that were accepted. */
 static void tell_if_ready(const struct daemon *d)
 {
@@ -105,7 +88,7 @@ int daemon_reload(void *user, struct fault *fault)
 		return fault->code ? fault->code : -EINVAL;
 	}
 	warn_about_fixed(d, old->conf, settings->conf);
-	name_open_ports_only(old, settings);
+	open_ports_tell(d->ports, settings);
 	d->settings = settings;
 	settings_adopt(settings);
 	d->renewals += d->shard_count;

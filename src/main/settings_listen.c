@@ -92,25 +92,6 @@ static int load_proxies(const struct conf_listen *listen, struct submit_listen *
 	return 0;
 }
 
-/* Who came to `listen` reaches it by the same address, and it serves everybody no less safely, who has a
- * password. Behind a proxy the ports that clients see are the proxy's. */
-static bool stands_in(const struct conf_listen *other, const struct conf_listen *listen)
-{
-	return other->tls == CONF_LISTEN_IMPLICIT && other->port != 0 &&
-	       other->profile == CONF_PROFILE_MODERN && other->users.count == 0 &&
-	       other->client_ca[0] == '\0' && other->proxies.count == 0 &&
-	       listen->proxies.count == 0 &&
-	       (other->address[0] == '\0' || strcmp(other->address, listen->address) == 0);
-}
-
-static unsigned find_tls_port(const struct conf *conf, const struct conf_listen *listen)
-{
-	for (size_t i = 0; i < conf->listen_count; i++)
-		if (stands_in(&conf->listens[i], listen))
-			return (unsigned)conf->listens[i].port;
-	return 0;
-}
-
 int settings_listen_load(const struct tls_identity *identity, const struct conf *conf,
 			 const struct conf_listen *listen, struct submit_listen *out,
 			 struct fault *fault)
@@ -118,7 +99,6 @@ int settings_listen_load(const struct tls_identity *identity, const struct conf 
 	struct buf mechanisms = { 0 }, external = { 0 };
 
 	out->conf = listen;
-	out->tls_port = find_tls_port(conf, listen);
 	if (check_mechanisms(conf, listen, fault) < 0 || load_proxies(listen, out, fault) < 0)
 		return fault->code;
 	if (listen->profile == CONF_PROFILE_LEGACY && !tls_identity_has_rsa(identity))

@@ -249,7 +249,12 @@ class Reload(Case):
         daemon.config.section("listen", "implicit")["port"] = free_port()
         for _ in range(2):
             daemon.reload()
-            self.assertNotIn("SSL/TLS", reply())
+            self.assertIn("SSL/TLS on port %d" % daemon.port["implicit"], reply())
+        # One that the reload has added is not open yet, and the open one is for some only.
+        daemon.config.section("listen", "implicit")["users"] = ["alice"]
+        daemon.config.section("listen", "another").update(address=LOCAL, port=free_port(), tls="implicit")
+        daemon.reload()
+        self.assertNotIn("SSL/TLS", reply())
 
     def test_the_same_file_with_another_certificate(self):
         """As a renewal does it."""
@@ -522,6 +527,9 @@ class SocketActivation(Case):
                 self.session(daemon, listener).mail(letter("m%d" % count))
                 count += 1
         host.wait(count)
+        client = self.client(daemon)
+        client.ehlo()
+        self.assertIn("SSL/TLS on port %d" % daemon.port["implicit"], client.ask("AUTH LOGIN").text)
         # A restart refuses nobody: clients wait in the socket.
         daemon.stop()
         early = self.client(daemon, greet=False)
