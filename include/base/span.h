@@ -46,6 +46,8 @@ static inline struct span span_first(struct span s, size_t n)
 
 /* The place of the first `octet`, or s.len. */
 size_t span_find(struct span s, unsigned char octet);
+/* `word` is one of `words`, which stand one space apart. */
+bool span_has_word(struct span words, struct span word);
 /* Equal but for the case of ASCII letters. */
 bool span_ieq(struct span a, struct span b);
 

@@ -9,6 +9,18 @@ size_t span_find(struct span s, unsigned char octet)
 	return p ? (size_t)(p - s.at) : s.len;
 }
 
+bool span_has_word(struct span words, struct span word)
+{
+	while (words.len) {
+		size_t n = span_find(words, ' ');
+
+		if (span_eq(span_first(words, n), word))
+			return true;
+		words = span_from(words, n + 1);
+	}
+	return false;
+}
+
 bool span_ieq(struct span a, struct span b)
 {
 	if (a.len != b.len)

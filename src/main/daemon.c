@@ -294,9 +294,9 @@ struct daemon *daemon_open(const struct daemon_conf *conf, struct fault *fault)
 	d->settings = settings_load(conf->conf, d->limits, fault);
 	if (d->settings == NULL)
 		goto fail;
-	settings_adopt(d->settings);
 	d->ports = open_ports_look(conf->sockets);
 	open_ports_tell(d->ports, d->settings);
+	settings_adopt(d->settings);
 	d->log = log_new((enum log_to)d->settings->conf->log.to,
 			 (enum log_level)d->settings->conf->log.level);
 	start_threads(d, conf->spawner, conf->loops);

@@ -62,6 +62,11 @@ static void look_at(struct open_ports *ports, const char *name, int fd)
 		add(ports, name, &port);
 	} else if (own.any.sa_family == AF_INET6) {
 		port.port = ntohs(own.ipv6.sin6_port);
+		if (IN6_IS_ADDR_V4MAPPED(&own.ipv6.sin6_addr)) {
+			memcpy(port.address, &own.ipv6.sin6_addr.s6_addr[12], 4);
+			add(ports, name, &port);
+			return;
+		}
 		port.is_ipv6 = true;
 		memcpy(port.address, &own.ipv6.sin6_addr, sizeof(port.address));
 		add(ports, name, &port);
@@ -90,19 +95,39 @@ static bool serves_everybody(const struct conf_listen *listen)
 	       listen->proxies.count == 0;
 }
 
+/* A client may know one way of logging in only. */
+static bool offers_all(struct span there, struct span here)
+{
+	while (here.len) {
+		size_t n = span_find(here, ' ');
+
+		if (!span_has_word(there, span_first(here, n)))
+			return false;
+		here = span_from(here, n + 1);
+	}
+	return true;
+}
+
+/* Where another section has the same port at another address, the kernel says whose a client is: such a
+ * port is not named. */
 static bool is_reached(const struct open_ports *ports, const char *name, unsigned number,
 		       const struct open_port *from)
 {
+	bool has = false;
+
 	for (size_t i = 0; i < ports->count; i++) {
 		const struct open_port *port = &ports->at[i];
+		bool has_address = is_any(port) ||
+				   memcmp(port->address, from->address, sizeof(port->address)) == 0;
 
-		if (strcmp(port->name, name) == 0 && port->port == number &&
-		    port->is_ipv6 == from->is_ipv6 &&
-		    (is_any(port) ||
-		     memcmp(port->address, from->address, sizeof(port->address)) == 0))
-			return true;
+		if (port->port != number || port->is_ipv6 != from->is_ipv6)
+			continue;
+		if (strcmp(port->name, name) == 0)
+			has = has || has_address;
+		else if (has_address || is_any(from))
+			return false;
 	}
-	return false;
+	return has;
 }
 
 /* By whichever address a client came to the section `from`, the same address has the port, which is the
@@ -122,16 +147,18 @@ static bool is_reached_from(const struct open_ports *ports, const char *name, un
 	return has_come;
 }
 
-static unsigned find(const struct open_ports *ports, const struct conf *conf, const char *from)
+static unsigned find(const struct open_ports *ports, const struct settings *settings,
+		     const struct submit_listen *from)
 {
-	for (size_t i = 0; i < conf->listen_count; i++) {
-		const struct conf_listen *listen = &conf->listens[i];
+	for (size_t i = 0; i < settings->conf->listen_count; i++) {
+		const struct submit_listen *listen = &settings->listens[i];
+		const char *name = listen->conf->name;
 
-		if (!serves_everybody(listen))
+		if (!serves_everybody(listen->conf) ||
+		    !offers_all(span_text(listen->mechanisms), span_text(from->mechanisms)))
 			continue;
 		for (size_t p = 0; p < ports->count; p++)
-			if (strcmp(ports->at[p].name, listen->name) == 0 &&
-			    is_reached_from(ports, listen->name, ports->at[p].port, from))
+			if (is_reached_from(ports, name, ports->at[p].port, from->conf->name))
 				return ports->at[p].port;
 	}
 	return 0;
@@ -142,9 +169,8 @@ void open_ports_tell(const struct open_ports *ports, struct settings *settings)
 	for (size_t i = 0; i < settings->conf->listen_count; i++) {
 		struct submit_listen *listen = &settings->listens[i];
 
-		listen->tls_port = listen->conf->proxies.count == 0
-					   ? find(ports, settings->conf, listen->conf->name)
-					   : 0;
+		listen->tls_port =
+			listen->conf->proxies.count == 0 ? find(ports, settings, listen) : 0;
 	}
 }
 

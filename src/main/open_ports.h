@@ -18,6 +18,7 @@ struct open_ports;
 
 struct open_ports *open_ports_look(const struct sockets *sockets);
 /* Sets the tls_port of each listener: of the first section that serves whoever comes to this one, at the same
- * address, no less safely, and everybody who has a password; 0 where there is none. */
+ * address, no less safely, by each way of logging in that this one offers, and everybody who has a password; 0
+ * where there is none. */
 void open_ports_tell(const struct open_ports *ports, struct settings *settings);
 void open_ports_free(struct open_ports **ports);

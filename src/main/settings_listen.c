@@ -14,21 +14,9 @@ static const struct conf_list *offered_at(const struct conf *conf, const struct 
 	return listen->mechanisms.count ? &listen->mechanisms : &conf->login.mechanisms;
 }
 
-static bool has_word(struct span list, const char *word)
-{
-	while (list.len) {
-		size_t n = span_find(list, ' ');
-
-		if (span_eq(span_first(list, n), span_text(word)))
-			return true;
-		list = span_from(list, n + 1);
-	}
-	return false;
-}
-
 static void add(struct buf *out, const char *name)
 {
-	if (has_word(buf_span(out), name))
+	if (span_has_word(buf_span(out), span_text(name)))
 		return;
 	if (out->len)
 		buf_put_char(out, ' ');

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -61,6 +62,13 @@ static int take_inherited(struct sockets *sockets, const struct conf_listen *lis
 	for (int i = 0; i < count; i++) {
 		if (strcmp(names[i], listen->name) != 0)
 			continue;
+		if (sd_is_socket_inet(SD_LISTEN_FDS_START + i, AF_UNSPEC, SOCK_STREAM, 1, 0) <= 0)
+			return fault_set(
+				fault, -EINVAL,
+				"%s:%d: listen \"%s\": the socket that systemd handed over is "
+				"not one of TCP that listens (ListenStream=PORT in the socket "
+				"unit)",
+				listen->place.file, listen->place.line, listen->name);
 		is_found = true;
 		if (share(sockets, SD_LISTEN_FDS_START + i, listen, loops, fault) < 0)
 			return fault->code;

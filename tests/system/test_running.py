@@ -503,6 +503,24 @@ class SocketActivation(Case):
             "os.environ['LISTEN_FDS'] = str(len(high))\n"
             "os.execvp(sys.argv[2], sys.argv[2:])\n")
 
+    def test_only_tcp_that_listens_is_taken(self):
+        """A client whose address is none would come through another."""
+        daemon = self.postern()
+        daemon.config.drop("listen")
+        daemon.config.section("listen", "starttls")["port"] = 0
+        path = self.path("socket")
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        unix = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        unix.bind(path)
+        unix.listen()
+        udp.bind((LOCAL, 0))
+        for s in (udp, unix):
+            self.addCleanup(s.close)
+            argv = [sys.executable, "-c", self.SHIM, str(s.fileno())] + daemon.argv()
+            daemon.launch(argv=argv, env=dict(daemon.environment(), LISTEN_FDNAMES="starttls"), pass_fds=[s.fileno()])
+            self.assertNotEqual(daemon.wait_end(), 0)
+            self.assertIn("not one of TCP that listens", daemon.text(last=True))
+
     def test_sockets_from_systemd(self):
         host = self.quick_smarthost()
         daemon = self.postern(host)

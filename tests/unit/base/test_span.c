@@ -40,6 +40,10 @@ static void test_parts(void **state)
 	assert_int_equal(span_find(s, 'c'), 2);
 	assert_int_equal(span_find(s, 'x'), 3);
 	assert_int_equal(span_find(span_of(NULL, 0), 'x'), 0);
+	assert_true(span_has_word(span_text("ab cd"), span_text("cd")));
+	assert_false(span_has_word(span_text("ab cde"), span_text("cd")));
+	assert_false(span_has_word(span_text("ab"), span_text("a")));
+	assert_false(span_has_word(span_of(NULL, 0), span_text("a")));
 	assert_true(span_istarts(s, "AB"));
 	assert_true(span_istarts(s, ""));
 	assert_false(span_istarts(s, "abcd"));

@@ -3,11 +3,8 @@
 
 #include "../../../src/main/open_ports.h"
 
-#include "base/mem.h"
-
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -40,7 +37,9 @@ static int configure(void **state)
 			.profile = CONF_PROFILE_MODERN,
 			.client_ca = "",
 		};
-		told[i] = (struct submit_listen){ .conf = &listens[i], .tls_port = 99 };
+		told[i] = (struct submit_listen){ .conf = &listens[i],
+						  .mechanisms = "PLAIN LOGIN",
+						  .tls_port = 99 };
 	}
 	conf.listens = listens;
 	conf.listen_count = SECTIONS;
@@ -55,21 +54,24 @@ static int close_all(void **state)
 	return 0;
 }
 
-static void put(int fd, int section, unsigned loop)
+static void put(int fd, int section)
 {
 	assert_true(sockets.count < SOCKETS_MOST);
-	bound[sockets.count++] = (struct socket_bound){ fd, &listens[section], loop };
+	bound[sockets.count++] = (struct socket_bound){ fd, &listens[section], 0 };
 }
 
-/* Binds the section to a port that is free, which it returns; "*": both families, one socket. */
-static unsigned open_at(int section, const char *address)
+/* Binds the section to that port, or for 0 one that is free, which it returns; "*": both families, one socket. A
+ * single address of IPv6 is bound as systemd does it, without IPV6_V6ONLY. */
+static unsigned open_port_at(int section, const char *address, unsigned number)
 {
-	struct sockaddr_in6 ipv6 = { .sin6_family = AF_INET6 };
-	struct sockaddr_in ipv4 = { .sin_family = AF_INET };
+	struct sockaddr_in6 ipv6 = { .sin6_family = AF_INET6,
+				     .sin6_port = htons((uint16_t)number) };
+	struct sockaddr_in ipv4 = { .sin_family = AF_INET, .sin_port = htons((uint16_t)number) };
 	bool is_dual = strcmp(address, "*") == 0, is_ipv6 = is_dual || strchr(address, ':');
 	struct sockaddr *at = is_ipv6 ? (struct sockaddr *)&ipv6 : (struct sockaddr *)&ipv4;
 	socklen_t len = is_ipv6 ? sizeof(ipv6) : sizeof(ipv4);
-	int fd = socket(at->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0), only = !is_dual;
+	int fd = socket(at->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0),
+	    only = strcmp(address, "::") == 0, on = 1;
 
 	assert_true(fd >= 0);
 	if (is_ipv6)
@@ -78,10 +80,16 @@ static unsigned open_at(int section, const char *address)
 		assert_int_equal(inet_pton(at->sa_family, address,
 					   is_ipv6 ? (void *)&ipv6.sin6_addr : &ipv4.sin_addr),
 				 1);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)), 0);
 	assert_int_equal(bind(fd, at, len), 0);
-	put(fd, section, 0);
+	put(fd, section);
 	assert_int_equal(getsockname(fd, at, &len), 0);
 	return ntohs(is_ipv6 ? ipv6.sin6_port : ipv4.sin_port);
+}
+
+static unsigned open_at(int section, const char *address)
+{
+	return open_port_at(section, address, 0);
 }
 
 static unsigned tell(void)
@@ -151,6 +159,11 @@ static void by_addresses_of_both_families(void **state)
 		{ { "*" }, "::", false },
 		{ { "0.0.0.0", "::1" }, "*", true },
 		{ { "127.0.0.1", "::1" }, "127.0.0.1", false },
+		{ { "127.0.0.1" }, "::1", false },
+		{ { "0.0.0.0" }, "::1", false },
+		{ { "::ffff:127.0.0.1" }, "::", false },
+		{ { "::ffff:127.0.0.1" }, "0.0.0.0", true },
+		{ { "127.0.0.1" }, "::ffff:127.0.0.1", true },
 	};
 
 	(void)state;
@@ -185,6 +198,13 @@ static void by_whom_it_serves(void **state)
 	configure(NULL);
 	listens[FROM].proxies = one;
 	assert_int_equal(tell(), 0);
+
+	/* A way of logging in that is not to be had there; one more is. */
+	configure(NULL);
+	told[TLS].mechanisms = "SCRAM-SHA-256 PLAIN";
+	assert_int_equal(tell(), 0);
+	told[FROM].mechanisms = "PLAIN";
+	assert_int_equal(tell(), port);
 
 	/* Who came to one for some, with the old profile or with a certificate is sent there all the same. */
 	configure(NULL);
@@ -223,6 +243,33 @@ static void the_first_that_fits(void **state)
 	assert_int_equal(tell(), second);
 }
 
+/* Whose a client is who comes to that port, at an address that two sections have, is the kernel's to say. */
+static void a_port_of_two_sections(void **state)
+{
+	static const struct {
+		const char *from, *tls, *other;
+		bool is_told;
+	} cases[] = {
+		{ "127.0.0.1", "0.0.0.0", "127.0.0.1", false },
+		{ "127.0.0.1", "0.0.0.0", "127.0.0.2", true },
+		{ "0.0.0.0", "0.0.0.0", "127.0.0.2", false },
+		{ "127.0.0.1", "127.0.0.2", "127.0.0.1", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		unsigned port;
+
+		configure(NULL);
+		listens[OTHER].profile = CONF_PROFILE_LEGACY;
+		open_at(FROM, cases[i].from);
+		port = open_at(TLS, cases[i].tls);
+		open_port_at(OTHER, cases[i].other, port);
+		assert_int_equal(tell(), cases[i].is_told ? port : 0);
+		close_all(NULL);
+	}
+}
+
 /* Two ports of one section, as a socket unit may have them: the one that is open at the client's address. */
 static void of_two_ports_the_one_within_reach(void **state)
 {
@@ -242,7 +289,7 @@ static void a_socket_without_a_port(void **state)
 
 	(void)state;
 	assert_int_equal(bind(fd, (struct sockaddr *)&own, sizeof(own.sun_family)), 0);
-	put(fd, FROM, 0);
+	put(fd, FROM);
 	open_at(TLS, "0.0.0.0");
 	assert_int_equal(tell(), 0);
 }
@@ -256,6 +303,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(by_whom_it_serves, configure, close_all),
 		cmocka_unit_test_setup_teardown(only_what_is_open, configure, close_all),
 		cmocka_unit_test_setup_teardown(the_first_that_fits, configure, close_all),
+		cmocka_unit_test_setup_teardown(a_port_of_two_sections, configure, close_all),
 		cmocka_unit_test_setup_teardown(of_two_ports_the_one_within_reach, configure,
 						close_all),
 		cmocka_unit_test_setup_teardown(a_socket_without_a_port, configure, close_all),
